@@ -1,0 +1,5 @@
+"""`python -m saddlepoint` is the command line."""
+
+from saddlepoint.cli import main
+
+main()

@@ -1,0 +1,136 @@
+"""What a person sees while a game is played: a moving line on a terminal, plain lines where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.text import Text
+
+from saddlepoint.fitting import Event, Played, Stopped
+from saddlepoint.runs.session import Session
+from saddlepoint.training import Record
+
+_SECONDS_BETWEEN_LOOKS = 0.25
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Follows a session's events on the terminal and says at the end where everything is."""
+
+    def __init__(self, session: Session, *, quiet: bool, until: int | None) -> None:
+        self.session, self.quiet = session, quiet or session.run is None
+        self.horizon = session.fit.plan.settings.horizon
+        self.last = until or self.horizon
+        self.console = Console(stderr=True, highlight=False)
+        self.stopped: Stopped | None = None
+        self._began, self._first = time.monotonic(), session.fit.round
+
+    def follow(self, events: Iterator[Event]) -> str:
+        """Show what happens until the game stops; return the reason."""
+        if not self.quiet:
+            self._introduce()
+        if self.quiet or not sys.stderr.isatty():
+            self._lines(events)
+        else:
+            self._bar(events)
+        return "interrupted" if self.stopped is None else self.stopped.reason
+
+    def finish(self) -> None:
+        """Draw the pictures and the report, and say where everything is."""
+        from saddlepoint.runs.report import write_report
+
+        report = write_report(self.session.path, dataset=self.session.preparation.train)
+        sentence = "stopped" if self.stopped is None else self.stopped.sentence
+        if not self.quiet:
+            example = "grid.png" if self.session.preparation.train.kind == "pictures" else "samples.csv"
+            self.console.print(
+                f"  to sample: saddlepoint sample {self.session.path} -n 100 --out {example}",
+                markup=False,
+                soft_wrap=True,
+            )
+        print(f"{sentence}; look at {report}")
+
+    def _introduce(self) -> None:
+        preparation = self.session.preparation
+
+        def say(line: str) -> None:
+            self.console.print(line, markup=False, soft_wrap=True)
+
+        parts = preparation.to_dict()["rows"]
+        say(f"{preparation.train.name}: {self.session.described}")
+        say(
+            f"  {parts['train']:,} rows train; {parts['monitor']:,} monitor and {parts['vault']:,} vault rows are held out"
+        )
+        for note in self.session.notes:
+            say(f"  {note}")
+        if preparation.classes is not None:
+            say(f"  learning P(x | class) for {len(preparation.classes)} classes")
+        settings = preparation.plan.settings
+        device = f"{preparation.threads} thread{'s' if preparation.threads > 1 else ''}"
+        say(
+            f"  recipe {preparation.plan.recipe}, objective {settings.objective}, batch {settings.batch}, "
+            f"{settings.horizon:,} rounds, {settings.precision} on "
+            + (device if preparation.device.type == "cpu" else preparation.device.type)
+        )
+        if self._first:
+            say(f"  going on from round {self._first:,}")
+
+    def _lines(self, events: Iterator[Event]) -> None:
+        said = time.monotonic()
+        for event in events:
+            if isinstance(event, Stopped):
+                self.stopped = event
+            elif (
+                isinstance(event, Played)
+                and not self.quiet
+                and time.monotonic() - said >= _SECONDS_BETWEEN_LINES
+            ):
+                said = time.monotonic()
+                self.console.print(f"  {self._state(event.record)}", markup=False, soft_wrap=True)
+
+    def _bar(self, events: Iterator[Event]) -> None:
+        columns: list[Any] = [
+            TextColumn("  round {task.completed:,.0f} of {task.total:,.0f}"),
+            BarColumn(bar_width=24),
+            _Rate(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+        ]
+        with Bar(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task("rounds", total=self.last, completed=self._first, losses="")
+            shown = 0.0
+            for event in events:
+                if isinstance(event, Stopped):
+                    self.stopped = event
+                elif isinstance(event, Played) and time.monotonic() - shown >= _SECONDS_BETWEEN_LOOKS:
+                    shown = time.monotonic()
+                    bar.update(task, completed=event.record.round + 1, losses=_losses(event.record))
+
+    def _state(self, record: Record) -> str:
+        played = record.round + 1 - self._first
+        rate = played / max(1e-9, time.monotonic() - self._began)
+        left = (self.last - record.round - 1) / rate
+        return f"round {record.round + 1:,} of {self.last:,}, {rate:.0f} rounds/s, {_clock(left)} left, {_losses(record)}"
+
+
+class _Rate(ProgressColumn):
+    """Rounds a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:.0f} rounds/s")
+
+
+def _losses(record: Record) -> str:
+    numbers = record.to_dict()
+    return f"loss D {numbers['discriminator_loss']:.3f} G {numbers['generator_loss']:.3f}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,182 @@
+"""`saddlepoint train`: learn to sample from what was named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saddlepoint.names import CAPACITIES, OBJECTIVES, PRECISIONS, RECIPES
+
+if TYPE_CHECKING:
+    from saddlepoint.runs.session import Session
+
+_EPILOG = (
+    "Examples: `saddlepoint train digits` · `saddlepoint train points.csv --minutes 2` · "
+    "`saddlepoint train mnist.npz --recipe goodfellow2014 --label class` · `saddlepoint train digits --resume`"
+)
+
+
+def train(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="`digits`, a .npy, .npz, .csv, .tsv, .parquet or idx file, or a folder or .zip of pictures."
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if left out.")] = None,
+    recipe: Annotated[str | None, typer.Option(help=f"{', '.join(RECIPES)}.", show_default="auto")] = None,
+    capacity: Annotated[
+        str | None, typer.Option(help=f"{', '.join(CAPACITIES)}.", show_default="medium")
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(help=f"Instead of the recipe's: {', '.join(OBJECTIVES)}.", show_default=False),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Rows in a minibatch, instead of the recipe's.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds to play in all.", show_default="by recipe")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes to play at most; fixes the horizon.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random draw.", show_default="0")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="float32")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Learn P(x | class): the label column's name, or `class` for data that come with their classes."
+        ),
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Column whose groups are never torn by a split.")] = None,
+    holdout: Annotated[
+        str | None, typer.Option(help="File of held-out rows, in place of a split-off vault.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the run in the folder stopped.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin again, over the run in the folder.")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, ...", show_default="GPU if any")
+    ] = None,
+    processes: Annotated[int, typer.Option(help="Play on so many processes of this machine.", min=1)] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the last line only.")] = False,
+) -> None:
+    """Learn to sample from SOURCE; write a run folder with checkpoints, pictures and a report.
+
+    Examples:
+
+    - `saddlepoint train digits`
+
+    - `saddlepoint train points.csv --minutes 2 --out runs/points`
+
+    - `saddlepoint train digits --label class` (then `saddlepoint sample runs/digits -n 20 --given class=7 ...`)
+
+    - `saddlepoint train digits --resume`
+    """
+    if processes > 1 and "RANK" not in os.environ:
+        _spread(processes)
+        return
+    given = {
+        "recipe": recipe,
+        "capacity": capacity,
+        "objective": objective,
+        "batch": batch,
+        "seed": seed,
+        "precision": precision,
+    }
+    session = _session(source, out, given, rounds, minutes, label, group, holdout, device, resume, restart)
+    from saddlepoint.cli.terminal import Progress
+
+    try:
+        progress = Progress(session, quiet=quiet, until=rounds)
+        with _signals() as caught:
+            reason = progress.follow(
+                session.play(
+                    until_round=rounds,
+                    seconds=None if minutes is None else 60 * minutes,
+                    interrupted=lambda: bool(caught),
+                )
+            )
+        if session.run is not None:
+            progress.finish()
+    finally:
+        session.close()
+    if reason == "interrupted":
+        raise typer.Exit(128 + (caught[0] if caught else signal.SIGINT))
+
+
+def _session(
+    source: str,
+    out: Path | None,
+    given: dict[str, Any],
+    rounds: int | None,
+    minutes: float | None,
+    label: str | None,
+    group: str | None,
+    holdout: str | None,
+    device: str | None,
+    resume: bool,
+    restart: bool,
+) -> Session:
+    from saddlepoint.errors import InputError
+    from saddlepoint.fitting import Choices
+    from saddlepoint.runs.folder import RunFolder
+    from saddlepoint.runs.session import Session, Source, refuse_changes
+
+    if resume and restart:
+        raise InputError("--resume goes on with a run and --restart begins it again: give one of them.")
+    path = out or Path("runs") / run_name(source)
+    if resume:
+        refuse_changes(RunFolder.open(path).settings(), source=source, label=label, group=group, **given)
+        return Session.resume(path)
+    choices = Choices(rounds=rounds, minutes=minutes, **{k: v for k, v in given.items() if v is not None})
+    return Session.start(
+        path,
+        Source(data=source, holdout=holdout, label=label, group=group),
+        choices,
+        device=device,
+        restart=restart,
+    )
+
+
+def run_name(source: str) -> str:
+    """Return the name of the run folder that a source gets."""
+    name = Path(source.rstrip("/\\")).name.split(".")[0]
+    return name or "run"
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect the first SIGINT or SIGTERM so that the round can end and be saved; a second one stops at once."""
+    caught: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        print("\nstopping after this round, and saving ...", file=sys.stderr)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _spread(processes: int) -> None:
+    """Start this very command on several processes by torchrun, and leave with their exit code."""
+    import subprocess
+
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    finished = subprocess.run([*command, "-m", "saddlepoint", *sys.argv[1:]], check=False)
+    raise typer.Exit(finished.returncode)

@@ -1,0 +1,142 @@
+"""Where the numbers are made: device, precision, threads, random streams and the process group.
+
+Randomness here is a function, not a state: every draw is keyed by (seed, purpose, index), where the index is
+mostly a round. So the numbers of a round depend neither on how the run got there nor on how many ranks play,
+and a resumed run needs no stored generator. Draws are made on the CPU in float32 for the whole global batch and
+then moved, so that every device and every precision sees the same noise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saddlepoint.errors import InputError, nearest
+
+PRECISIONS: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bf16": torch.bfloat16,
+    "float64": torch.float64,
+}
+NoiseLaw = Literal["normal", "uniform"]
+NOISE_LAWS: tuple[NoiseLaw, ...] = ("normal", "uniform")
+
+_MULTIPLY_ADDS_A_THREAD = 1e9
+
+
+def key(seed: int, purpose: str, index: int = 0) -> int:
+    """Return the 63-bit key of the random stream (seed, purpose, index).
+
+    >>> key(0, "noise", 7) == key(0, "noise", 7), key(0, "noise", 7) == key(0, "rows", 7)
+    (True, False)
+    """
+    text = f"{seed}/{purpose}/{index}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
+
+
+def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
+    """Return torch's generator for the stream (seed, purpose, index); always on the CPU."""
+    return torch.Generator().manual_seed(key(seed, purpose, index))
+
+
+def numpy_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
+    """Return numpy's generator for the stream (seed, purpose, index)."""
+    return np.random.default_rng(key(seed, purpose, index))
+
+
+def fresh_seed() -> int:
+    """Return a seed from the operating system, for a draw that nobody wants to repeat."""
+    return int.from_bytes(os.urandom(6), "little")
+
+
+def noise(law: NoiseLaw, rows: int, width: int, generator: torch.Generator) -> Tensor:
+    """Draw z of shape (rows, width) with mean 0 and variance 1, float32.
+
+    "normal" is N(0, I); "uniform" is uniform on (-sqrt 3, sqrt 3), the p_z of the paper's MNIST networks.
+    """
+    if law == "uniform":
+        return torch.rand(rows, width, generator=generator).mul_(2.0).sub_(1.0).mul_(3.0**0.5)
+    return torch.randn(rows, width, generator=generator)
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """Return the device to play on: the named one, else this rank's GPU where there is one, else the CPU.
+
+    Raises:
+        InputError: the named device does not exist on this machine.
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            f"The device {name!r} cannot be used here; allowed are 'cpu' and what torch finds "
+            f"({torch.cuda.device_count()} CUDA devices): choose one of them or leave it out."
+        ) from error
+    return device
+
+
+def choose_precision(name: str) -> torch.dtype:
+    """Return torch's dtype for "float32", "bf16" or "float64".
+
+    Raises:
+        InputError: any other name.
+    """
+    if name not in PRECISIONS:
+        allowed = ", ".join(PRECISIONS)
+        raise InputError(
+            f"Unknown precision {name!r}{nearest(name, tuple(PRECISIONS)) or '.'} Allowed are {allowed}."
+        )
+    return PRECISIONS[name]
+
+
+def choose_threads(multiply_adds: float) -> int:
+    """Return how many threads one round of that many multiply-adds can feed.
+
+    Two threads on a small network are slower than one, and on a busy machine many times slower; so a thread must
+    have about 1 G multiply-adds a round to be worth waking.
+    """
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(available, int(multiply_adds / _MULTIPLY_ADDS_A_THREAD)))
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use that many threads inside the block, and what it used before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def started_by_torchrun() -> bool:
+    """Whether this process is one of several that torchrun (or `--processes`) started."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
+
+
+def join_process_group(device: torch.device) -> None:
+    """Join torchrun's process group: NCCL between GPUs, gloo otherwise."""
+    if not torch.distributed.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def rank_and_count() -> tuple[int, int]:
+    """Return this process's rank and the number of ranks; (0, 1) when it plays alone."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1

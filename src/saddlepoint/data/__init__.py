@@ -1,0 +1,1 @@
+"""Opens what the user named and turns it into numbers that a network can play with, and back."""

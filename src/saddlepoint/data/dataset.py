@@ -1,0 +1,122 @@
+"""What was opened: rows of numbers or pictures, with all that is needed to hand samples back as they came."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from saddlepoint.errors import InputError
+
+Kind = Literal["points", "pictures"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Rows that a network can learn from, and how they came.
+
+    Attributes:
+        name: a short name ("digits", "mnist").
+        kind: "points" or "pictures".
+        rows: points (n, d) in the dtype given; pictures (n, H, W, C) uint8.
+        labels: (n,) class of each row, or None.
+        columns: names of the d columns, or None.
+        dtypes: dtype name of each column as it came (tables only), so that whole columns are written as such.
+        levels: largest grey level (255; 16 for digits).
+        groups: (n,) group of each row (a person, a series), never torn by a split, or None.
+        form: how it came: "array", "frame", "npy", "npz", "csv", "folder", "zip", "idx", "digits".
+        shape: shape of one row as it came, e.g. () for a 1-D array or (28, 28).
+        dtype: dtype name of the rows as they came.
+        fractions: True if grey levels came as fractions in [0, 1].
+        notes: what was inferred while opening, one sentence each, to be said to the user.
+    """
+
+    name: str
+    kind: Kind
+    rows: npt.NDArray[Any]
+    labels: npt.NDArray[Any] | None = None
+    columns: tuple[str, ...] | None = None
+    dtypes: tuple[str, ...] | None = None
+    levels: int = 255
+    groups: npt.NDArray[Any] | None = None
+    form: str = "array"
+    shape: tuple[int, ...]
+    dtype: str
+    fractions: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for word, values in (("labels", self.labels), ("groups", self.groups)):
+            if values is not None and len(values) != len(self.rows):
+                raise InputError(
+                    f"{self.name}: {len(values):,} {word} for {len(self.rows):,} rows; give one for each row."
+                )
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+    @property
+    def classes(self) -> npt.NDArray[Any] | None:
+        """Return the distinct labels in order, or None where there are no labels."""
+        return None if self.labels is None else np.unique(self.labels)
+
+    def take(self, indices: npt.ArrayLike) -> Dataset:
+        """Return the rows at `indices` (with their labels and groups) as a Dataset of the same form."""
+        chosen = np.asarray(indices)
+        return replace(
+            self,
+            rows=self.rows[chosen],
+            labels=None if self.labels is None else self.labels[chosen],
+            groups=None if self.groups is None else self.groups[chosen],
+        )
+
+    def as_came(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return decoded rows, points (m, d) or pictures (m, H, W, C), in the shape and dtype that came in.
+
+        A 1-D array comes back 1-D, (H, W) pictures lose the channel axis, channels-first pictures get theirs
+        back in front, and fractions of 1 are fractions again.
+        """
+        if self.kind == "points":
+            return rows.reshape(len(rows), *self.shape) if self.shape == () else rows
+        if len(self.shape) == 3 and self.shape != rows.shape[1:]:
+            rows = np.moveaxis(rows, 3, 1)
+        rows = rows.reshape(len(rows), *self.shape)
+        if self.fractions:
+            return (rows / self.levels).astype(self.dtype)
+        return rows.astype(self.dtype)
+
+    def fingerprint(self) -> str:
+        """Return the sha256 (hex) over dtype, shape and bytes of the rows and of the labels."""
+        digest = hashlib.sha256()
+        for values in (self.rows, self.labels):
+            if values is None:
+                digest.update(b"none")
+                continue
+            little = values.dtype.newbyteorder("<")
+            digest.update(f"{little.str}{values.shape}".encode())
+            for start in range(0, len(values), 4096):
+                part = np.ascontiguousarray(values[start : start + 4096], dtype=little)
+                digest.update(part.tobytes())
+        return digest.hexdigest()
+
+    def describe(self) -> str:
+        """Return one sentence: "1,797 pictures of 8 x 8, 1 channel, 17 levels, 10 classes"."""
+        if self.kind == "pictures":
+            height, width, channels = self.rows.shape[1:]
+            text = f"{_count(len(self), 'picture')} of {height} x {width}, {_count(channels, 'channel')}"
+            text += f", {self.levels + 1} levels"
+        else:
+            text = f"{_count(len(self), 'row')} of {_count(self.rows.shape[1], 'column')}, {self.dtype}"
+        if self.labels is not None:
+            text += f", {_count(len(np.unique(self.labels)), 'class', 'classes')}"
+        if self.groups is not None:
+            text += f", {_count(len(np.unique(self.groups)), 'group')}"
+        return text
+
+
+def _count(number: int, word: str, plural: str | None = None) -> str:
+    return f"{number:,} {word if number == 1 else plural or word + 's'}"

@@ -1,0 +1,212 @@
+"""Tables of numbers as points: .csv, .tsv, .parquet, .feather and pandas, polars or pyarrow frames."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from saddlepoint.data.arrays import check_finite, one_per_row
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.reading import foreign_bytes, refuse_bomb
+from saddlepoint.data.tables import frame_of, read_table, table_suffix
+from saddlepoint.errors import InputError, nearest
+
+
+def open_table(path: Path, *, label: Any = None, group: Any = None) -> Dataset:
+    """Open a table file as points; a first line of numbers only is data, except 0, 1, 2, ... (names)."""
+    suffix = table_suffix(path) or path.suffix
+    if suffix.endswith(".gz"):
+        _refuse_gzip_bomb(path)
+    notes: tuple[str, ...] = ()
+    if "csv" in suffix or "tsv" in suffix:
+        frame = read_table(path, header=None)
+        if list(frame.columns) == [f"column_{i + 1}" for i in range(frame.shape[1])]:
+            if frame.shape[1] > 1 and list(frame.iloc[0]) == list(range(frame.shape[1])):
+                frame = read_table(path)
+                notes = ("the first line, 0, 1, 2, ..., was read as column names",)
+            else:
+                notes = (
+                    f"there is no header line: the columns were named column_1 to column_{frame.shape[1]}",
+                )
+    else:
+        with foreign_bytes(str(path), f"a {suffix[1:]} file"):
+            frame = read_table(path)
+            # Arrow checks offsets and the encoding of texts only when asked; unchecked they crash later.
+            pa.Table.from_pandas(frame).validate(full=True)
+    form = suffix.removeprefix(".").removesuffix(".gz")
+    dataset = points_from_frame(frame, name=str(path), form=form, label=label, group=group)
+    return replace(dataset, name=path.name[: -len(suffix)], notes=notes)
+
+
+def open_frame(frame: Any, *, label: Any = None, group: Any = None) -> Dataset:
+    """Open a pandas, polars or pyarrow frame as points."""
+    dataset = points_from_frame(frame_of(frame), name="the table", form="frame", label=label, group=group)
+    return replace(dataset, name="table")
+
+
+def is_frame(source: Any) -> bool:
+    """Return whether `source` is a frame with named columns, without importing what it may come from."""
+    kind = type(source)
+    known = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals")
+    return kind.__module__.split(".")[0] in known and hasattr(kind, "columns")
+
+
+def points_from_frame(
+    frame: pd.DataFrame, *, name: str, form: str, label: Any = None, group: Any = None
+) -> Dataset:
+    """Return an Arrow-backed frame (`tables.read_table`) as points.
+
+    Whole and decimal columns share one array; `dtypes` keeps what each was.
+
+    Raises:
+        InputError: a column with text, dates, nothing or cells missing; infinity; fewer than 2 rows.
+    """
+    if len(frame) < 2:
+        raise InputError(f"{name} holds one row; at least 2 are needed, and some hundreds to learn from.")
+    labels = _aside(frame, label, name, "label")
+    groups = _aside(frame, group, name, "group")
+    columns = [str(column) for column in frame.columns if not _is_named(column, label, group)]
+    if not columns:
+        raise InputError(f"{name} has no column left to learn from beside the label and group columns.")
+    for column in columns:
+        _refuse_not_numbers(frame[column], column, name)
+    _refuse_missing(frame[columns], name)
+    arrays = [_numbers(frame[column]) for column in columns]
+    dtype = np.result_type(*arrays)
+    if dtype.kind == "f":
+        for column, array in zip(columns, arrays, strict=True):
+            if array.dtype.kind in "iu" and max(abs(int(array.min())), abs(int(array.max()))) > 2**53:
+                raise InputError(
+                    f"column {column!r} of {name} holds whole numbers beyond 2^53, which decimals in "
+                    f"the other "
+                    "columns' format cannot hold; leave it out or divide it."
+                )
+    rows = np.column_stack([array.astype(dtype) for array in arrays])
+    for index, column in enumerate(columns):
+        _refuse_infinite(rows[:, index], column, name)
+    check_finite(rows, name)
+    return Dataset(
+        name=name,
+        kind="points",
+        rows=rows,
+        labels=one_per_row(labels, len(frame), name, "labels"),
+        groups=one_per_row(groups, len(frame), name, "groups"),
+        columns=tuple(columns),
+        dtypes=tuple(array.dtype.name for array in arrays),
+        form=form,
+        shape=(len(columns),),
+        dtype=dtype.name,
+    )
+
+
+def _is_named(column: Any, *names: Any) -> bool:
+    return any(isinstance(name, str) and name == column for name in names)
+
+
+def _aside(frame: pd.DataFrame, asked: Any, name: str, word: str) -> Any:
+    """Return the values of a label or group column asked by name; values given are returned as they are."""
+    if not isinstance(asked, str):
+        return asked
+    columns = [str(column) for column in frame.columns]
+    if asked not in columns:
+        listed = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+        raise InputError(
+            f"{name} has no {word} column {asked!r}{nearest(asked, columns) or '.'} It has {listed}."
+        )
+    values = frame[asked]
+    if values.isna().any():
+        missing = np.flatnonzero(values.isna())
+        raise InputError(
+            f"{word} column {asked!r} of {name} has {_times(len(missing), 'missing cell')}, first in row "
+            f"{missing[0] + 1}; fill them in or leave these rows out."
+        )
+    return values.to_numpy(dtype=np.str_) if _kind(values) in ("text", "dates") else _numbers(values)
+
+
+def _kind(column: pd.Series[Any]) -> str:
+    """Return "numbers", "text", "dates" or "nothing" (all cells missing) for an Arrow-backed column."""
+    if bool(column.isna().all()):
+        return "nothing"
+    arrow = column.dtype.pyarrow_dtype  # type: ignore[union-attr]
+    arrow = arrow.value_type if pa.types.is_dictionary(arrow) else arrow
+    if (
+        pa.types.is_integer(arrow)
+        or pa.types.is_floating(arrow)
+        or pa.types.is_boolean(arrow)
+        or pa.types.is_decimal(arrow)
+    ):
+        return "numbers"
+    return "dates" if pa.types.is_temporal(arrow) else "text"
+
+
+def _refuse_not_numbers(column: pd.Series[Any], called: str, name: str) -> None:
+    kind = _kind(column)
+    if kind == "nothing":
+        raise InputError(f"column {called!r} of {name} is empty in all {len(column):,} rows; leave it out.")
+    if kind == "dates":
+        raise InputError(
+            f"column {called!r} of {name} holds dates; only numbers can be learnt here, leave it out."
+        )
+    if kind == "text":
+        cells = column.astype("string")
+        wrong = (pd.to_numeric(cells, errors="coerce").isna() & cells.notna()).to_numpy(dtype=bool)
+        row = int(np.flatnonzero(wrong if wrong.any() else cells.notna())[0])
+        cell = str(cells.iloc[row])
+        shown = cell if len(cell) <= 40 else cell[:37] + "..."
+        share = f"{int(wrong.sum()):,} of {len(cells):,} cells" if wrong.any() else "numbers written as text"
+        raise InputError(
+            f"column {called!r} of {name} holds text, first {shown!r} in row {row + 1} ({share}); "
+            f"only numbers can be "
+            f"learnt here: correct the cells, leave the column out, or make it the label."
+        )
+
+
+def _refuse_missing(frame: pd.DataFrame, name: str) -> None:
+    missing = frame.isna().to_numpy()
+    total = int(missing.sum())
+    if total:
+        first = ", ".join(
+            f"row {row + 1} column {str(frame.columns[at])!r}" for row, at in np.argwhere(missing)[:3]
+        )
+        raise InputError(
+            f"{name} has {_times(total, 'cell')} missing (empty, NA or NaN), first in {first}; "
+            "fill them in or leave these rows or columns out."
+        )
+
+
+def _refuse_infinite(values: npt.NDArray[Any], called: str, name: str) -> None:
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        rows = np.flatnonzero(np.isinf(values))
+        raise InputError(
+            f"column {called!r} of {name} has {_times(len(rows), 'infinite cell')}, first in row "
+            f"{rows[0] + 1}; "
+            "fill in or leave out these rows."
+        )
+
+
+def _times(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _numbers(column: pd.Series[Any]) -> npt.NDArray[Any]:
+    """Return an Arrow-backed column of numbers without nulls as numpy numbers; decimals become float64."""
+    arrow = column.dtype.pyarrow_dtype  # type: ignore[union-attr]
+    arrow = arrow.value_type if pa.types.is_dictionary(arrow) else arrow
+    plain = np.dtype(np.float64) if pa.types.is_decimal(arrow) else np.dtype(arrow.to_pandas_dtype())
+    return column.to_numpy(dtype=plain)
+
+
+def _refuse_gzip_bomb(path: Path) -> None:
+    """Unpack in parts, keeping nothing, to know the size before it is all in memory."""
+    packed, unpacked = path.stat().st_size, 0
+    with foreign_bytes(str(path), "a gzip file"), gzip.open(path) as stream:
+        while part := stream.read(2**20):
+            unpacked += len(part)
+            refuse_bomb(str(path), unpacked, packed)

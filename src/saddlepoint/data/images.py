@@ -1,0 +1,129 @@
+"""Pictures as tensors: grey level x in 0..levels becomes low + (1 - low) x / levels, low in {0, -1}."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from saddlepoint.errors import InputError, StoredFileError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesEncoder:
+    """uint8 pictures (n, H, W, C) <-> float tensors (n, C, H, W) in [low, 1]; the round trip is exact.
+
+    `mean` holds the mean grey level of each encoded pixel as a fraction of `levels`, flat in the order C, H,
+    W.
+    """
+
+    height: int
+    width: int
+    channels: int
+    levels: int = 255
+    low: int = 0
+    mean: tuple[float, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.low not in (0, -1):
+            raise InputError(f"low is {self.low}; give 0 (pictures in [0, 1]) or -1 (pictures in [-1, 1]).")
+        if not 1 <= self.levels <= 255:
+            raise InputError(f"levels is {self.levels}; grey levels go up to 1..255.")
+        if min(self.height, self.width) < 1 or not 1 <= self.channels <= 4:
+            raise InputError(
+                f"pictures of {self.height} x {self.width} with {self.channels} channels cannot be encoded; "
+                "height and width must be 1 or more, channels 1 to 4."
+            )
+        if self.mean and len(self.mean) != math.prod(self.shape):
+            raise InputError(f"{len(self.mean)} pixel means for pictures of shape {self.shape}.")
+
+    @classmethod
+    def fit(cls, rows: npt.NDArray[Any], *, levels: int = 255, low: int = 0) -> PicturesEncoder:
+        """Return the encoder of pictures (n, H, W, C) uint8; InputError for other arrays or higher levels."""
+        if rows.ndim != 4 or rows.dtype != np.uint8 or rows.size == 0:
+            raise InputError(
+                f"pictures must be a non-empty (n, H, W, C) uint8 array, not {rows.shape} {rows.dtype}."
+            )
+        _, height, width, channels = rows.shape
+        total = np.zeros(rows.shape[1:])
+        for start in range(0, len(rows), 1024):
+            total += rows[start : start + 1024].sum(axis=0, dtype=np.float64)
+        fractions = (total / len(rows) / levels).transpose(2, 0, 1).ravel()
+        # Six decimals are kept (far below one grey level) so that the JSON of a large picture stays small.
+        mean = tuple(round(value, 6) for value in fractions.tolist())
+        return cls(height=height, width=width, channels=channels, levels=levels, low=low, mean=mean)
+
+    @property
+    def kind(self) -> str:
+        """Return "pictures"."""
+        return "pictures"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return (channels, height, width)."""
+        return (self.channels, self.height, self.width)
+
+    @cached_property
+    def mean_encoded(self) -> torch.Tensor:
+        """Return the mean encoded picture (C, H, W) float32; the middle of the range if fitted on nothing."""
+        mean = np.array(self.mean).reshape(self.shape) if self.mean else np.full(self.shape, 0.5)
+        return torch.from_numpy(self.low + (1 - self.low) * mean).to(torch.float32)
+
+    def encode(self, rows: npt.NDArray[Any], *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Return uint8 pictures (n, H, W, C) as a tensor (n, C, H, W) in [low, 1]; InputError otherwise."""
+        wanted = (self.height, self.width, self.channels)
+        if rows.ndim != 4 or rows.shape[1:] != wanted or rows.dtype != np.uint8:
+            raise InputError(
+                f"pictures of shape (n, {', '.join(map(str, wanted))}) uint8 are needed, not "
+                f"{rows.shape} {rows.dtype}."
+            )
+        if rows.size and int(rows.max()) > self.levels:
+            raise InputError(
+                f"grey level {int(rows.max())} was given; these pictures have levels 0..{self.levels}."
+            )
+        planes = torch.from_numpy(np.ascontiguousarray(rows.transpose(0, 3, 1, 2))).to(dtype)
+        return planes.mul_((1 - self.low) / self.levels).add_(self.low)
+
+    def decode(self, encoded: torch.Tensor) -> npt.NDArray[Any]:
+        """Return a tensor (n, C, H, W) as uint8 pictures (n, H, W, C): rounded, and clipped to 0..levels.
+
+        Raises:
+            InputError: for another shape, or for numbers that are not finite.
+        """
+        if encoded.ndim != 4 or tuple(encoded.shape[1:]) != self.shape:
+            raise InputError(
+                f"encoded pictures of shape (n, {', '.join(map(str, self.shape))}) are needed, not "
+                f"{tuple(encoded.shape)}."
+            )
+        out = np.empty((len(encoded), self.height, self.width, self.channels), dtype=np.uint8)
+        for start in range(0, len(encoded), 1024):
+            part = encoded[start : start + 1024].detach().to(device="cpu", dtype=torch.float32)
+            grey = (part - self.low) * (self.levels / (1 - self.low))
+            if not bool(torch.isfinite(grey).all()):
+                raise InputError("encoded pictures with NaN or infinity cannot be decoded.")
+            out[start : start + 1024] = (
+                grey.round().clamp(0, self.levels).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+            )
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoder as plain JSON values."""
+        names = ("kind", "height", "width", "channels", "levels", "low")
+        return {name: getattr(self, name) for name in names} | {"mean": list(self.mean)}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> PicturesEncoder:
+        """Restore what `to_dict` returned; StoredFileError if something is missing or of the wrong type."""
+        try:
+            whole = {name: stored[name] for name in ("height", "width", "channels", "levels", "low")}
+            if not all(type(value) is int for value in whole.values()):
+                raise TypeError("sizes must be whole numbers")
+            return cls(**whole, mean=tuple(float(value) for value in stored["mean"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoredFileError(f"the stored pictures encoder is damaged ({error!r}).") from None

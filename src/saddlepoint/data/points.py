@@ -1,0 +1,229 @@
+"""Rows of numbers as tensors: every column standardised, z = ((x - origin) - mean) / scale.
+
+`origin` lies close to the column's mean, in the column's own dtype, so that x - origin loses nothing: a
+column of mean 1e9 and standard deviation 1, or whole numbers near 1e18, are no different task than a column
+around 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from saddlepoint.errors import InputError, StoredFileError
+
+LARGEST = 1e300
+"""Beyond this, sums and differences of float64 overflow."""
+
+_EXACT = 2.0**62
+_DTYPES = (
+    *("bool", "float16", "float32", "float64"),
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointsColumn:
+    """One fitted column: constant (scale 0), whole numbers within low..high, or real numbers."""
+
+    origin: int | float
+    mean: float
+    scale: float
+    whole: bool
+    low: int | float
+    high: int | float
+
+    @property
+    def constant(self) -> bool:
+        """Return whether every row holds the same value, `origin`."""
+        return self.scale == 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointsEncoder:
+    """Rows (n, d) <-> standardised float tensors (n, width), width = the number of columns that vary.
+
+    Constant columns are left out of the encoding and restored exactly. Whole-numbered columns (an integer or
+    boolean dtype, or floats that are all whole) are decoded by rounding and kept within the range seen; they
+    are exact in float32 up to 2^23 away from the mean, beyond that to one float32 rounding (encode with
+    dtype=torch.float64 for more). Other floats come back to one float32 rounding of the standardised value.
+    """
+
+    columns: tuple[PointsColumn, ...]
+    dtype: str
+    names: tuple[str, ...] | None = None
+
+    @classmethod
+    def fit(cls, rows: npt.NDArray[Any], *, names: Sequence[str] | None = None) -> PointsEncoder:
+        """Return the encoder of rows (n, d).
+
+        Raises:
+            InputError: unless rows are a finite, non-empty 2-D array of numbers with a column that varies.
+        """
+        if rows.ndim != 2 or rows.size == 0 or rows.dtype.name not in _DTYPES:
+            raise InputError(f"rows must be a non-empty 2-D array of numbers, not {rows.shape} {rows.dtype}.")
+        if names is not None and len(names) != rows.shape[1]:
+            raise InputError(f"{len(names)} column names for {rows.shape[1]} columns; give one for each.")
+        if rows.dtype.kind == "f" and not -LARGEST <= float(rows.min()) <= float(rows.max()) <= LARGEST:
+            raise InputError(
+                f"rows hold NaN, infinity or numbers beyond {LARGEST:g}; leave out or divide these."
+            )
+        fitted = tuple(_fit_column(rows[:, index]) for index in range(rows.shape[1]))
+        if all(column.constant for column in fitted):
+            raise InputError("every column is constant: all rows are the same, there is nothing to learn.")
+        return cls(columns=fitted, dtype=rows.dtype.name, names=None if names is None else tuple(names))
+
+    @property
+    def kind(self) -> str:
+        """Return "points"."""
+        return "points"
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Return (width,)."""
+        return (len(self._varying),)
+
+    @property
+    def mean_encoded(self) -> torch.Tensor:
+        """Return zeros (width,): the mean of standardised columns."""
+        return torch.zeros(self.shape, dtype=torch.float32)
+
+    @cached_property
+    def _varying(self) -> npt.NDArray[np.intp]:
+        return np.flatnonzero([not column.constant for column in self.columns])
+
+    def _of(self, field: str, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
+        return np.array([getattr(self.columns[index], field) for index in self._varying], dtype=dtype)
+
+    def encode(self, rows: npt.NDArray[Any], *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Return rows (n, d) as a tensor (n, width); InputError for another width or NaN or infinity."""
+        if rows.ndim != 2 or rows.shape[1] != len(self.columns):
+            raise InputError(
+                f"rows of {len(self.columns)} columns are needed, not an array of shape {rows.shape}."
+            )
+        varying = rows[:, self._varying]
+        if np.dtype(self.dtype).kind in "iu" and varying.dtype.kind in "iub":
+            centred = _minus(varying, self._of("origin", self.dtype))
+        else:
+            centred = varying.astype(np.float64) - self._of("origin")
+        standard = (centred - self._of("mean")) / self._of("scale")
+        if not bool(np.isfinite(standard).all()):
+            raise InputError("rows with NaN, infinity or numbers far beyond those fitted cannot be encoded.")
+        return torch.from_numpy(standard).to(dtype)
+
+    def decode(self, encoded: torch.Tensor) -> npt.NDArray[Any]:
+        """Return a tensor (n, width) as rows (n, d) of the dtype fitted.
+
+        Raises:
+            InputError: for another width, or for numbers that are not finite.
+        """
+        if encoded.ndim != 2 or encoded.shape[1] != self.shape[0]:
+            raise InputError(f"encoded rows of width {self.shape[0]} are needed, not {tuple(encoded.shape)}.")
+        standard = encoded.detach().to(device="cpu", dtype=torch.float64).numpy()
+        if not np.isfinite(standard).all():
+            raise InputError("encoded rows with NaN or infinity cannot be decoded.")
+        target = np.dtype(self.dtype)
+        rows = np.empty((len(standard), len(self.columns)), dtype=target)
+        for index, column in enumerate(self.columns):
+            if column.constant:
+                rows[:, index] = column.origin
+        away = standard * self._of("scale") + self._of("mean")
+        if target.kind in "iu":
+            low, high = self._of("low", target), self._of("high", target)
+            rows[:, self._varying] = _plus(np.rint(away), self._of("origin", target), low, high)
+            return rows
+        values = self._of("origin") + away
+        whole = self._of("whole", bool)
+        bounded = np.clip(np.rint(values), self._of("low"), self._of("high"))
+        values = np.where(whole, bounded, values)
+        if target.kind == "f":
+            limit = float(np.finfo(target).max)
+            values = np.clip(values, -limit, limit)
+        rows[:, self._varying] = values.astype(target)
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoder as plain JSON values."""
+        names = None if self.names is None else list(self.names)
+        columns = [asdict(column) for column in self.columns]
+        return {"kind": "points", "dtype": self.dtype, "names": names, "columns": columns}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> PointsEncoder:
+        """Restore what `to_dict` returned; StoredFileError if something is missing or of the wrong type."""
+        try:
+            columns = tuple(PointsColumn(**column) for column in stored["columns"])
+            for column in columns:
+                if not np.isfinite([float(column.origin), column.mean, column.scale]).all():
+                    raise ValueError("a number that is not finite")
+            if stored["dtype"] not in _DTYPES:
+                raise ValueError(f"dtype {stored['dtype']!r}")
+            names = None if stored["names"] is None else tuple(map(str, stored["names"]))
+            return cls(columns=columns, dtype=stored["dtype"], names=names)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoredFileError(f"the stored points encoder is damaged ({error!r}).") from None
+
+
+def _fit_column(values: npt.NDArray[Any]) -> PointsColumn:
+    """Fit one column (n,): origin, mean of x - origin, population standard deviation, range."""
+    low, high = values.min().item(), values.max().item()
+    integer = values.dtype.kind in "iu"
+    if low == high:
+        return PointsColumn(origin=values[0].item(), mean=0.0, scale=0.0, whole=integer, low=low, high=high)
+    origin: int | float
+    if integer:
+        middle = round(float(values.mean(dtype=np.float64)))
+        origin = min(max(middle, low), high)
+        away = _minus(values[:, None], np.array([origin], dtype=values.dtype))[:, 0]
+    else:
+        exponent = int(np.frexp(max(abs(low), abs(high)))[1])
+        origin = float(np.ldexp(np.mean(np.ldexp(values.astype(np.float64), -exponent)), exponent))
+        away = values.astype(np.float64) - origin
+    # Powers of two are divided out first: squares of 1e-200 or 1e200 would leave the range of float64.
+    exponent = int(np.frexp(np.abs(away).max())[1])
+    unit = np.ldexp(away, -exponent)
+    mean, scale = float(np.ldexp(unit.mean(), exponent)), float(np.ldexp(unit.std(), exponent))
+    whole = integer or values.dtype.kind == "b" or _all_whole(values)
+    scale = max(scale, float(np.finfo(np.float64).smallest_subnormal))
+    return PointsColumn(origin=origin, mean=mean, scale=scale, whole=whole, low=low, high=high)
+
+
+def _all_whole(values: npt.NDArray[Any]) -> bool:
+    """Return whether all floats are whole and small enough that the dtype could also have held halves."""
+    bound = 2.0 ** np.finfo(values.dtype).nmant
+    return bool((np.abs(values) < bound).all() and (values == np.rint(values)).all())
+
+
+def _minus(values: npt.NDArray[Any], origin: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return values - origin for whole numbers, exact below 2^53 even where both are near 2^63."""
+    rough = values.astype(np.float64) - origin.astype(np.float64)
+    exact = (_bits(values) - _bits(origin)).view(np.int64)
+    return np.where(np.abs(rough) < _EXACT, exact.astype(np.float64), rough)
+
+
+def _plus(
+    away: npt.NDArray[np.float64], origin: npt.NDArray[Any], low: npt.NDArray[Any], high: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Return origin + away within low..high, in the dtype of these; exact while |away| < 2^53."""
+    away = np.clip(away, -_minus(origin, low), _minus(high, origin))
+    near = np.abs(away) < 2.0**53
+    summed = _bits(origin) + np.where(near, away, 0.0).astype(np.int64).view(np.uint64)
+    exact = summed if origin.dtype == np.uint64 else summed.view(np.int64)
+    rough = origin.astype(np.float64) + away
+    below, above = rough <= low.astype(np.float64), rough >= high.astype(np.float64)
+    far = np.where(near | below | above, 0.0, rough).astype(exact.dtype)
+    held = np.where(near, exact, np.where(below, low, np.where(above, high, far)))
+    return np.clip(held, low, high).astype(origin.dtype)
+
+
+def _bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Return whole numbers modulo 2^64, where differences and sums may wrap and still come out right."""
+    if values.dtype == np.uint64:
+        return values
+    return np.ascontiguousarray(values.astype(np.int64)).view(np.uint64)

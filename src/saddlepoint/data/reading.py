@@ -1,0 +1,81 @@
+"""Reading what others wrote: a decoder's failures become one sentence, and size has limits."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from saddlepoint.errors import InputError
+
+BOMB_BYTES = 2**30
+"""An archive that unpacks to more than this ..."""
+
+BOMB_RATIO = 100
+"""... and to more than this many times its own size is taken for a decompression bomb."""
+
+
+@contextmanager
+def foreign_bytes(name: str, what: str) -> Iterator[None]:
+    """Turn every failure of a decoder into InputError, and its warnings into silence.
+
+    Use around calls of decoding libraries only. On damaged bytes these raise nearly anything: zipfile alone
+    raises BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError and
+    OverflowError.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"{name} does not fit into memory; the {what} may be damaged.") from None
+    except PermissionError:
+        raise InputError(
+            f"{name} may not be read: permission denied; change its rights or copy it."
+        ) from None
+    except Exception as error:
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise InputError(
+            f"{name} cannot be read as {what}: {reason}; the file is damaged or of another kind."
+        ) from None
+
+
+def refuse_bomb(name: str, unpacked: int, packed: int) -> None:
+    """Raise InputError if an archive of `packed` bytes claims to unpack to suspiciously many."""
+    if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * packed:
+        raise InputError(
+            f"{name} would unpack from {size_words(packed)} to {size_words(unpacked)}, which looks like a "
+            f"decompression bomb (limit: {BOMB_RATIO} times its size beyond "
+            f"{size_words(BOMB_BYTES)}); unpack it yourself."
+        )
+
+
+def refuse_too_large(name: str, needed: int) -> None:
+    """Raise InputError if `needed` bytes are more than this machine's memory."""
+    memory = physical_memory()
+    if needed > memory:
+        raise InputError(
+            f"{name} needs {size_words(needed)} of memory, this machine has {size_words(memory)}; "
+            "give fewer or smaller rows (or the file is damaged)."
+        )
+
+
+def physical_memory() -> int:
+    """Return this machine's memory in bytes; 16 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 16 * 2**30
+
+
+def size_words(size: int) -> str:
+    """Return a number of bytes in words: "3.2 GB"."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:,.0f} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:,.1f} TB"

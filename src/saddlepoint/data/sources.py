@@ -1,0 +1,170 @@
+"""Open what the user named: `digits`, an array, a frame, a file, a folder or a zip of pictures."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saddlepoint.data.archives import open_npy, open_npz
+from saddlepoint.data.arrays import dataset_from_array
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.folders import open_folder, open_zip
+from saddlepoint.data.frames import is_frame, open_frame, open_table
+from saddlepoint.data.idx import is_idx, open_idx
+from saddlepoint.data.pictures import SUFFIXES
+from saddlepoint.data.tables import TABLE_SUFFIXES, table_suffix
+from saddlepoint.errors import InputError, nearest
+
+EMBEDDED = ("digits",)
+FILE_SUFFIXES = (".npy", ".npz", ".zip", ".gz", *TABLE_SUFFIXES)
+ALLOWED = (
+    "allowed are digits, a .npy, .npz, .csv, .tsv, .parquet or .feather file, an idx file (also .gz), "
+    "a folder or a .zip of pictures"
+)
+
+
+def open_source(
+    source: Any,
+    *,
+    label: Any = None,
+    group: Any = None,
+    key: str | None = None,
+    levels: int | None = None,
+    name: str | None = None,
+) -> Dataset:
+    """Open `source` and return its rows as numbers, ready to be encoded.
+
+    Args:
+        source: "digits" (8 x 8 pictures, scikit-learn), a path (an .npz may name its array: FILE.npz:key),
+            an array in memory, or a pandas, polars or pyarrow frame.
+        label: the class of each row: a column or .npz key by name, or the values themselves.
+        group: the group of each row, likewise; a group is never torn by a split.
+        key: the array of an .npz to open.
+        levels: largest grey level of pictures; None: 255, or the largest value where none is above 16.
+        name: what to call the data; None: taken from the source.
+
+    Raises:
+        InputError: what was given, what is allowed, what to do.
+    """
+    options: dict[str, Any] = {"label": label, "group": group, "key": key, "levels": levels}
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            dataset = _open_named(source, **options)
+        else:
+            dataset = _open_in_memory(source, called=name or "array", **options)
+    except InputError as error:
+        if str(error).isprintable():
+            raise
+        # Names in foreign files may hold line ends and terminal commands: a sentence stays one line.
+        plain = (sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(error))
+        raise InputError("".join(plain)) from None
+    return dataset if name is None else replace(dataset, name=name)
+
+
+def _open_named(
+    source: str | os.PathLike[str], *, label: Any, group: Any, key: str | None, levels: int | None
+) -> Dataset:
+    text = os.fspath(source)
+    if not text:
+        raise InputError(f"the source is an empty text; {ALLOWED}.")
+    if source == "digits":
+        _refuse_options("digits", "comes with its labels", label=label, group=group, key=key, levels=levels)
+        return _digits()
+    path = Path(text)
+    if ".npz:" in text and not path.exists():
+        stem, _, after = text.rpartition(":")
+        path, key = Path(stem), after
+    _refuse_unreadable(path)
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        if suffix in FILE_SUFFIXES:
+            raise InputError(f"{path} is a folder, although its name ends in {suffix}; name the file itself.")
+        _refuse_options(str(path), "is a folder of pictures", key=key, levels=levels)
+        _refuse_names(path, label=label, group=group)
+        return open_folder(path, label=label, group=group)
+    if key is not None and suffix != ".npz":
+        raise InputError(
+            f"{path} has no keys; only an .npz file holds several arrays (key={key!r} was given)."
+        )
+    if suffix == ".npz":
+        return open_npz(path, key=key, label=label, group=group, levels=levels)
+    if not is_idx(path) and table_suffix(path) is not None:
+        _refuse_options(str(path), "holds points", levels=levels)
+        return open_table(path, label=label, group=group)
+    if not is_idx(path) and suffix not in (".npy", ".zip"):
+        if suffix in SUFFIXES:
+            raise InputError(f"{path} is one picture; give the folder or a .zip that holds many.")
+        raise InputError(f"{path} is of unknown kind (suffix {path.suffix!r}); {ALLOWED}.")
+    _refuse_names(path, label=label, group=group)
+    if suffix == ".zip":
+        _refuse_options(str(path), "is a .zip of pictures", levels=levels)
+        return open_zip(path, label=label, group=group)
+    open_array = open_npy if suffix == ".npy" else open_idx
+    return open_array(path, label=label, group=group, levels=levels)
+
+
+def _open_in_memory(
+    source: Any, *, called: str, label: Any, group: Any, key: str | None, levels: int | None
+) -> Dataset:
+    if key is not None:
+        raise InputError(f"an array in memory has no keys (key={key!r} was given); give the array itself.")
+    if is_frame(source):
+        _refuse_options("a frame", "holds points", levels=levels)
+        return open_frame(source, label=label, group=group)
+    _refuse_names("an array in memory", label=label, group=group)
+    return dataset_from_array(source, name=called, labels=label, groups=group, levels=levels)
+
+
+def _digits() -> Dataset:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pictures = bunch.images.astype(np.uint8)[..., None]
+    labels = bunch.target.astype(np.int64)
+    return Dataset(
+        name="digits",
+        kind="pictures",
+        rows=pictures,
+        labels=labels,
+        levels=16,
+        form="digits",
+        shape=(8, 8),
+        dtype="uint8",
+    )
+
+
+def _refuse_unreadable(path: Path) -> None:
+    """Raise InputError for a path that is missing, empty or may not be read."""
+    try:
+        missing, folder = not path.exists(), path.is_dir()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(path)!r} is not a path that can be opened ({error}).") from None
+    if missing:
+        hint = nearest(str(path), EMBEDDED)
+        offer = f"{hint} {ALLOWED.capitalize()}" if hint else f"; {ALLOWED}"
+        raise InputError(f"there is no file or folder {path}{offer}.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read: permission denied; change its rights or copy it.")
+    if not folder and path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes); give a file with at least 2 rows.")
+
+
+def _refuse_names(called: object, *, label: Any, group: Any) -> None:
+    """Raise InputError where a column name was given but there are no named columns."""
+    for word, value in (("label", label), ("group", group)):
+        if isinstance(value, str):
+            raise InputError(
+                f"{called} has no named columns, so {word} {value!r} is not there; give the values, "
+                f"one a row."
+            )
+
+
+def _refuse_options(called: str, why: str, **options: Any) -> None:
+    """Raise InputError where an option was given that cannot change anything."""
+    for word, value in options.items():
+        if value is not None:
+            raise InputError(f"{called} {why}; {word}={value!r} cannot be given with it.")

@@ -1,0 +1,259 @@
+"""One column of a table: its record, and the rules by which its kind is inferred.
+
+The rules, in this order, on the cells that are not null (n of them, k distinct):
+
+1. constant: every row holds the same, a null counted as a value.
+2. boolean: truth values, or text that says only true and false.
+3. date-time: dates, times, or text that one format of `table_dates` reads throughout.
+4. identifier: whole numbers, all distinct, that either are called so (name ends in id, key, uuid, guid) or
+   come from so narrow a range R that n independent draws would have met: exp(-n(n-1)/2R) < 1e-4. Uniform
+   draws are those that meet least (the birthday problem), so a skewed column makes this rule only safer.
+   Text of at least 20 cells, more than half of them distinct: a key or free text. Never a float or a date.
+5. integer: whole numbers, however few are distinct, also when written as floats; numeric: all other numbers.
+6. categorical: all other text, and every dictionary (pandas categories).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from saddlepoint.data import table_text
+from saddlepoint.data.table_dates import date_format_of, moments
+from saddlepoint.errors import InputError
+
+Kind = Literal["numeric", "integer", "boolean", "categorical", "date-time", "identifier", "constant"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SAME_BY_CHANCE = 1e-4
+FEWEST_KEYS = 20
+MOST_DECIMALS = 12
+MIXED_BELOW = 0.2
+_NUMERIC_TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What one column of a table is.
+
+    `dtype`: the Arrow type it came in; `nulls`: share of rows without a value; `distinct`: values that occur,
+    nulls not counted; `decimals`: digits behind the point that write every value (None: no such number, or no
+    numbers); `date_format`: how dates in text are written; `reason`: why it is of that kind, or "as told".
+    """
+
+    name: str
+    kind: Kind
+    dtype: str
+    nulls: float
+    distinct: int
+    decimals: int | None = None
+    date_format: str | None = None
+    reason: str = ""
+
+
+def infer_column(
+    name: str, cells: pa.ChunkedArray, *, told: Kind | None = None, table: str = "the table"
+) -> Column:
+    """Return the column's record, its kind inferred by the module's rules or as told.
+
+    Raises InputError when the cells cannot be of the kind told (the first offending cell and its row).
+    """
+    distinct = 0 if cells.null_count == len(cells) else len(pc.unique(pc.drop_null(decoded(cells))))
+    nulls = cells.null_count / len(cells)
+    kind, reason = _kind_of(name, decoded(cells), distinct, dictionary=pa.types.is_dictionary(cells.type))
+    if told is not None:
+        kind, reason = told, "as told"
+    cells = decoded(cells)
+    decimals, date_format = None, None
+    if kind in ("numeric", "integer"):
+        values = numbers(cells, name=name, table=table)
+        decimals = decimals_of(
+            values, precision=np.float32 if pa.types.is_float32(cells.type) else np.float64
+        )
+        if kind == "integer" and decimals != 0 and np.isfinite(values).any():
+            row = int(np.flatnonzero(np.isfinite(values) & (values != np.rint(values)))[0])
+            raise InputError(
+                f"Column {name!r} of {table} cannot be integer: row {row + 1} holds {values[row]:g}; "
+                "leave it numeric, or round it first."
+            )
+    elif kind == "date-time":
+        date_format = date_format_of(cells) if _is_text(cells) else None
+        seconds(cells, date_format, name=name, table=table)
+    elif kind == "boolean":
+        truths(cells, name=name, table=table)
+    elif kind == "constant" and distinct + (nulls > 0) > 1:
+        raise InputError(
+            f"Column {name!r} of {table} cannot be constant: it holds {distinct} different values."
+        )
+    return Column(
+        name=name,
+        kind=kind,
+        dtype=str(cells.type),
+        nulls=nulls,
+        distinct=distinct,
+        decimals=decimals,
+        date_format=date_format,
+        reason=reason,
+    )
+
+
+def _kind_of(name: str, cells: pa.ChunkedArray, distinct: int, *, dictionary: bool) -> tuple[Kind, str]:
+    kind, present = cells.type, len(cells) - cells.null_count
+    if distinct + (cells.null_count > 0) <= 1:
+        return "constant", "every row holds the same" if distinct else "every row is null"
+    if dictionary:
+        return "categorical", "came as categories"
+    if pa.types.is_boolean(kind) or (_is_text(cells) and _said(cells) <= {"true", "false"}):
+        return "boolean", "only true and false"
+    if pa.types.is_temporal(kind):
+        return "date-time", "came as dates"
+    if pa.types.is_integer(kind):
+        return _whole_kind(name, cells, distinct, present)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        values = numbers(cells, name=name, table="the table")
+        if np.isfinite(values[~np.isnan(values)]).all() and decimals_of(values) == 0:
+            return "integer", "whole numbers, written as floats"
+        return "numeric", "numbers"
+    if (date_format := date_format_of(cells)) is not None:
+        return "date-time", f"every cell reads as {date_format}"
+    if present >= FEWEST_KEYS and distinct > present / 2:
+        return (
+            "identifier",
+            f"{distinct:,} of {present:,} texts are distinct: a key or free text{_mixed(cells)}",
+        )
+    return "categorical", f"text that repeats{_mixed(cells)}"
+
+
+def _mixed(cells: pa.ChunkedArray) -> str:
+    """Return what spoils a column that is numbers but for a few cells, as an addition to the reason."""
+    wrong = pc.invert(pc.match_substring_regex(cells, table_text.NUMBER))
+    spoilt = pc.sum(wrong).as_py() or 0
+    if not 0 < spoilt < MIXED_BELOW * (len(cells) - cells.null_count):
+        return ""
+    row = pc.index(wrong, True).as_py()
+    return f"; numbers but for {spoilt:,} cells, the first {cells[row].as_py()!r} in row {row + 1}"
+
+
+def _whole_kind(name: str, cells: pa.ChunkedArray, distinct: int, present: int) -> tuple[Kind, str]:
+    if distinct == present and present > 1:
+        ends = pc.min_max(cells).as_py()
+        reach = ends["max"] - ends["min"] + 1
+        if re.search(r"(^|[a-z0-9_. -])(ID|Id)$|(^|[_. -])(id|key|uuid|guid)$", name):
+            return "identifier", "all distinct, and called a key"
+        if math.exp(-present * (present - 1) / 2 / reach) < SAME_BY_CHANCE:
+            return "identifier", f"all {present:,} distinct within a range of {reach:,}: a counter"
+    return "integer", "whole numbers"
+
+
+def _is_text(cells: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type))
+
+
+def _said(cells: pa.ChunkedArray) -> set[str]:
+    distinct = pc.unique(pc.drop_null(cells))
+    return {cell.lower() for cell in distinct.to_pylist()} if len(distinct) <= 2 else {"neither", "nor"}
+
+
+def decoded(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a dictionary column as the values it stands for, string views as strings, all else as it is."""
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.cast(cells.type.value_type)
+    return cells.cast(pa.large_string()) if pa.types.is_string_view(cells.type) else cells
+
+
+def decimals_of(values: np.ndarray, *, precision: Any = np.float64, least: int = 0) -> int | None:
+    """Return the fewest digits behind the point (at least `least`) that write every finite value, or None.
+
+    A value v counts as written by p digits when |v - round(v, p)| <= 4 eps |v|: 0.1 + 0.2 has one decimal.
+    None when no p <= 12 does, or when the steps 10^-p are too fine for the float's own spacing to tell.
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return None
+    noise = 4 * float(np.finfo(precision).eps) * np.abs(finite)
+    few = finite[:1000]
+    for digits in range(least, MOST_DECIMALS + 1):
+        if 10.0**-digits < 100 * noise.max():
+            # Steps this fine are not seen in the largest values; whole numbers alone are certain even there.
+            return 0 if digits <= 0 and bool((finite == np.rint(finite)).all()) else None
+        if (np.abs(few - np.round(few, digits)) <= noise[:1000]).all() and (
+            np.abs(finite - np.round(finite, digits)) <= noise
+        ).all():
+            return digits
+    return None
+
+
+def is_single_precision(values: np.ndarray) -> bool:
+    """Return whether every finite value is a float32 number, as in a table stored in single precision."""
+    finite = values[np.isfinite(values)]
+    with np.errstate(over="ignore"):
+        return bool((finite.astype(np.float32) == finite).all())
+
+
+def numbers(cells: pa.ChunkedArray, *, name: str, table: str) -> np.ndarray:
+    """Return a column's numbers as float64 (n,), NaN for null. Raises InputError naming a wrong cell."""
+    if pa.types.is_null(cells.type):
+        return np.full(len(cells), np.nan)
+    if _is_text(cells):
+        trimmed = pc.utf8_trim_whitespace(cells)
+        wrong = pc.invert(pc.match_substring_regex(trimmed, table_text.NUMBER))
+        _refuse_first(cells, wrong, name=name, table=table, expected="numbers")
+        cells = pc.utf8_ltrim(pc.utf8_lower(trimmed), "+")
+    elif pa.types.is_boolean(cells.type):
+        cells = cells.cast(pa.int8())
+    elif not any(is_kind(cells.type) for is_kind in _NUMERIC_TYPES):
+        raise InputError(f"Column {name!r} of {table} should hold numbers, but holds {cells.type}.")
+    return np.asarray(cells.cast(pa.float64(), safe=False).to_numpy(), dtype=float)
+
+
+def seconds(cells: pa.ChunkedArray, date_format: str | None, *, name: str, table: str) -> np.ndarray:
+    """Return a column's moments as float64 seconds (n,), NaN for null.
+
+    Text is read by `date_format`, else by a format of its own. Raises InputError naming a wrong cell.
+    """
+    if pa.types.is_null(cells.type):
+        return np.full(len(cells), np.nan)
+    if not (pa.types.is_temporal(cells.type) or _is_text(cells)) or pa.types.is_duration(cells.type):
+        raise InputError(f"Column {name!r} of {table} should hold dates, but holds {cells.type}.")
+    values = moments(cells, date_format)
+    lost = np.isnan(values) & np.asarray(cells.is_valid())
+    if lost.any() and (own_format := date_format_of(cells) if _is_text(cells) else None) is not None:
+        return moments(cells, own_format)
+    expected = f"dates ({date_format})" if date_format else "dates of one format"
+    _refuse_first(cells, pa.chunked_array([pa.array(lost)]), name=name, table=table, expected=expected)
+    return values
+
+
+def truths(cells: pa.ChunkedArray, *, name: str, table: str) -> np.ndarray:
+    """Return truth values as float64 0 and 1 (n,), NaN for null, read from booleans, 1/0 and true/false.
+
+    Raises InputError naming the first cell that is neither.
+    """
+    if pa.types.is_null(cells.type):
+        return np.full(len(cells), np.nan)
+    if _is_text(cells):
+        said = pc.utf8_lower(cells)
+        wrong = pc.invert(pc.is_in(said, value_set=pa.array(["true", "false"], cells.type)))
+        wrong = pc.and_(wrong, cells.is_valid())
+        _refuse_first(cells, wrong, name=name, table=table, expected="true and false")
+        cells = pc.equal(said, "true")
+    values = numbers(cells, name=name, table=table)
+    wrong = pa.chunked_array([pa.array(~np.isin(values, (0, 1)) & ~np.isnan(values))])
+    _refuse_first(cells, wrong, name=name, table=table, expected="true and false")
+    return values
+
+
+def _refuse_first(
+    cells: pa.ChunkedArray, wrong: pa.ChunkedArray, *, name: str, table: str, expected: str
+) -> None:
+    row = pc.index(wrong, True).as_py()
+    if row >= 0:
+        raise InputError(
+            f"Column {name!r} of {table} should hold {expected}, but row {row + 1} holds "
+            f"{cells[row].as_py()!r}; mend that cell, or name the column's kind yourself."
+        )

@@ -1,0 +1,216 @@
+"""Delimited text (CSV, TSV) to an Arrow table, with no cell changed that the data does not force us to.
+
+Every cell is first text. A column becomes integers or floats only when *all* of its cells that are not
+null are written as such; one "?" keeps the whole column text. Null is a cell that is empty or NA, NaN or
+nan, and nothing else. Numbers with leading zeros ("00501") and integers beyond 64 bits stay text, since
+turning them into numbers would lose what was written. Dates and truth values stay text: the schema
+decides, and keeps their spelling.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from saddlepoint.errors import InputError
+
+NULL_CELLS = ("", "NA", "NaN", "nan")
+DELIMITERS = (",", ";", "\t", "|")
+_INTEGER = r"^\s*[+-]?[0-9]+\s*$"
+_LEADING_ZERO = r"^\s*[+-]?0[0-9]"
+NUMBER = (
+    r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$|^\s*[+-]?(inf|Inf|INF|infinity|Infinity)\s*$"
+)
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# The names under which a user may say what the mark says already.
+_FAMILIES = {
+    codec: (codec, codec.removesuffix("-le").removesuffix("-be"), f"{codec}-sig") for _, codec in _BOMS
+}
+
+
+def read_text(path: Path, *, encoding: str | None = None) -> str:
+    """Return the text of a file without its byte order mark; see `read_marked_text`."""
+    return read_marked_text(path, encoding=encoding)[0]
+
+
+def read_marked_text(path: Path, *, encoding: str | None = None) -> tuple[str, str, bytes]:
+    """Return a file's text, its codec and its byte order mark: raw == mark + text.encode(codec).
+
+    The codec is `encoding` if said, else that of the mark, else UTF-8. Raises InputError when the file is
+    empty, is no valid gzip, or its bytes are not of the encoding.
+    """
+    raw = path.read_bytes()
+    if path.suffix.lower() == ".gz":
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(
+                f"{path} is not a valid gzip file ({error}); unpack it or save it again."
+            ) from None
+    if not raw.strip():
+        raise InputError(f"{path} is empty; a table needs a header line and at least one row.")
+    mark, marked = next(((mark, codec) for mark, codec in _BOMS if raw.startswith(mark)), (b"", None))
+    chosen = encoding or marked or "utf-8"
+    try:
+        mark = mark if marked is not None and codecs.lookup(chosen).name in _FAMILIES[marked] else b""
+        text = raw[len(mark) :].decode(chosen)
+    except LookupError:
+        raise InputError(f"There is no encoding {chosen!r}; try 'utf-8', 'utf-16' or 'latin-1'.") from None
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path} is not {chosen} text: line {line} holds the byte 0x{raw[error.start]:02x}; "
+            "save it as UTF-8, or name its encoding (for instance encoding='latin-1')."
+        ) from None
+    if "\x00" in text:
+        line = text.count("\n", 0, text.index("\x00")) + 1
+        raise InputError(
+            f"{path} holds NUL characters (line {line}), so it is no "
+            "text table; if it is UTF-16 without a byte order mark, name its encoding (encoding='utf-16-le')."
+        )
+    return text, marked if mark and marked is not None else chosen, mark
+
+
+def delimiter_of(path: Path, text: str) -> str:
+    """Return a tab for .tsv, else the one of , ; tab | that splits the header line most often."""
+    if ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]]:
+        return "\t"
+    header = text.lstrip("\r\n").splitlines()[0]
+    outside_quotes = "".join(header.split('"')[::2])
+    return max(DELIMITERS, key=outside_quotes.count)
+
+
+def parse(text: str, *, name: str, delimiter: str, header: bool | None = True) -> pa.Table:
+    """Return the Arrow table of a delimited text: int64/uint64, double or string columns, nulls as nulls.
+
+    `header=None` means: a first line of nothing but numbers is data; columns are then column_1, ...
+    Raises InputError for a ragged line (its number), an unclosed quote, duplicate names, no rows.
+    """
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise InputError(f"The delimiter must be a single character such as ',' or ';', not {delimiter!r}.")
+    text = text.lstrip("\r\n") + "\n"
+    first = next(_records(text, name=name, delimiter=delimiter))[1]
+    if header is None:
+        header = not all(_is_number(cell) for cell in first)
+    names = _column_names(first, name=name) if header else [f"column_{i + 1}" for i in range(len(first))]
+    if text.count('"') % 2:
+        # Arrow takes an unclosed quote for a cell reaching to the end; csv says where it opens.
+        for _ in _records(text, name=name, delimiter=delimiter):
+            pass
+    # An empty line is a null in a table of one column and a mere gap in any other.
+    single = len(names) == 1
+    if single:
+        text = text.rstrip("\r\n") + "\n"
+    encoded = text.encode()
+    try:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(encoded),
+            read_options=arrow_csv.ReadOptions(
+                column_names=names,
+                skip_rows_after_names=int(header),
+                block_size=max(1 << 20, min(len(encoded), 1 << 26)),
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values='"' in text, ignore_empty_lines=not single
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={column: pa.large_string() for column in names},
+                null_values=list(NULL_CELLS),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        _explain_ragged(text, name=name, delimiter=delimiter, width=len(names))
+        raise InputError(f"{name} cannot be read as delimited text: {str(error).splitlines()[0]}.") from None
+    if table.num_rows == 0:
+        raise InputError(f"{name} holds a header line but no rows; a table needs at least one row.")
+    return pa.table({column: narrow(table[column]) for column in names})
+
+
+def narrow(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return text cells as int64, uint64 or double when all that are not null are written so, else as is."""
+    if cells.null_count == len(cells):
+        return pa.chunked_array([pa.nulls(len(cells))])
+    if not _all_match(cells, NUMBER) or _any_match(cells, _LEADING_ZERO):
+        return cells
+    plain = pc.utf8_trim_whitespace(cells)
+    if not _all_match(plain, _INTEGER):
+        return pc.utf8_ltrim(pc.utf8_lower(plain), "+").cast(pa.float64())
+    for whole in (pa.int64(), pa.uint64()):
+        try:
+            return pc.utf8_ltrim(plain, "+").cast(whole)
+        except pa.ArrowInvalid:
+            continue
+    return cells
+
+
+def _all_match(cells: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(cells, pattern), skip_nulls=True).as_py())
+
+
+def _any_match(cells: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(cells, pattern), skip_nulls=True).as_py())
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _records(text: str, *, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (first line's number, cells) of each record: for the header, and to explain Arrow's refusals."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{name}, line {line}: {error}; check the quotes there.") from None
+
+
+def _column_names(cells: list[str], *, name: str) -> list[str]:
+    names = [cell if cell else f"column_{i + 1}" for i, cell in enumerate(cells)]
+    twice = sorted({column for column in names if names.count(column) > 1})
+    if twice:
+        raise InputError(
+            f"{name} has the column name {twice[0]!r} {names.count(twice[0])} times; rename all but one."
+        )
+    return names
+
+
+def whole_records(text: str, *, name: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield (the record as it stands, its line ends kept, and its cells) for every record of the text."""
+    lines = list(io.StringIO(text, newline=""))
+    starts = list(_records(text, name=name, delimiter=delimiter))
+    ends = [line - 1 for line, _ in starts[1:]] + [len(lines)]
+    for (line, cells), end in zip(starts, ends, strict=True):
+        yield "".join(lines[line - 1 : end]), cells
+
+
+def _explain_ragged(text: str, *, name: str, delimiter: str, width: int) -> None:
+    for line, cells in _records(text, name=name, delimiter=delimiter):
+        if cells and len(cells) != width:
+            raise InputError(
+                f"{name}, line {line}: {len(cells)} cells where the header has {width}; "
+                "mend that line, or name another delimiter."
+            )

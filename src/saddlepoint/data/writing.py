@@ -1,0 +1,148 @@
+"""Samples go out in the form that the file's name asks for: arrays, tables, pictures."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.errors import InputError, StoredFileError
+
+Array = npt.NDArray[Any]
+_ARRAYS = (".npy", ".npz")
+_TABLES = (".csv", ".tsv", ".parquet", ".feather")
+
+
+def allowed(kind: str) -> str:
+    """Return, for a message, what samples of a kind can be written as."""
+    if kind == "pictures":
+        return "a .npy or .npz file, one .png (a grid), a .zip, or a folder (no suffix)"
+    return "a .npy, .npz, .csv, .tsv, .parquet or .feather file"
+
+
+def check_target(path: Path, kind: str) -> None:
+    """Refuse a file name that samples of this kind cannot be written to, before any work is done.
+
+    Raises:
+        InputError: the suffix is not one of those allowed, or the place cannot hold it.
+    """
+    suffix = path.suffix.lower()
+    pictures = kind == "pictures" and suffix in (".png", ".zip", "")
+    if not (suffix in _ARRAYS or pictures or (kind == "points" and suffix in _TABLES)):
+        raise InputError(f"{path} cannot hold samples of {kind}; give {allowed(kind)}.")
+    if suffix == "" and path.is_dir() and any(path.iterdir()):
+        raise InputError(f"The folder {path} is not empty; choose an empty or a new one.")
+    if suffix == "" and path.is_file():
+        raise InputError(f"{path} is a file; give the name of a new folder.")
+    if suffix != "" and path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file.")
+
+
+def write_samples(path: Path, rows: Array, like: Dataset, *, classes: Array | None = None) -> str:
+    """Write decoded rows to a file whose suffix says the form, and return in words what was written.
+
+    rows are points (n, d) or pictures (n, H, W, C); like is a data set of the same form (it may be empty);
+    classes, (n,), are written beside them (a column, a key `labels`, sub-folders).
+
+    Raises:
+        InputError: the suffix is unknown.
+        StoredFileError: the place cannot be written.
+    """
+    check_target(path, like.kind)
+    suffix = path.suffix.lower()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if suffix in _ARRAYS:
+            came = like.as_came(rows)
+            arrays: dict[str, Any] = {"samples": came} | ({} if classes is None else {"labels": classes})
+            if suffix == ".npy":
+                _replace(path, lambda file: np.save(file, came, allow_pickle=False))
+            else:
+                _replace(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+            return f"{len(rows):,} samples of shape {came.shape[1:]}, {came.dtype.name}"
+        if suffix in _TABLES:
+            _write_table(path, rows, like, classes)
+            return f"{len(rows):,} rows of {rows.shape[1]} columns"
+        return _write_pictures(path, rows, like, classes)
+    except OSError as error:
+        raise StoredFileError(
+            f"{path} cannot be written ({error.strerror}); choose another place."
+        ) from error
+
+
+def _replace(path: Path, write: Callable[[Any], Any]) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_table(path: Path, rows: Array, like: Dataset, classes: Array | None) -> None:
+    import pandas as pd
+
+    names = like.columns or tuple(f"column_{index}" for index in range(rows.shape[1]))
+    frame = pd.DataFrame(rows, columns=list(names))
+    for name, dtype in zip(names, like.dtypes or (), strict=False):
+        frame[name] = frame[name].astype(dtype)  # type: ignore[call-overload]
+    if classes is not None:
+        frame["class"] = classes
+    suffix = path.suffix.lower()
+    writers: dict[str, Callable[[Any], Any]] = {
+        ".csv": lambda file: frame.to_csv(file, index=False),
+        ".tsv": lambda file: frame.to_csv(file, index=False, sep="\t"),
+        ".parquet": lambda file: frame.to_parquet(file, index=False),
+        ".feather": frame.to_feather,
+    }
+    _replace(path, writers[suffix])
+
+
+def _write_pictures(path: Path, rows: Array, like: Dataset, classes: Array | None) -> str:
+    from PIL import Image
+
+    grey = np.rint(rows.astype(np.float64) * 255 / like.levels).astype(np.uint8)
+    digits = len(str(len(grey) - 1))
+
+    def png(picture: Array) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def name(index: int) -> str:
+        stem = f"{index:0{digits}d}.png"
+        return stem if classes is None else f"{classes[index]}/{stem}"
+
+    if path.suffix.lower() == ".zip":
+
+        def pack(file: Any) -> None:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for index, picture in enumerate(grey):
+                    archive.writestr(name(index), png(picture))
+
+        _replace(path, pack)
+        return f"{len(grey):,} pictures as PNG"
+    if path.suffix.lower() == ".png":
+        from math import ceil, sqrt
+
+        n, height, width, channels = grey.shape
+        across = ceil(sqrt(n * height / width)) if n > 1 else 1
+        sheet = np.zeros((ceil(n / across) * height, across * width, channels), dtype=np.uint8)
+        for index, picture in enumerate(grey):
+            top, left = index // across * height, index % across * width
+            sheet[top : top + height, left : left + width] = picture
+        _replace(path, lambda file: file.write(png(sheet)))
+        return f"{n:,} pictures in one grid, pixel for pixel"
+    for index, picture in enumerate(grey):
+        target = path / name(index)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(png(picture))
+    return f"{len(grey):,} pictures as PNG"

@@ -1,0 +1,267 @@
+"""The paper's Figure 1: densities of data and model, D between them, and the map from noise to samples below.
+
+Goodfellow et al. 2014, Figure 1: p_data dotted, p_g solid, D dashed; the arrows show how x = G(z) imposes p_g
+on noise of a simple density. At the equilibrium p_g = p_data and D = 1/2 everywhere.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
+
+from saddlepoint.drawing.clouds import (
+    Cloud,
+    Floats,
+    Logit,
+    as_cloud,
+    as_clouds,
+    extent,
+    outside,
+    probability,
+)
+from saddlepoint.drawing.density import common_bandwidth, density
+from saddlepoint.drawing.style import (
+    DATA,
+    DISCRIMINATOR,
+    MODEL,
+    QUIET,
+    SMALL,
+    TEXT,
+    WIDTH,
+    new_figure,
+    styled,
+)
+from saddlepoint.drawing.text import fit, letter, number
+from saddlepoint.errors import InputError
+
+MOST_MOMENTS = 4
+_ARROWS = 36
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """One panel: `data` (n,) or (n, 1), `samples` (m,) or (m, 1), and what is known of the players then.
+
+    `logit` maps x (k, 1) to logits (k,); `transport` holds pairs (z, G(z)) as (j, 2), z one coordinate of the
+    noise; `density` maps x (k, 1) to the true p_data(x) (k,), if it is known.
+    """
+
+    data: ArrayLike
+    samples: ArrayLike
+    logit: Logit | None = None
+    transport: ArrayLike | None = None
+    density: Callable[[Floats], ArrayLike] | None = None
+    label: str | None = None
+
+
+@styled
+def figure1(
+    data: ArrayLike,
+    samples: ArrayLike,
+    *,
+    logit: Logit | None = None,
+    transport: ArrayLike | None = None,
+    density: Callable[[Floats], ArrayLike] | None = None,
+    name: str = "x",
+    title: str | None = None,
+) -> Figure:
+    """Return one moment of a 1-D game as the paper's Figure 1; see `Moment` for the arguments.
+
+    Densities are kernel estimates with one bandwidth for data and samples, stated below the figure, or the
+    true p_data where `density` is given. D is drawn as a probability between 0 and 1, with the line of 1/2.
+
+    Raises InputError if shapes do not fit.
+    """
+    moment = Moment(data=data, samples=samples, logit=logit, transport=transport, density=density)
+    return _draw([moment], name=name, title=title)
+
+
+@styled
+def moments(panels: Sequence[Moment], *, name: str = "x", title: str | None = None) -> Figure:
+    """Return 1 to 4 moments of one game side by side with shared axes, as in the paper's Figure 1.
+
+    Raises InputError if there are none or more than 4, or if shapes do not fit.
+    """
+    if not 1 <= len(panels) <= MOST_MOMENTS:
+        raise InputError(f"There are {len(panels)} moments; Figure 1 shows 1 to {MOST_MOMENTS} side by side.")
+    return _draw(panels, name=name, title=title)
+
+
+def _draw(panels: Sequence[Moment], *, name: str, title: str | None) -> Figure:
+    clouds = [as_clouds(panel.data, panel.samples) for panel in panels]
+    for real, _ in clouds:
+        if real.width != 1:
+            raise InputError(f"data has {real.width} columns; Figure 1 needs points of shape (n,) or (n, 1).")
+    arrows = [_transport(panel.transport) for panel in panels]
+    limits = extent(
+        np.concatenate([real.values[:, 0] for real, _ in clouds]),
+        np.concatenate([fake.values[:, 0] for _, fake in clouds]),
+    )
+    h = common_bandwidth([cloud.values[:, 0] for pair in clouds for cloud in pair], limits)
+    curves = [_curves(panel, pair, limits, h) for panel, pair in zip(panels, clouds, strict=True)]
+    mapped = any(arrow is not None for arrow in arrows)
+    top, off = _top(curves)
+    wide = WIDTH * (0.8 if len(panels) == 1 else 1.15)
+    figure = new_figure(wide, 4.4 if mapped else 3.2)
+    heights = [2.6, 1.0] if mapped else [1.0]
+    grid = figure.subplots(
+        len(heights), len(panels), squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights}
+    )
+    notes = [f"Densities are smoothed with a Gaussian kernel of standard deviation {number(h)}."] if h else []
+    if all(panel.density is not None for panel in panels):
+        notes = [
+            f"p_data is exact; p_g is smoothed with a Gaussian kernel of standard deviation {number(h)}."
+        ]
+    if off:
+        notes.append(f"A density is cut at the upper edge; its peak is {number(off)}.")
+    for index, (panel, pair, (grid_x, p_data, p_g)) in enumerate(zip(panels, clouds, curves, strict=True)):
+        axes: Axes = grid[0, index]
+        first, last = index == 0, index == len(panels) - 1
+        axes.plot(grid_x, p_g, color=MODEL.colour, linestyle=MODEL.dash, linewidth=1.6)
+        # Last, so that its dots still show where the game is won and the curves agree.
+        axes.plot(grid_x, p_data, color=DATA.colour, linestyle=DATA.dash, linewidth=1.8)
+        axes.set(xlim=limits, ylim=(0, top))
+        if panel.label:
+            axes.set_title(fit(panel.label, 0.85 * wide / len(panels), TEXT), parse_math=False)
+        if first:
+            axes.set_ylabel("density")
+        else:
+            axes.tick_params(left=False, labelleft=False)
+        if panel.logit is not None:
+            notes += _probability(axes, panel.logit, grid_x, labelled=last)
+        for cloud in pair:
+            notes += [
+                note for note in [*cloud.notes(marked=False), *outside(cloud, [limits])] if note not in notes
+            ]
+        bottom: Axes = axes
+        if mapped:
+            bottom = grid[1, index]
+            axes.tick_params(labelbottom=False)
+            _arrows(bottom, arrows[index], limits, named=first, name=fit(name, 1.5, SMALL))
+        else:
+            axes.set_xlabel(fit(name, 0.85 * wide / len(panels), TEXT), parse_math=False)
+    letter(figure, title, notes, key=_key(panels))
+    return figure
+
+
+def _curves(
+    panel: Moment, pair: tuple[Cloud, Cloud], limits: tuple[float, float], h: float
+) -> tuple[Floats, Floats, Floats]:
+    real, fake = pair
+    grid, p_data = density(real.values[:, 0], limits, h)
+    p_g = density(fake.values[:, 0], limits, h)[1]
+    if panel.density is not None:
+        p_data = np.asarray(panel.density(grid[:, None]), dtype=np.float64).reshape(-1)
+        if p_data.shape != grid.shape:
+            raise InputError(
+                f"density was asked at points of shape {(len(grid), 1)} and returned {p_data.size} values; "
+                "it must return one a point."
+            )
+    return grid, p_data, p_g
+
+
+def _top(curves: Sequence[tuple[Floats, Floats, Floats]]) -> tuple[float, float]:
+    """Return the upper limit of the density axis and the peak that it cuts off, or 0 if it cuts none.
+
+    A collapsed generator is a spike; it must not flatten the data's density.
+    """
+    data = max((float(np.nanmax(p_data)) for _, p_data, _ in curves), default=0.0)
+    model = max((float(p_g.max()) for _, _, p_g in curves), default=0.0)
+    if data > 0 and model > 3 * data:
+        return 3 * data, model
+    return 1.12 * max(data, model) or 1.0, 0.0
+
+
+def _probability(axes: Axes, logit: Logit, grid: Floats, *, labelled: bool) -> list[str]:
+    other = axes.twinx()
+    other.axhline(0.5, color=DISCRIMINATOR.colour, linewidth=0.6, alpha=0.5)
+    values = probability(logit, grid[:, None])
+    other.plot(grid, values, color=DISCRIMINATOR.colour, linestyle=DISCRIMINATOR.dash, linewidth=1.4)
+    other.set_ylim(0, 1)
+    other.set_yticks([0, 0.5, 1], labels=["0", "1/2", "1"] if labelled else ["", "", ""])
+    other.tick_params(colors=DISCRIMINATOR.colour)
+    other.spines["right"].set_visible(True)
+    other.spines["right"].set_color(DISCRIMINATOR.colour)
+    if labelled:
+        other.set_ylabel("D(x)", color=DISCRIMINATOR.colour)
+    lost = int((~np.isfinite(values)).sum())
+    return [f"D is not a number here: {lost:,} of {len(grid):,} places."] if lost else []
+
+
+def _transport(pairs: ArrayLike | None) -> Cloud | None:
+    if pairs is None:
+        return None
+    cloud = as_cloud(pairs, "noise vectors")
+    if cloud.width != 2:
+        raise InputError(
+            f"transport has {cloud.width} columns; give pairs (z, G(z)) of shape (n, 2), a coordinate each."
+        )
+    return cloud
+
+
+def _arrows(axes: Axes, cloud: Cloud | None, limits: tuple[float, float], *, named: bool, name: str) -> None:
+    """Draw z on the lower line and G(z) on the upper one, both as wide as the panel, z on its own scale."""
+    low, high = limits
+    axes.set(xlim=limits, ylim=(0, 1))
+    axes.set_yticks([0, 1], labels=["z", name] if named else ["", ""], fontsize=TEXT)
+    for label in axes.get_yticklabels():
+        label.set_parse_math(False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.spines["top"].set_visible(True)
+    axes.tick_params(axis="x", top=True, labeltop=True, bottom=False, labelbottom=False)
+    if cloud is None or not len(cloud.values):
+        return
+    chosen = cloud.values[np.argsort(cloud.values[:, 0], kind="stable")]
+    chosen = chosen[np.unique(np.linspace(0, len(chosen) - 1, _ARROWS).round().astype(int))]
+    z_low, z_high = float(chosen[0, 0]), float(chosen[-1, 0])
+    inset = 0.03 * (high - low)
+    place = np.full(len(chosen), (low + high) / 2)
+    if z_high > z_low:
+        place = low + inset + (chosen[:, 0] - z_low) / (z_high - z_low) * (high - low - 2 * inset)
+    axes.quiver(
+        place,
+        np.zeros(len(chosen)),
+        chosen[:, 1] - place,
+        np.ones(len(chosen)),
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        units="inches",
+        width=0.011,
+        headwidth=5,
+        headlength=6,
+        headaxislength=5.5,
+        color=MODEL.colour,
+        alpha=0.8,
+    )
+    ends = ((low + inset, "left", z_low), (high - inset, "right", z_high)) if z_high > z_low else ()
+    for x, align, z in ends:
+        axes.text(x, -0.08, number(z), ha=align, va="top", fontsize=SMALL, color=QUIET)
+
+
+def _key(panels: Sequence[Moment]) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=DATA.colour, linestyle=DATA.dash, linewidth=1.8, label="data, p_data"),
+        Line2D([], [], color=MODEL.colour, linestyle=MODEL.dash, linewidth=1.6, label="model, p_g"),
+    ]
+    if any(panel.logit is not None for panel in panels):
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=DISCRIMINATOR.colour,
+                linestyle=DISCRIMINATOR.dash,
+                linewidth=1.4,
+                label="discriminator, D",
+            )
+        )
+    if any(panel.transport is not None for panel in panels):
+        handles.append(
+            Line2D([], [], color=MODEL.colour, marker="^", markersize=4, linewidth=0.7, label="z to G(z)")
+        )
+    return handles

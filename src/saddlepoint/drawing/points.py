@@ -1,0 +1,311 @@
+"""Points in the plane and in more dimensions: D as a field, pairs of columns, lines in noise."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from saddlepoint.drawing.clouds import (
+    Cloud,
+    Floats,
+    Logit,
+    as_cloud,
+    as_clouds,
+    column_names,
+    extent,
+    outside,
+    probability,
+)
+from saddlepoint.drawing.style import (
+    DATA,
+    DISCRIMINATOR,
+    FIELD,
+    MODEL,
+    SMALL,
+    WIDTH,
+    Pen,
+    new_figure,
+    styled,
+)
+from saddlepoint.drawing.text import fit, letter
+from saddlepoint.errors import InputError
+
+MOST_COLUMNS = 5
+MOST_PATHS = 40
+_FIELD_CELLS = 128
+_TURNS = 8
+
+
+@styled
+def decision_field(
+    data: ArrayLike,
+    samples: ArrayLike,
+    *,
+    logit: Logit | None = None,
+    names: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Return 2-D data and samples over D(x) = 1 / (1 + exp(-logit(x))), with the line where D = 1/2.
+
+    `data` and `samples` are points (n, 2) and (m, 2), `logit` maps points (k, 2) to logits (k,) and is asked
+    once, at 128 x 128 points. The field is white at 1/2, in the data's tint above and in the model's below.
+
+    Raises InputError if shapes do not fit.
+    """
+    real, fake = as_clouds(data, samples)
+    if real.width != 2:
+        raise InputError(f"data has {real.width} columns; a decision field needs points of shape (n, 2).")
+    across, down = column_names(names, 2)
+    limits = [extent(real.values[:, axis], fake.values[:, axis]) for axis in (0, 1)]
+    spans = [high - low for low, high in limits]
+    equal = max(spans) <= 3 * min(spans)
+    shape = spans[1] / spans[0] if equal else 0.75
+    across_inches = min(4.6, 5.2 / shape)
+    figure = new_figure(across_inches + 2.2, across_inches * shape + 0.85)
+    axes = figure.add_subplot()
+    notes = [*real.notes(), *fake.notes(), *outside(fake, limits)]
+    if logit is not None:
+        notes += _field(figure, axes, logit, limits)
+    _scatter(axes, real, fake, (0, 1))
+    axes.set(xlim=limits[0], ylim=limits[1])
+    if equal:
+        axes.set_aspect("equal", adjustable="box")
+    _name_axes(axes, across, down, inches=4.0)
+    handles = [_mark(DATA, "data"), _mark(MODEL, "samples of the model")]
+    if logit is not None:
+        half = Line2D([], [], color=DISCRIMINATOR.colour, linestyle=DISCRIMINATOR.dash, label="D = 1/2")
+        handles.append(half)
+    letter(figure, title, notes, key=handles)
+    return figure
+
+
+@styled
+def pairs(
+    data: ArrayLike,
+    samples: ArrayLike,
+    *,
+    names: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Return the margins of points on the diagonal and every two columns below it, for the first 5 columns at
+    most.
+
+    `data` and `samples` are (n, d) and (m, d); margins are histograms with common bins, scaled to equal area;
+    above the diagonal stands Pearson's correlation of the two columns, of the data and of the samples.
+
+    Raises InputError if shapes or the number of names do not fit.
+    """
+    real, fake = as_clouds(data, samples)
+    labels = column_names(names, real.width)
+    shown = min(real.width, MOST_COLUMNS)
+    limits = [extent(real.values[:, axis], fake.values[:, axis]) for axis in range(shown)]
+    side = WIDTH if shown > 2 else WIDTH * 0.7
+    figure = new_figure(side, side * 0.86)
+    grid = figure.subplots(shown, shown, squeeze=False)
+    for down in range(shown):
+        for across in range(shown):
+            axes: Axes = grid[down, across]
+            if across < down:
+                _scatter(axes, real, fake, (across, down))
+                axes.set(xlim=limits[across], ylim=limits[down])
+            elif across == down:
+                _margin(axes, real, fake, down, limits[down])
+            else:
+                _correlations(axes, real, fake, (across, down))
+                continue
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+            if across < down:
+                axes.yaxis.set_major_locator(MaxNLocator(3))
+            axes.tick_params(labelbottom=down == shown - 1, labelleft=across == 0 and down > 0)
+            inches = 0.8 * side / shown
+            if down == shown - 1:
+                axes.set_xlabel(fit(labels[across], inches, SMALL), fontsize=SMALL, parse_math=False)
+            if across == 0 < down:
+                axes.set_ylabel(fit(labels[down], 0.75 * inches, SMALL), fontsize=SMALL, parse_math=False)
+            if across == down < shown - 1:
+                axes.set_title(fit(labels[down], inches, SMALL), fontsize=SMALL, parse_math=False)
+    notes = [*real.notes(), *fake.notes(), *outside(fake, limits)]
+    if shown > 1:
+        notes.append("r is Pearson's correlation of two columns, of the data and below it of the samples.")
+    if shown < real.width:
+        notes.append(f"The first {shown} of {real.width} columns are shown.")
+    handles = [_mark(DATA, "data"), _mark(MODEL, "samples of the model")]
+    letter(figure, title, notes, key=handles)
+    return figure
+
+
+@styled
+def lines(
+    frames: ArrayLike,
+    *,
+    data: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Return where points go while their noise moves along straight lines: one path a line, marked at each
+    step.
+
+    `frames` are points (paths, steps, d) with d of 1 (drawn against the place on the line, 0 to 1) or 2
+    (drawn in the plane); `data` (n, d) may stand behind. Of more than 40 paths the first 40 are drawn; a path
+    breaks where a point is not finite.
+
+    Raises InputError if shapes do not fit. Source: the points' counterpart of Goodfellow et al. 2014, Figure
+    3.
+    """
+    paths = _paths(frames)
+    count, steps, width = paths.shape
+    behind = as_cloud(np.empty((0, width)) if data is None else data, "data")
+    if behind.width != width:
+        raise InputError(
+            f"data has {behind.width} columns and frames have {width}; both must be the same points."
+        )
+    labels = column_names(names, width)
+    notes = [] if data is None else behind.notes()
+    if not count or not steps:
+        notes.append("There are no paths to draw.")
+    if count > MOST_PATHS:
+        notes.append(f"The first {MOST_PATHS} of {count:,} paths are drawn.")
+    broken = int((~np.isfinite(paths)).any(axis=2).sum())
+    if broken:
+        notes.append(f"Not drawn because not finite: {broken:,} of {count * steps:,} points of the paths.")
+    notes.append("Each path goes from its open mark to its filled mark.")
+    along = np.linspace(0.0, 1.0, steps) if steps > 1 else np.zeros(steps)
+    figure = new_figure(WIDTH * 0.8, WIDTH * (0.62 if width == 2 else 0.45))
+    axes = figure.add_subplot()
+    flat = paths.reshape(-1, width)
+    finite = flat[np.isfinite(flat).all(axis=1)]
+    if width == 2:
+        marks = behind.marks
+        axes.scatter(marks[:, 0], marks[:, 1], s=5, color=DATA.colour, alpha=0.25, linewidths=0)
+        drawn = paths[:MOST_PATHS]
+        limits = [extent(behind.values[:, axis], finite[:, axis]) for axis in (0, 1)]
+        _name_axes(axes, labels[0], labels[1], inches=4.0)
+    else:
+        axes.hlines(behind.marks[:, 0], 0, 0.012, color=DATA.colour, alpha=0.25, linewidth=0.5)
+        drawn = np.stack([np.broadcast_to(along, (count, steps)), paths[..., 0]], axis=-1)[:MOST_PATHS]
+        limits = [(-0.02, 1.02), extent(behind.values[:, 0], finite[:, 0])]
+        _name_axes(axes, "place on the line in noise space", labels[0], inches=4.0)
+    axes.add_collection(LineCollection(list(drawn), colors=MODEL.colour, linewidths=1.0, alpha=0.85))
+    if steps:
+        size = 9 if steps <= 30 else 0
+        axes.scatter(drawn[..., 0], drawn[..., 1], s=size, color=MODEL.colour, linewidths=0)
+        first, last = drawn[:, 0], drawn[:, -1]
+        ring: dict[str, Any] = {"facecolor": "white", "edgecolor": MODEL.colour, "linewidths": 1.2}
+        axes.scatter(first[:, 0], first[:, 1], s=30, zorder=3, **ring)
+        axes.scatter(last[:, 0], last[:, 1], s=30, zorder=3, color=MODEL.colour, linewidths=0)
+    axes.set(xlim=limits[0], ylim=limits[1])
+    handles = [Line2D([], [], color=MODEL.colour, label="the model's points")]
+    if data is not None:
+        handles.insert(0, _mark(DATA, "data"))
+    letter(figure, title, notes, key=handles)
+    return figure
+
+
+def _paths(frames: ArrayLike) -> Floats:
+    try:
+        paths = np.asarray(frames, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"frames cannot be read as an array of numbers: {error}.") from error
+    if paths.ndim != 3 or paths.shape[2] not in (1, 2):
+        raise InputError(
+            f"frames has shape {paths.shape}; give points of shape (paths, steps, d) with d of 1 or 2, "
+            "choosing two columns if there are more."
+        )
+    return paths
+
+
+def _field(figure: Figure, axes: Axes, logit: Logit, limits: Sequence[tuple[float, float]]) -> list[str]:
+    """Draw D over the limits; return what could not be drawn."""
+    ticks = [low + (np.arange(_FIELD_CELLS) + 0.5) / _FIELD_CELLS * (high - low) for low, high in limits]
+    across, down = np.meshgrid(*ticks)
+    values = probability(logit, np.stack([across.ravel(), down.ravel()], axis=1)).reshape(across.shape)
+    box = (*limits[0], *limits[1])
+    image = axes.imshow(
+        values,
+        origin="lower",
+        extent=box,
+        cmap=FIELD,
+        vmin=0.0,
+        vmax=1.0,
+        aspect="auto",
+        interpolation="bilinear",
+    )
+    finite = np.isfinite(values)
+    if finite.any() and values[finite].min() < 0.5 < values[finite].max():
+        axes.contour(
+            *ticks,
+            values,
+            levels=[0.5],
+            colors=DISCRIMINATOR.colour,
+            linestyles=[DISCRIMINATOR.dash],
+            linewidths=1.4,
+        )
+    bar = figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.028, 1.0)))
+    bar.set_ticks([0.0, 0.5, 1.0], labels=["0: says model", "1/2", "1: says data"])
+    bar.ax.set_title("D(x)", fontsize=SMALL, fontweight="normal")
+    bar.outline.set_visible(False)
+    lost = int((~finite).sum())
+    return [f"D is not a number here: {lost:,} of {values.size:,} places of the field."] if lost else []
+
+
+def _scatter(axes: Axes, real: Cloud, fake: Cloud, columns: tuple[int, int]) -> None:
+    # In turns, a part of each at a time: neither cloud lies on top of the other everywhere.
+    for part in range(_TURNS):
+        for cloud, pen, factor in ((fake, MODEL, 1.8), (real, DATA, 1.0)):
+            marks = cloud.marks[:, list(columns)]
+            axes.scatter(
+                marks[part::_TURNS, 0],
+                marks[part::_TURNS, 1],
+                s=factor * float(np.clip(1500 / (len(marks) + 1), 3.0, 16.0)),
+                marker=pen.marker,
+                color=pen.colour,
+                alpha=float(np.clip(16 / np.sqrt(len(marks) + 1), 0.5, 0.95)),
+                linewidths=0,
+            )
+
+
+def _margin(axes: Axes, real: Cloud, fake: Cloud, column: int, limits: tuple[float, float]) -> None:
+    bins = int(np.clip(2 * np.cbrt(min(len(real.values), len(fake.values)) or 1), 8, 60))
+    edges = np.linspace(*limits, bins + 1)
+    top = 0.0
+    for cloud, pen, filled in ((real, DATA, True), (fake, MODEL, False)):
+        if not len(cloud.values):
+            continue
+        heights = np.histogram(cloud.values[:, column], bins=edges)[0] / len(cloud.values) / np.diff(edges)
+        colour = (*_rgb(pen), 0.22) if filled else pen.colour
+        axes.stairs(heights, edges, fill=filled, color=colour, linewidth=0 if filled else 1.3)
+        top = max(top, float(heights.max()))
+    axes.set(xlim=limits, ylim=(0, 1.08 * top if top else 1.0))
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
+def _rgb(pen: Pen) -> tuple[float, float, float]:
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(pen.colour)
+
+
+def _correlations(axes: Axes, real: Cloud, fake: Cloud, columns: tuple[int, int]) -> None:
+    axes.set_axis_off()
+    for cloud, pen, high in ((real, DATA, 0.6), (fake, MODEL, 0.4)):
+        two = cloud.values[:, list(columns)]
+        spread = np.ptp(two, axis=0).min() if len(two) > 1 else 0.0
+        matrix: Floats = np.atleast_2d(np.corrcoef(two.T)) if spread > 0 else np.full((2, 2), np.nan)
+        r = "–" if np.isnan(matrix[0, 1]) else f"{round(float(matrix[0, 1]), 2) + 0.0:.2f}".replace("-", "−")
+        axes.text(0.5, high, f"r = {r}", color=pen.colour, ha="center", va="center", transform=axes.transAxes)
+
+
+def _mark(pen: Pen, label: str) -> Line2D:
+    return Line2D([], [], linestyle="none", marker=pen.marker, markersize=4.5, color=pen.colour, label=label)
+
+
+def _name_axes(axes: Axes, across: str, down: str, *, inches: float) -> None:
+    axes.set_xlabel(fit(across, inches, SMALL), parse_math=False)
+    axes.set_ylabel(fit(down, inches, SMALL), parse_math=False)

@@ -1,0 +1,18 @@
+"""One fit: splits, encoder and plan; then rounds, looks, saving, and a stop with a reason."""
+
+from saddlepoint.fitting.events import Event, Played, Sampled, Saved, Stopped
+from saddlepoint.fitting.fit import Fit
+from saddlepoint.fitting.preparation import Choices, Preparation, prepare, restore
+
+__all__ = [
+    "Choices",
+    "Event",
+    "Fit",
+    "Played",
+    "Preparation",
+    "Sampled",
+    "Saved",
+    "Stopped",
+    "prepare",
+    "restore",
+]

@@ -1,0 +1,215 @@
+"""One fit: play rounds, look at samples at planned rounds, save, and stop with a reason.
+
+The estimator and the command line both consume the events of `Fit.play`, so that a notebook and a terminal show the
+same run. Looks happen at planned rounds; saving happens by the clock, since it changes nothing in the game.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from saddlepoint import compute
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.encoding import Encoder
+from saddlepoint.errors import InputError
+from saddlepoint.fitting.batches import Batches
+from saddlepoint.fitting.events import Event, Played, Reason, Sampled, Saved, Stopped
+from saddlepoint.model import Model, form_of
+from saddlepoint.networks import RectifierGenerator, ResidualGenerator, build
+from saddlepoint.recipes import Plan
+from saddlepoint.training import Game, Share, checked, introduce, rounds
+from saddlepoint.training import checkpoint as checkpoints
+
+_STRIP_ROWS = 16
+_STRIP_LOOKS = 8
+_RECORDS_KEPT = 1000
+_ROUNDS_BETWEEN_VOTES = 10
+_PLAY_PER_SAVE = 20  # however slow the disk, saving takes a twentieth of the time at most
+
+
+class Fit:
+    """A game about one data set, from its first round to its last.
+
+    folder is where checkpoints go (None: nowhere). `classes`, `class_shares` and `codes` (a class number for each
+    training row) make the model conditional.
+    """
+
+    def __init__(
+        self,
+        train: Dataset,
+        encoder: Encoder,
+        plan: Plan,
+        *,
+        folder: Path | None = None,
+        device: torch.device | None = None,
+        threads: int = 1,
+        classes: list[Any] | None = None,
+        class_shares: list[float] | None = None,
+        codes: np.ndarray[Any, Any] | None = None,
+        looks: bool = True,
+        save_seconds: float = 10.0,
+    ) -> None:
+        self.form = form_of(train)
+        self.encoder, self.plan, self.folder, self.threads = encoder, plan, folder, threads
+        self.classes, self.class_shares = classes, class_shares
+        self.share = Share.of_this_process()
+        self.device = device or torch.device("cpu")
+        generator, discriminator = make_players(plan, encoder.mean_encoded)
+        self.game = Game(generator, discriminator, plan.settings, device=self.device, share=self.share)
+        self.batches = Batches(
+            train,
+            encoder,
+            settings=plan.settings,
+            share=self.share,
+            device=self.device,
+            codes=codes,
+            class_count=len(classes or ()),
+        )
+        self.save_seconds = save_seconds
+        self._looks = planned_looks(plan.settings.horizon) if looks else frozenset()
+        self._records_every = max(1, plan.settings.horizon // _RECORDS_KEPT)
+
+    @property
+    def round(self) -> int:
+        """How many rounds have been played."""
+        return self.game.round
+
+    def resume(self) -> tuple[str, ...] | None:
+        """Go back to the newest whole checkpoint; return the names of broken newer ones, None if there is none.
+
+        Raises:
+            StoredFileError: checkpoints exist but none can be read, or they belong to another game.
+        """
+        if self.folder is None or (found := checkpoints.load(self.folder)) is None:
+            return None
+        checkpoints.restore(self.game, found)
+        return found.skipped
+
+    def measured_rate(self, seconds: float) -> float:
+        """Return rounds a second, measured on a copy of this game so that nothing of it moves."""
+        trial = copy.deepcopy(self.game)
+        records = rounds(trial, self.batches.from_round(trial.round), 10**9)
+        with compute.threads(self.threads):
+            for _ in range(3):
+                next(records)
+            start, count = time.monotonic(), 0
+            while (spent := time.monotonic() - start) < seconds or count < 3:
+                next(records)
+                count += 1
+        rate = torch.tensor([count / spent], dtype=torch.float64)
+        self.share.average_([rate])
+        return float(rate)
+
+    def play(
+        self,
+        *,
+        until_round: int | None = None,
+        seconds: float | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Event]:
+        """Play to `until_round` (the horizon by default), at most so many seconds, and yield what happens.
+
+        Raises:
+            GameError: a loss or gradient is not finite; the last good checkpoint is kept.
+            InputError: until_round was passed already.
+        """
+        last = self.plan.settings.horizon if until_round is None else until_round
+        if last < self.round:
+            raise InputError(
+                f"{last} rounds were asked for, but this run has played {self.round}; ask for more, or sample from it."
+            )
+        begin = time.monotonic()
+        next_save = begin + self.save_seconds
+        reason: Reason = "rounds"
+        if self.round == 0:
+            introduce(self.game, next(self.batches.from_round(0)))
+            yield from self._look()
+        with compute.threads(self.threads):
+            for record in checked(rounds(self.game, self.batches.from_round(self.round), last - self.round)):
+                yield Played(record=record, planned=record.round % self._records_every == 0)
+                yield from self._look()
+                now = time.monotonic()
+                if vote := self._vote(interrupted(), seconds is not None and now - begin >= seconds):
+                    reason = vote
+                    break
+                if now >= next_save:
+                    yield from self._save()
+                    next_save = time.monotonic() + max(
+                        self.save_seconds, _PLAY_PER_SAVE * (time.monotonic() - now)
+                    )
+        yield from self._save()
+        minutes = (time.monotonic() - begin) / 60
+        sentence = {
+            "rounds": f"all {self.round:,} rounds are played",
+            "minutes": f"the {(seconds or 0) / 60:g} minutes are over after {self.round:,} of {last:,} rounds",
+            "interrupted": f"interrupted after {self.round:,} of {last:,} rounds; everything is saved",
+        }[reason]
+        yield Stopped(round=self.round, reason=reason, sentence=f"{sentence} ({minutes:.1f} minutes)")
+
+    def model(self) -> Model:
+        """Return the model as it stands: the average of G where there is one."""
+        settings = self.plan.settings
+        return Model(
+            encoder=self.encoder,
+            generator=copy.deepcopy(self.game.sampler()),
+            discriminator=copy.deepcopy(self.game.discriminator),
+            description={
+                "data": self.form,
+                "recipe": self.plan.recipe,
+                "objective": settings.objective,
+                "penalties": [penalty.name for penalty in settings.penalties],
+                "rounds": self.round,
+                "noise_law": settings.noise_law,
+                "noise_width": settings.noise_width,
+                "classes": self.classes,
+                "class_shares": self.class_shares,
+                "generator": self.plan.generator,
+                "discriminator": self.plan.discriminator,
+            },
+        )
+
+    def _look(self) -> Iterator[Event]:
+        if self.round in self._looks:
+            yield Sampled(round=self.round, rows=self._strip())
+
+    def _strip(self) -> Tensor:
+        s = self.plan.settings
+        z = compute.noise(s.noise_law, _STRIP_ROWS, s.noise_width, compute.stream(s.seed, "strip"))
+        codes = None if self.classes is None else torch.arange(_STRIP_ROWS) % len(self.classes)
+        return self.model().generate(z, codes)
+
+    def _save(self) -> Iterator[Event]:
+        if self.folder is not None and self.share.rank == 0:
+            checkpoints.save(self.folder, self.round, checkpoints.state_of(self.game), {})
+            yield Saved(round=self.round)
+
+    def _vote(self, interrupted: bool, over: bool) -> Reason | None:
+        wishes = torch.tensor([float(interrupted), float(over)], dtype=torch.float64)
+        if self.share.count > 1:
+            if self.round % _ROUNDS_BETWEEN_VOTES:
+                return None
+            self.share.average_([wishes := wishes.to(self.device)])
+        return "interrupted" if wishes[0] > 0 else "minutes" if wishes[1] > 0 else None
+
+
+def make_players(plan: Plan, mean: Tensor) -> tuple[nn.Module, nn.Module]:
+    """Return a plan's two networks with their first weights, which are a function of the seed."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(compute.key(plan.settings.seed, "weights"))
+        generator, discriminator = build(plan.generator), build(plan.discriminator)
+    if isinstance(generator, RectifierGenerator | ResidualGenerator):
+        generator.start_at(mean)
+    return generator, discriminator
+
+
+def planned_looks(horizon: int) -> frozenset[int]:
+    """Return the rounds at which samples are looked at: 0, then doubling up to the horizon."""
+    return frozenset({0, *(max(1, horizon >> halvings) for halvings in range(_STRIP_LOOKS))})

@@ -1,0 +1,233 @@
+"""From what the user named to a game ready to play: splits, encoder, plan, and the choices made for this machine.
+
+All of it is decided once, written down (`to_dict`) and reused on resume, so that a resumed run is the same run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from saddlepoint import compute, recipes
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
+from saddlepoint.data.splits import split_rows
+from saddlepoint.errors import InputError, StoredFileError
+from saddlepoint.fitting.fit import Fit, make_players
+from saddlepoint.model import describe_classes
+from saddlepoint.recipes import Plan
+from saddlepoint.training import Settings
+
+_TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What the user chose; None leaves it to the recipe."""
+
+    recipe: str = "auto"
+    capacity: str = "medium"
+    objective: str | None = None
+    batch: int | None = None
+    rounds: int | None = None
+    minutes: float | None = None
+    precision: str = "float32"
+    seed: int = 0
+    conditional: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rounds is not None and (type(self.rounds) is not int or self.rounds < 1):
+            raise InputError(f"{self.rounds!r} rounds cannot be played; give a whole number of at least 1.")
+        minutes = self.minutes
+        if minutes is not None and not (
+            type(minutes) in (int, float) and math.isfinite(minutes) and minutes > 0
+        ):
+            raise InputError(f"{minutes!r} minutes cannot be played; give a number above 0.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """A game ready to play: three parts of the rows, an encoder, a plan, and this machine's choices."""
+
+    train: Dataset
+    monitor: Dataset | None
+    vault: Dataset | None
+    encoder: Encoder
+    plan: Plan
+    fingerprint: str
+    threads: int
+    device: torch.device
+    classes: list[Any] | None = None
+    class_shares: list[float] | None = None
+    codes: np.ndarray[Any, Any] | None = None
+
+    def fit(self, folder: Path | None = None, *, looks: bool = True) -> Fit:
+        """Return the fit at round 0, saving into a folder, looking at samples at planned rounds."""
+        return Fit(
+            self.train,
+            self.encoder,
+            self.plan,
+            folder=folder,
+            device=self.device,
+            threads=self.threads,
+            classes=self.classes,
+            class_shares=self.class_shares,
+            codes=self.codes,
+            looks=looks,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the rows as plain JSON values."""
+        return {
+            "recipe": self.plan.recipe,
+            "generator": self.plan.generator,
+            "discriminator": self.plan.discriminator,
+            "settings": self.plan.settings.to_dict(),
+            "encoder": self.encoder.to_dict(),
+            "rows": {"train": len(self.train), "monitor": _size(self.monitor), "vault": _size(self.vault)},
+            "fingerprint": self.fingerprint,
+            "conditional": self.classes is not None,
+            "threads": self.threads,
+            "device": self.device.type,
+        }
+
+
+def prepare(
+    dataset: Dataset, choices: Choices, *, holdout: Dataset | None = None, device: str | None = None
+) -> Preparation:
+    """Split the rows, fit the encoder on the training part, let the recipe plan, and choose threads.
+
+    With a holdout the vault is that data set, and only the monitor part is taken from the rows.
+
+    Raises:
+        InputError: the data do not fit the recipe, or the holdout does not fit the data.
+    """
+    recipe = recipes.choose(choices.recipe, dataset.kind)
+    parts = _split(dataset, choices.seed, holdout)
+    encoder = fit_encoder(parts[0])
+    classes, shares, codes = (None, None, None)
+    if choices.conditional:
+        classes, shares, codes = _classes(parts[0])
+    data = recipes.Data(
+        kind=dataset.kind, shape=encoder.shape, rows=len(parts[0]), condition_width=len(classes or ())
+    )
+    plan = _adjusted(recipes.plan(recipe, data, capacity=choices.capacity), choices)
+    parameters = sum(
+        p.numel() for player in make_players(plan, encoder.mean_encoded) for p in player.parameters()
+    )
+    preparation = Preparation(
+        train=parts[0],
+        monitor=parts[1],
+        vault=parts[2],
+        encoder=encoder,
+        plan=plan,
+        fingerprint=dataset.fingerprint(),
+        threads=compute.choose_threads(plan.multiply_adds(parameters)),
+        device=compute.choose_device(device),
+        classes=classes,
+        class_shares=shares,
+        codes=codes,
+    )
+    return preparation if choices.minutes is None else _with_minutes(preparation, choices)
+
+
+def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None = None) -> Preparation:
+    """Return the preparation that was written down, for the same rows.
+
+    Raises:
+        InputError: these are other rows than those the run began with.
+        StoredFileError: what was written down cannot be read.
+    """
+    try:
+        if dataset.fingerprint() != stored["fingerprint"]:
+            raise InputError(
+                f"{dataset.name!r} no longer holds the rows this run began with (its checksum is another): put the "
+                "old file back to go on, or start again with --restart."
+            )
+        settings = Settings.from_dict(stored["settings"])
+        train, monitor, vault = _split(dataset, settings.seed, holdout)
+        classes, shares, codes = _classes(train) if stored["conditional"] else (None, None, None)
+        device = compute.choose_device(None if stored["device"] == "cuda" else stored["device"])
+        return Preparation(
+            train=train,
+            monitor=monitor,
+            vault=vault,
+            encoder=encoder_from_dict(stored["encoder"]),
+            plan=Plan(
+                recipe=stored["recipe"],
+                generator=stored["generator"],
+                discriminator=stored["discriminator"],
+                settings=settings,
+            ),
+            fingerprint=stored["fingerprint"],
+            threads=int(stored["threads"]),
+            device=device,
+            classes=classes,
+            class_shares=shares,
+            codes=codes,
+        )
+    except (KeyError, TypeError) as error:
+        raise StoredFileError(
+            f"The settings of this run cannot be read (missing or wrong: {error})."
+        ) from error
+
+
+def _split(
+    dataset: Dataset, seed: int, holdout: Dataset | None
+) -> tuple[Dataset, Dataset | None, Dataset | None]:
+    if holdout is not None and (
+        holdout.kind != dataset.kind or holdout.rows.shape[1:] != dataset.rows.shape[1:]
+    ):
+        raise InputError(
+            f"The held-out rows are {holdout.kind} of shape {holdout.rows.shape[1:]}, the training rows "
+            f"{dataset.kind} of shape {dataset.rows.shape[1:]}; both must be alike."
+        )
+    splits = split_rows(
+        len(dataset),
+        seed=seed,
+        groups=dataset.groups,
+        rows=dataset.rows,
+        vault=None if holdout is None else 0,
+    )
+    monitor = dataset.take(splits.monitor) if len(splits.monitor) else None
+    vault = dataset.take(splits.vault) if len(splits.vault) else None
+    return dataset.take(splits.train), monitor, vault if holdout is None else holdout
+
+
+def _classes(train: Dataset) -> tuple[list[Any], list[float], np.ndarray[Any, Any]]:
+    if train.labels is None:
+        raise InputError(
+            f"{train.name!r} has no classes to learn; name a label column, or leave the label out."
+        )
+    return describe_classes(train.labels)
+
+
+def _adjusted(plan: Plan, choices: Choices) -> Plan:
+    changes: dict[str, Any] = {"seed": choices.seed, "precision": choices.precision}
+    if choices.objective is not None:
+        changes["objective"] = choices.objective
+    if choices.batch is not None:
+        changes["batch"] = choices.batch
+    if choices.rounds is not None:
+        changes["horizon"] = choices.rounds
+    return dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, **changes))
+
+
+def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:
+    """Fix the horizon by a measured rate: what the minutes hold, or the rounds that were asked for if fewer."""
+    seconds = (choices.minutes or 0.0) * 60
+    trial = min(_TRIAL_SECONDS, _TRIAL_SHARE * seconds)
+    rate = preparation.fit(looks=False).measured_rate(trial)
+    horizon = max(1, int(rate * (seconds - trial) * _MARGIN))
+    settings = dataclasses.replace(preparation.plan.settings, horizon=min(horizon, choices.rounds or horizon))
+    return dataclasses.replace(preparation, plan=dataclasses.replace(preparation.plan, settings=settings))
+
+
+def _size(part: Dataset | None) -> int:
+    return 0 if part is None else len(part)

@@ -1,0 +1,23 @@
+"""The judge: how far fake rows are from real ones, by a bound that holds, whatever made them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from saddlepoint.judging.opening import judge as judge
+    from saddlepoint.judging.verdict import Verdict as Verdict
+
+__all__ = ["Verdict", "judge"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "judge":
+        from saddlepoint.judging.opening import judge
+
+        return judge
+    if name == "Verdict":
+        from saddlepoint.judging.verdict import Verdict
+
+        return Verdict
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

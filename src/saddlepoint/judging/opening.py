@@ -1,0 +1,251 @@
+"""The judge's door: whatever two samples come as, they leave as numbers on one grid.
+
+Files, frames and arrays come in. Tables are read by the schema of the real one (one code book for both); both sides are
+brought to the data's own grid before they are judged, and a difference of format is a finding of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.schema import Schema, infer
+from saddlepoint.data.sources import open_source
+from saddlepoint.data.tables import frame_of, table_suffix
+from saddlepoint.errors import InputError, nearest
+from saddlepoint.judging.grid import to_grid
+from saddlepoint.judging.judgement import judge as judge_rows
+from saddlepoint.judging.referees import Pool
+from saddlepoint.judging.samples import check
+from saddlepoint.judging.verdict import Verdict
+
+Array = npt.NDArray[Any]
+
+
+def judge(
+    real: Any,
+    fake: Any,
+    *,
+    train: Any = None,
+    groups: Any = None,
+    held_out: str = "unknown",
+    columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    names: Sequence[str] | None = None,
+    categorical: Any = None,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+    pool: Pool = "full",
+    control: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> Verdict:
+    """Return how far fake rows certainly are from real ones: P(bound > JSD(p_data, p_g)) <= 1 - confidence, in nats.
+
+    real, fake, train: each a file (.csv, .tsv, .parquet, .feather, .npy, .npz, idx, a folder or .zip of pictures), a
+    pandas, polars or pyarrow frame, or an array of numbers (n, d) or pictures (n, height, width[, channels]).
+    train: the rows that the generator learnt from; fake rows are then searched for copies of them.
+    groups: one label a real row, or the name of a column; never torn.
+    held_out: "declared" when the real rows were kept from the generator, "no" when they were not, else "unknown"; the
+    bound holds for rows that the generator never saw.
+    columns: kinds in place of those inferred from a table, as {"age": "integer"}.
+    kind, names, categorical: of arrays: "points", "table" or "pictures", column names, and a mask of the columns that
+    hold category codes (NaN is then a null).
+    pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
+
+    Raises:
+        InputError: the rows cannot be read or compared; the sentence names the columns or shapes.
+    """
+    pair = open_pair(
+        real,
+        fake,
+        train=train,
+        groups=groups,
+        columns=columns,
+        kind=kind,
+        names=names,
+        categorical=categorical,
+    )
+    return judge_pair(
+        pair,
+        held_out=held_out,
+        confidence=confidence,
+        random_state=random_state,
+        pool=pool,
+        control=control,
+        progress=progress,
+    )
+
+
+def judge_pair(pair: Pair, **options: Any) -> Verdict:
+    """Return the verdict about an opened pair; options as for `judge`, the findings of opening among the notes."""
+    verdict = judge_rows(
+        pair.real,
+        pair.fake,
+        train=pair.train,
+        groups=pair.groups,
+        kind=pair.kind,
+        names=pair.names,
+        categorical=pair.categorical,
+        **options,
+    )
+    told = 0 if verdict.jsd_lower is not None else 1  # the reason for a missing bound stays first
+    return replace(verdict, notes=(*verdict.notes[:told], *pair.notes, *verdict.notes[told:]))
+
+
+def open_pair(
+    real: Any,
+    fake: Any,
+    *,
+    train: Any = None,
+    groups: Any = None,
+    columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    names: Sequence[str] | None = None,
+    categorical: Any = None,
+) -> Pair:
+    """Return both samples as numbers on the data's own grid; arguments and errors as for `judge`."""
+    sides = {"real": _open(real, "real"), "fake": _open(fake, "fake")}
+    if train is not None:
+        sides["training"] = _open(train, "training")
+    if any(isinstance(side, pd.DataFrame) for side in sides.values()):
+        if kind is not None or names is not None or categorical is not None:
+            raise InputError(
+                "kind=, names= and categorical= describe arrays; of a table columns= names the kinds."
+            )
+        return _of_tables(sides, groups, columns)
+    if columns:
+        raise InputError("columns= names the kinds of a table's columns; these rows are no table.")
+    arrays = {name: side for name, side in sides.items() if not isinstance(side, pd.DataFrame)}
+    return _of_arrays(arrays, groups, kind=kind, names=names, categorical=categorical)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two opened samples of one kind, on one grid, with what there is to say about how they came."""
+
+    real: Array
+    fake: Array
+    train: Array | None
+    groups: Array | None
+    kind: str | None = None
+    names: tuple[str, ...] | None = None
+    categorical: Array | None = None
+    levels: int = 255
+    notes: tuple[str, ...] = ()
+
+
+def _open(source: Any, side: str) -> pd.DataFrame | Dataset | Array:
+    if isinstance(source, Dataset):
+        return source
+    if isinstance(source, str | os.PathLike):
+        if table_suffix(source) is not None and Path(source).is_file():
+            return frame_of(source, name=os.fspath(source))
+        return open_source(source)
+    if isinstance(source, np.ndarray | list | tuple) or not hasattr(source, "columns"):
+        return np.asarray(source)
+    return frame_of(source, name=f"the {side} table")
+
+
+def _of_arrays(
+    sides: dict[str, Dataset | Array],
+    groups: Any,
+    *,
+    kind: str | None,
+    names: Sequence[str] | None,
+    categorical: Any,
+) -> Pair:
+    rows = {name: side.rows if isinstance(side, Dataset) else side for name, side in sides.items()}
+    real = sides["real"]
+    if isinstance(groups, str):
+        raise InputError(
+            f"groups={groups!r} names a column, but these rows are no table: give one label a row."
+        )
+    levels = real.levels if isinstance(real, Dataset) else 255
+    options = {"kind": kind, "names": names, "categorical": categorical}
+    check(rows["real"], _quantised(rows["fake"], like=rows["real"]), **options)
+    gridded, fake, findings = to_grid(
+        _columns(rows["real"]),
+        _columns(rows["fake"]),
+        categorical=None if categorical is None else np.asarray(categorical, dtype=bool),
+        names=None if names is None else tuple(names),
+        levels=levels,
+    )
+    return Pair(
+        real=gridded,
+        fake=fake,
+        train=rows.get("training"),
+        groups=None if groups is None else np.asarray(groups),
+        kind=kind,
+        names=(real.columns if isinstance(real, Dataset) else None) if names is None else tuple(names),
+        categorical=categorical,
+        levels=levels,
+        notes=tuple(finding.sentence for finding in findings),
+    )
+
+
+def _columns(rows: Array) -> Array:
+    return rows.reshape(-1, 1) if rows.ndim == 1 else rows
+
+
+def _quantised(fake: Array, *, like: Array) -> Array:
+    """Return float pictures as 8-bit ones for the check of shapes: the grid brings them to the data's levels later."""
+    pictures = like.dtype == np.uint8 and fake.ndim == like.ndim and fake.ndim > 2
+    return np.zeros(fake.shape, dtype=np.uint8) if pictures and fake.dtype.kind == "f" else fake
+
+
+def _of_tables(sides: dict[str, Any], groups: Any, columns: Mapping[str, str] | None) -> Pair:
+    frames = {name: _as_frame(side, name, like=sides["real"]) for name, side in sides.items()}
+    real = frames["real"]
+    if isinstance(groups, str):
+        if groups not in real.columns:
+            known = tuple(str(name) for name in real.columns)
+            raise InputError(f"There is no column {groups!r} to group by{nearest(groups, known) or '.'}")
+        labels = real[groups].to_numpy()
+        frames = {name: frame.drop(columns=groups, errors="ignore") for name, frame in frames.items()}
+        groups = labels
+    schema = infer(frames["real"], columns, name="the real table")
+    first, second = schema.matrices(frames["real"], frames["fake"])
+    values, fakes, findings = to_grid(
+        first.values, second.values, categorical=first.categorical, names=first.names, kinds=first.kinds
+    )
+    train = None
+    if "training" in frames:
+        train = _training(schema, frames)
+    plain = not first.categorical.any() and not np.isnan(values).any() and not np.isnan(fakes).any()
+    notes = [finding.sentence for finding in findings]
+    notes += [f"Column {name!r} is not judged: {why}." for name, why in first.left_out]
+    return Pair(
+        real=values,
+        fake=fakes,
+        train=train,
+        groups=None if groups is None else np.asarray(groups),
+        names=first.names,
+        categorical=None if plain else first.categorical,
+        notes=tuple(notes),
+    )
+
+
+def _training(schema: Schema, frames: dict[str, pd.DataFrame]) -> Array:
+    """Return the training rows in the code book that real and fake rows share."""
+    both = pd.concat([frames["fake"], frames["training"]], ignore_index=True)
+    return np.asarray(schema.matrices(frames["real"], both)[1].values[len(frames["fake"]) :])
+
+
+def _as_frame(side: Any, name: str, *, like: Any) -> pd.DataFrame:
+    if isinstance(side, pd.DataFrame):
+        return side
+    rows = side.rows if isinstance(side, Dataset) else side
+    other = f"pictures of shape {rows.shape[1:]}" if rows.ndim > 2 else f"an array of shape {rows.shape}"
+    if isinstance(like, pd.DataFrame) and rows.ndim == 2 and rows.shape[1] == like.shape[1]:
+        return pd.DataFrame(rows, columns=like.columns)
+    raise InputError(
+        f"The {name} rows are {other} and the others a table; only rows of one kind can be judged against each other."
+    )

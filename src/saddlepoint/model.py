@@ -1,0 +1,304 @@
+"""The fitted model: an encoder and two players; enough to sample, to judge and to export, and nothing of the game.
+
+On disk it is a folder with `model.json` and one safetensors file that the JSON names and seals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from saddlepoint import compute
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.encoding import Encoder, encoder_from_dict
+from saddlepoint.errors import InputError, StoredFileError, nearest
+from saddlepoint.networks import build
+from saddlepoint.version import __version__
+
+_CHUNK = 4096
+_FORM = ("name", "kind", "columns", "dtypes", "levels", "form", "shape", "dtype", "fractions")
+
+
+class Model:
+    """An encoder, a generator and a discriminator that belong together.
+
+    description holds the networks' names and numbers, the noise law and width, the classes with their shares (or
+    None), and where the model comes from: what `model.json` says.
+    """
+
+    def __init__(
+        self, *, encoder: Encoder, generator: nn.Module, discriminator: nn.Module, description: dict[str, Any]
+    ) -> None:
+        self.encoder = encoder
+        self.generator = generator.eval()
+        self.discriminator = discriminator.eval()
+        self.description = description
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """The values of the condition y in the order of its one-hot code, or None if there is no condition."""
+        classes: list[Any] | None = self.description["classes"]
+        return classes
+
+    @property
+    def like(self) -> Dataset:
+        """A data set without rows, of the form that the training data came in."""
+        form = dict(self.description["data"])
+        for name in ("columns", "dtypes", "shape"):
+            form[name] = None if form[name] is None else tuple(form[name])
+        return Dataset(rows=self.encoder.decode(torch.empty(0, *self.encoder.shape)), **form)
+
+    @property
+    def noise_width(self) -> int:
+        """How many numbers make one z."""
+        return int(self.description["noise_width"])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        return next(self.generator.parameters()).device
+
+    def noise(self, n: int, random_state: int) -> Tensor:
+        """Return n draws of z, (n, noise_width); the first rows do not depend on n."""
+        chunks = [
+            compute.noise(
+                self.description["noise_law"],
+                _CHUNK,
+                self.noise_width,
+                compute.stream(random_state, "sample", i),
+            )
+            for i in range(-(-n // _CHUNK))
+        ]
+        return torch.cat(chunks)[:n]
+
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        noise: Any = None,
+        given: Any = None,
+        random_state: int | None = None,
+    ) -> np.ndarray[Any, Any]:
+        """Return n rows from p_g in the form of the training data.
+
+        noise, (n, noise_width), stands in place of a draw; given is one class for all rows or one a row, without it
+        classes are drawn by their shares in the training data; random_state makes the draw repeatable.
+
+        Raises:
+            InputError: n is not a whole number of at least 1, noise has another width or is not finite, or `given` names
+                an unknown class or a model without classes.
+        """
+        seed = compute.fresh_seed() if random_state is None else random_state
+        rows, _ = self.draw(n, noise=noise, given=given, random_state=seed)
+        return self.like.as_came(rows)
+
+    def draw(
+        self, n: int | None = None, *, noise: Any = None, given: Any = None, random_state: int
+    ) -> tuple[np.ndarray[Any, Any], list[Any] | None]:
+        """Return decoded rows, points (n, d) or pictures (n, H, W, C), and the class of each where there are classes."""
+        z = self._noise_of(n, noise, random_state)
+        codes = self.codes(len(z), given, random_state)
+        rows = self.encoder.decode(self.generate(z, codes))
+        classes = self.classes
+        return rows, None if codes is None or classes is None else [classes[code] for code in codes.tolist()]
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, codes: Tensor | None = None) -> Tensor:
+        """Return encoded rows G(z), on the CPU; codes are class numbers (n,)."""
+        dtype = next(self.generator.parameters()).dtype
+        rows = []
+        for start in range(0, len(z), _CHUNK):
+            arguments = [z[start : start + _CHUNK].to(self.device, dtype)]
+            if codes is not None:
+                arguments.append(self._one_hot(codes[start : start + _CHUNK]).to(self.device, dtype))
+            rows.append(self.generator(*arguments).cpu())
+        return torch.cat(rows)
+
+    @torch.no_grad()
+    def logits(self, rows: Any, given: Any = None) -> np.ndarray[Any, Any]:
+        """Return D's logit for each row, (n,): positive where D takes it for data.
+
+        Raises:
+            InputError: rows of another shape, or a condition is needed and not given.
+        """
+        encoded = self.encoder.encode(np.asarray(rows))
+        if self.classes is not None and given is None:
+            raise InputError("This model learnt rows together with their class; give the class of each row.")
+        codes = None if self.classes is None else self.codes(len(encoded), given, 0)
+        dtype = next(self.discriminator.parameters()).dtype
+        out = []
+        for start in range(0, len(encoded), _CHUNK):
+            arguments = [encoded[start : start + _CHUNK].to(self.device, dtype)]
+            if codes is not None:
+                arguments.append(self._one_hot(codes[start : start + _CHUNK]).to(self.device, dtype))
+            out.append(self.discriminator(*arguments).reshape(-1).cpu())
+        return torch.cat(out).double().numpy()
+
+    def _noise_of(self, n: int | None, noise: Any, seed: int) -> Tensor:
+        if noise is not None:
+            z = torch.as_tensor(np.asarray(noise, dtype=np.float32))
+            if z.ndim != 2 or z.shape[1] != self.noise_width or len(z) == 0:
+                raise InputError(
+                    f"noise has shape {tuple(z.shape)}; this model takes (n, {self.noise_width}) with n at least 1."
+                )
+            if n is not None and n != len(z):
+                raise InputError(
+                    f"{n} samples were asked for with noise for {len(z)}; leave one of them out."
+                )
+            if not bool(z.isfinite().all()):
+                raise InputError("noise holds NaN or infinity; it must be finite.")
+            return z
+        if n is None or isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise InputError(f"{n!r} samples cannot be drawn; ask for a whole number of at least 1.")
+        return self.noise(int(n), seed)
+
+    def codes(self, n: int, given: Any, seed: int) -> Tensor | None:
+        """Return n class numbers: of `given`, or drawn by the classes' shares; None for a model without classes.
+
+        Raises:
+            InputError: an unknown class, another number of classes than rows, or a model without classes.
+        """
+        classes = self.classes
+        if classes is None:
+            if given is not None:
+                raise InputError(
+                    f"given={given!r} was asked of a model that learnt no classes; train it with labels "
+                    "(--label, or fit(X, y)), or leave the condition out."
+                )
+            return None
+        if given is None:
+            shares = np.asarray(self.description["class_shares"], dtype=float)
+            draws = compute.numpy_stream(seed, "classes").choice(len(classes), n, p=shares / shares.sum())
+            return torch.from_numpy(draws)
+        wanted = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
+        if len(wanted) not in (1, n):
+            raise InputError(f"{len(wanted)} classes were given for {n} rows; give one for all or one a row.")
+        known = {name: code for code, value in enumerate(classes) for name in _names(value)}
+        try:
+            codes = [known[_names(value)[0]] for value in wanted]
+        except KeyError as error:
+            name, names = str(error.args[0]), [str(value) for value in classes]
+            some = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+            raise InputError(
+                f"Unknown class {name!r}{nearest(name, names) or '.'} The classes are {some}."
+            ) from error
+        return torch.tensor(codes * n if len(codes) == 1 else codes)
+
+    def _one_hot(self, codes: Tensor) -> Tensor:
+        return torch.nn.functional.one_hot(codes, len(self.classes or ())).float()
+
+    # -- on disk -------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the model into a folder, whole or not at all.
+
+        Raises:
+            StoredFileError: the folder cannot be written.
+        """
+        path = Path(folder)
+        tensors = {
+            f"{name}.{key}": value.detach().to("cpu", copy=True).contiguous()
+            for name, module in (("generator", self.generator), ("discriminator", self.discriminator))
+            for key, value in module.state_dict().items()
+        }
+        content = safetensors.torch.save(tensors)
+        seal = hashlib.sha256(content).hexdigest()
+        weights = path / f"weights-{seal[:12]}.safetensors"
+        facts = {
+            "format": 1,
+            "saddlepoint": __version__,
+            **self.description,
+            "encoder": self.encoder.to_dict(),
+            "weights": weights.name,
+            "sha256": seal,
+        }
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            for target, data in (
+                (weights, content),
+                (path / "model.json", json.dumps(facts, indent=1).encode()),
+            ):
+                temporary = target.with_name(f".{target.name}.tmp")
+                temporary.write_bytes(data)
+                os.replace(temporary, target)
+            for old in path.glob("weights-*.safetensors"):
+                if old != weights:
+                    old.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoredFileError(f"The model cannot be written to {path} ({error.strerror}).") from error
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], device: torch.device | None = None) -> Model:
+        """Read a model from a folder.
+
+        Raises:
+            InputError: there is no model in that folder.
+            StoredFileError: the model is damaged or of a newer format.
+        """
+        path = Path(folder)
+        if not (path / "model.json").is_file():
+            raise InputError(
+                f"There is no model in {path} (no model.json); give a run folder or a saved model."
+            )
+        try:
+            facts = json.loads((path / "model.json").read_bytes())
+            if facts["format"] != 1:
+                raise StoredFileError(
+                    f"{path} has format {facts['format']}; this version reads format 1: upgrade."
+                )
+            content = (path / Path(facts["weights"]).name).read_bytes()
+            if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+                raise StoredFileError(f"The weights in {path} are damaged: their checksum is another.")
+            tensors = safetensors.torch.load(content)
+            players: dict[str, nn.Module] = {}
+            for name in ("generator", "discriminator"):
+                module = build(facts[name])
+                state = {
+                    key.removeprefix(f"{name}."): value
+                    for key, value in tensors.items()
+                    if key.startswith(f"{name}.")
+                }
+                module.to(next(iter(state.values())).dtype).load_state_dict(state)
+                players[name] = module.to(device or torch.device("cpu"))
+            encoder = encoder_from_dict(facts["encoder"])
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+            raise StoredFileError(
+                f"The model in {path} cannot be read: {str(error).splitlines()[0]}"
+            ) from error
+        description = {
+            key: value
+            for key, value in facts.items()
+            if key not in ("format", "saddlepoint", "encoder", "weights", "sha256")
+        }
+        return cls(encoder=encoder, **players, description=description)
+
+
+def form_of(dataset: Dataset) -> dict[str, Any]:
+    """Return the form of a data set, without its rows, as plain JSON values: what `Model.like` restores."""
+    return {name: getattr(dataset, name) for name in _FORM}
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Return what a class may be called: 7 and 7.0 are one class, on the command line too."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float) and plain.is_integer():
+        return str(int(plain)), str(plain)
+    return (str(plain),)
+
+
+def describe_classes(
+    labels: Sequence[Any] | np.ndarray[Any, Any],
+) -> tuple[list[Any], list[float], np.ndarray[Any, Any]]:
+    """Return the distinct labels in order (as plain values), their shares, and each row's class number."""
+    values, codes, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    return plain, [float(share) for share in counts / counts.sum()], codes.reshape(-1)

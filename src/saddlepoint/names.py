@@ -1,0 +1,21 @@
+"""The names that `--help`, messages and the code share. No torch is loaded here."""
+
+KINDS = ("points", "pictures")
+RECIPES = ("auto", "goodfellow2014", "modern")
+CAPACITIES = ("small", "medium", "large")
+PRECISIONS = ("float32", "bf16", "float64")
+OBJECTIVES = (
+    "minimax",
+    "non-saturating",
+    "least-squares",
+    "hinge",
+    "wasserstein",
+    "relativistic",
+    "relativistic-average",
+    "kl",
+    "reverse-kl",
+    "jensen-shannon",
+    "squared-hellinger",
+    "pearson",
+    "total-variation",
+)

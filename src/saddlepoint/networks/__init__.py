@@ -1,0 +1,45 @@
+"""Networks by name: a model stores a network as a name and plain numbers, and builds it again from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from saddlepoint.errors import StoredFileError
+from saddlepoint.networks.dense import (
+    MaxoutDiscriminator,
+    RectifierGenerator,
+    ResidualDiscriminator,
+    ResidualGenerator,
+)
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "rectifier-generator": RectifierGenerator,
+    "maxout-discriminator": MaxoutDiscriminator,
+    "residual-generator": ResidualGenerator,
+    "residual-discriminator": ResidualDiscriminator,
+}
+
+
+def build(description: dict[str, Any]) -> nn.Module:
+    """Return the network of a description {"name": ..., **numbers}.
+
+    Raises:
+        StoredFileError: the name or a number is not one of this version's networks.
+    """
+    numbers = {key: value for key, value in description.items() if key != "name"}
+    try:
+        return NETWORKS[description["name"]](**numbers)
+    except (KeyError, TypeError) as error:
+        raise StoredFileError(f"This version cannot build the network {description!r} ({error}).") from error
+
+
+__all__ = [
+    "NETWORKS",
+    "MaxoutDiscriminator",
+    "RectifierGenerator",
+    "ResidualDiscriminator",
+    "ResidualGenerator",
+    "build",
+]

@@ -1,0 +1,199 @@
+"""A recipe turns a name and a kind of data into two networks, an objective and settings. Every number has its reason.
+
+`goodfellow2014` is the pair and the schedule of the paper's own code (github goodfeli/adversarial, mnist.yaml);
+`modern` is the pair of residual perceptrons with the relativistic objective and zero-centred penalties on both sides
+(Jolicoeur-Martineau 2018, arXiv 1807.00734; Mescheder et al. 2018, arXiv 1801.04406; Huang et al. 2024, arXiv
+2501.05441).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from saddlepoint.errors import InputError, nearest
+from saddlepoint.names import CAPACITIES, RECIPES
+from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule, Settings
+
+Kind = Literal["points", "pictures"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What a recipe may know of the data: kind, shape of an encoded row, rows to train on, width of the condition."""
+
+    kind: str
+    shape: Sequence[int]
+    rows: int
+    condition_width: int = 0
+
+    @property
+    def width(self) -> int:
+        """Numbers in one row."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a recipe decided: two networks by name and numbers, and the settings of their game."""
+
+    recipe: str
+    generator: dict[str, Any]
+    discriminator: dict[str, Any]
+    settings: Settings
+
+    def multiply_adds(self, parameters: int) -> float:
+        """Return roughly how many multiply-adds one round takes: some six passes of the batch through the weights."""
+        return 6.0 * self.settings.batch * parameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One recipe: the kinds of data it is for, and its plan."""
+
+    name: str
+    summary: str
+    kinds: tuple[str, ...]
+    plan: Callable[[Data, dict[str, Any]], Plan]
+
+
+def _goodfellow2014(data: Data, chosen: dict[str, Any]) -> Plan:
+    pictures = data.kind == "pictures"
+    # 1200 and 240 x 5 are the paper's for 784 pixels; a narrower row gets proportionally narrower layers.
+    scale = {"small": 0.5, "medium": 1.0, "large": 2.0}[chosen["capacity"]] * min(
+        1.0, (data.width / 784) ** 0.5
+    )
+    generator_width, discriminator_width = max(32, round(1200 * scale)), max(16, round(240 * scale))
+    epoch = max(1, data.rows // 100)
+    # The authors' cost of D is half of -V: with plain SGD that is half of their rate of 0.1.
+    rounds_to_floor = math.log(1e5) / math.log(
+        1.000004
+    )  # divided by 1.000004 after every update, down to 1e-6
+    discriminator_rate, generator_rate = (
+        Schedule(start=start, end=start * 1e-5, shape="geometric", unit="rounds", finish=rounds_to_floor)
+        for start in (0.05, 0.1)
+    )
+    momentum = Schedule(start=0.5, end=0.7, shape="linear", unit="rounds", begin=epoch, finish=250 * epoch)
+    return Plan(
+        recipe="goodfellow2014",
+        generator={
+            "name": "rectifier-generator",
+            "noise_width": 100,
+            "shape": list(data.shape),
+            "hidden": [generator_width, generator_width],
+            "output": "sigmoid" if pictures else "linear",
+            "initial_range": 0.05,
+            "condition_width": data.condition_width,
+        },
+        discriminator={
+            "name": "maxout-discriminator",
+            "shape": list(data.shape),
+            "hidden": [discriminator_width, discriminator_width],
+            "pieces": 5,
+            # Dropping one of a point's few coordinates hides the point; the paper's inputs were pictures.
+            "keep_input": 0.8 if data.width >= 32 else 1.0,
+            "keep_hidden": 0.5,
+            "initial_range": 0.005 if pictures else 0.05,
+            "condition_width": data.condition_width,
+        },
+        settings=Settings(
+            objective="non-saturating",
+            form="simultaneous",
+            batch=100,
+            noise_width=100,
+            noise_law="uniform",
+            discriminator=OptimiserSettings(name="sgd", rate=discriminator_rate, momentum=momentum),
+            generator=OptimiserSettings(name="sgd", rate=generator_rate, momentum=momentum),
+            horizon=250 * epoch,
+        ),
+    )
+
+
+def _modern(data: Data, chosen: dict[str, Any]) -> Plan:
+    pictures = data.kind == "pictures"
+    # Wide rows need wide layers; steps matter more than width, so small ones stay narrow.
+    width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]]
+    if data.width > 256:
+        width *= 3
+    noise_width = 64 if data.width >= 32 else max(4, min(16, 2 * data.width))
+    horizon = 5000 if pictures else 4000
+    rate = Schedule(start=2e-3, end=4e-5, shape="cosine", warm_up=0.01)
+    # Pictures keep a firm penalty, since D would learn a small training set by heart; points need fine detail late.
+    gamma = Schedule(start=1.0, end=0.3 if pictures else 0.01, shape="geometric", finish=0.9)
+    return Plan(
+        recipe="modern",
+        generator={
+            "name": "residual-generator",
+            "noise_width": noise_width,
+            "shape": list(data.shape),
+            "width": width,
+            "blocks": 2,
+            # Grey levels end at black and white, and many pixels lie exactly there: linear units never would.
+            "output": "sigmoid" if pictures else "linear",
+            "condition_width": data.condition_width,
+        },
+        discriminator={
+            "name": "residual-discriminator",
+            "shape": list(data.shape),
+            "width": width,
+            "blocks": 2,
+            "condition_width": data.condition_width,
+        },
+        settings=Settings(
+            objective="relativistic",
+            batch=256,
+            noise_width=noise_width,
+            penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
+            discriminator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
+            generator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
+            average=0.03,
+            horizon=horizon,
+        ),
+    )
+
+
+_RECIPES: dict[str, Recipe] = {
+    "goodfellow2014": Recipe(
+        name="goodfellow2014",
+        summary="the paper's own pair and schedules: rectifier generator, maxout discriminator, SGD with momentum",
+        kinds=("points", "pictures"),
+        plan=_goodfellow2014,
+    ),
+    "modern": Recipe(
+        name="modern",
+        summary="residual perceptrons, relativistic objective, R1 and R2 penalties, average of G",
+        kinds=("points", "pictures"),
+        plan=_modern,
+    ),
+}
+
+
+def choose(name: str, kind: str) -> Recipe:
+    """Return the recipe of that name; "auto" picks the default for the kind of data.
+
+    Raises:
+        InputError: an unknown name (the nearest is offered), or a recipe that is not for this kind.
+    """
+    if name not in RECIPES:
+        raise InputError(
+            f"Unknown recipe {name!r}{nearest(name, RECIPES) or '.'} Allowed are {', '.join(RECIPES)}."
+        )
+    recipe = _RECIPES["modern" if name == "auto" else name]
+    if kind not in recipe.kinds:
+        raise InputError(f"The recipe {name!r} is for {' and '.join(recipe.kinds)}, not for {kind}.")
+    return recipe
+
+
+def plan(recipe: Recipe, data: Data, *, capacity: str = "medium") -> Plan:
+    """Return the networks and settings that a recipe gives to this data.
+
+    Raises:
+        InputError: an unknown capacity.
+    """
+    if capacity not in CAPACITIES:
+        raise InputError(
+            f"Unknown capacity {capacity!r}{nearest(capacity, CAPACITIES) or '.'} Allowed are {', '.join(CAPACITIES)}."
+        )
+    return recipe.plan(data, {"capacity": capacity})

@@ -1,0 +1,129 @@
+"""The page of a run: what was learnt from, how, what came out, and how to sample again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.drawing.saving import save, to_png
+from saddlepoint.errors import InputError, SaddlepointError
+from saddlepoint.fitting import restore
+from saddlepoint.model import Model
+from saddlepoint.objectives import cite, get, get_penalty
+from saddlepoint.runs.folder import RunFolder
+from saddlepoint.runs.page import Code, Page, Picture, Section, Table, render
+from saddlepoint.runs.portrait import Portrait, portraits
+from saddlepoint.runs.session import Source
+from saddlepoint.training.checkpoint import write_atomically
+
+
+def write_report(path: Path, *, dataset: Dataset | None = None) -> Path:
+    """Draw a run's pictures into its folder, write report.html, and return its path.
+
+    dataset is the training part where it is at hand; else it is opened again, and if it is gone the pictures that need
+    it are left out and the page says so.
+
+    Raises:
+        InputError: there is no run in the folder, or it has not saved a model yet.
+        StoredFileError: the folder is damaged or cannot be written.
+    """
+    run = RunFolder.open(path)
+    settings = run.settings()
+    if not (run.model / "model.json").is_file():
+        raise InputError(f"The run in {path} has not saved a model yet: let it train until its first save.")
+    model = Model.load(run.model)
+    missing = None
+    if dataset is None:
+        dataset, missing = _training_rows(settings)
+    found = portraits(run, model, dataset)
+    run.pictures.mkdir(exist_ok=True)
+    for portrait in found:
+        save(portrait.figure, run.pictures / f"{portrait.name}.png")
+    page = _page(run, settings, model, found, missing)
+    target = run.path / "report.html"
+    write_atomically(target, render(page).encode())
+    return target
+
+
+def _training_rows(settings: dict[str, Any]) -> tuple[Dataset | None, str | None]:
+    try:
+        dataset, holdout = Source(**settings["source"]).open()
+        return restore(dataset, settings, holdout=holdout).train, None
+    except SaddlepointError as error:
+        return (
+            None,
+            f"The training data could not be opened again, so pictures that need them are missing: {error}",
+        )
+
+
+def _page(
+    run: RunFolder, settings: dict[str, Any], model: Model, found: list[Portrait], missing: str | None
+) -> Page:
+    game, rows = settings["settings"], settings["rows"]
+    played = model.description["rounds"]
+    notes = [missing] if missing else []
+    if played < game["horizon"]:
+        notes.append(f"The game stands at round {played:,} of {game['horizon']:,}; --resume goes on with it.")
+    learnt = [
+        ("Source", str(settings["source"]["data"])),
+        ("Rows", settings["data"]),
+        ("Train / monitor / vault", f"{rows['train']:,} / {rows['monitor']:,} / {rows['vault']:,}"),
+    ]
+    if model.classes is not None:
+        learnt.append(("Condition", f"P(x | class), {len(model.classes)} classes"))
+    played_by = [
+        ("Recipe", model.description["recipe"]),
+        ("Objective", game["objective"]),
+        ("Penalties", ", ".join(each["name"] for each in game["penalties"]) or "none"),
+        ("Rounds", f"{played:,} of {game['horizon']:,}, {game['form']}, batch {game['batch']}"),
+        ("Noise", f"{game['noise_width']} numbers, {game['noise_law']}"),
+        ("Generator", _network(settings["generator"])),
+        ("Discriminator", _network(settings["discriminator"])),
+        ("Optimisers", f"{game['generator']['name']} (G), {game['discriminator']['name']} (D)"),
+        ("Computed", f"{game['precision']} on {settings['device']}, {settings['threads']} thread(s)"),
+        ("Seed", str(game["seed"])),
+    ]
+    name = run.path.as_posix()
+    kind = model.like.kind
+    example = "grid.png" if kind == "pictures" else "samples.csv"
+    python = f'import saddlepoint as sp\n\nmodel = sp.load("{name}")\nsamples = model.sample(100)\n'
+    keys = ["goodfellow2014", *get(game["objective"]).references]
+    keys += [key for each in game["penalties"] for key in get_penalty(each["name"]).references]
+    return Page(
+        title=f"{model.like.name}: a generator learnt by the game",
+        lead=f"{settings['data'][:1].upper()}{settings['data'][1:]}, learnt in {played:,} rounds.",
+        sections=[
+            *(
+                Section(
+                    heading=each.heading, paragraphs=notes if index == 0 else [], figures=[_picture(each)]
+                )
+                for index, each in enumerate(found)
+            ),
+            Section(
+                heading="Sample again",
+                codes=[
+                    Code(
+                        text=f"saddlepoint sample {name} -n 100 --out {example}",
+                        caption="On the command line",
+                    ),
+                    Code(text=python, caption="In Python"),
+                ],
+            ),
+            Section(heading="What it learnt from", tables=[Table(rows=learnt)]),
+            Section(heading="How it was played", tables=[Table(rows=played_by)]),
+            Section(heading="The papers behind these choices", paragraphs=cite(keys)),
+        ],
+        footer=f"saddlepoint {settings['saddlepoint']}, torch {settings['torch']}",
+    )
+
+
+def _picture(portrait: Portrait) -> Picture:
+    return Picture(png=to_png(portrait.figure), alt=portrait.heading, caption=portrait.caption)
+
+
+def _network(description: dict[str, Any]) -> str:
+    numbers = ", ".join(
+        f"{key} {value}" for key, value in description.items() if key not in ("name", "shape")
+    )
+    return f"{description['name'].replace('-', ' ')}: {numbers}"

@@ -1,0 +1,55 @@
+"""From a run folder or a saved model to a file of samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from saddlepoint import compute
+from saddlepoint.data.writing import check_target, write_samples
+from saddlepoint.errors import InputError
+from saddlepoint.model import Model
+from saddlepoint.runs.folder import RunFolder
+
+
+def load_model(path: Path) -> Model:
+    """Return the model of a run folder, or a saved model.
+
+    Raises:
+        InputError: there is neither.
+        StoredFileError: it is damaged.
+    """
+    if (path / "settings.json").is_file():
+        if not (path / "model" / "model.json").is_file():
+            raise InputError(
+                f"The run in {path} has not saved a model yet: let it train until its first save."
+            )
+        return Model.load(path / "model")
+    return Model.load(path)
+
+
+def label_of(path: Path) -> str | None:
+    """Return the name of the label column that a run was told to learn by, or None."""
+    if not (path / "settings.json").is_file():
+        return None
+    label = RunFolder.open(path).settings().get("source", {}).get("label")
+    return None if label is None else str(label)
+
+
+def sample_to_file(
+    run: Path, out: Path, *, n: int = 100, seed: int | None = None, given: str | None = None
+) -> str:
+    """Draw n samples and write them; return in one sentence what was written.
+
+    Raises:
+        InputError: n, the class or the file's suffix cannot be used.
+        StoredFileError: the model is damaged, or the file cannot be written.
+    """
+    model = load_model(run)
+    like = model.like
+    check_target(out, like.kind)
+    used = compute.fresh_seed() if seed is None else seed
+    rows, classes = model.draw(n, given=given, random_state=used)
+    written = write_samples(out, rows, like, classes=None if classes is None else np.asarray(classes))
+    return f"{written}, written to {out} (again: --seed {used})"

@@ -1,0 +1,190 @@
+"""One run from beginning to end: what `saddlepoint train` does, without a terminal.
+
+A session prepares or resumes a fit, and keeps the run folder in step with the events that it passes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saddlepoint import compute
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.holdout import open_holdout
+from saddlepoint.data.sources import open_source
+from saddlepoint.errors import InputError
+from saddlepoint.fitting import (
+    Choices,
+    Event,
+    Fit,
+    Played,
+    Preparation,
+    Sampled,
+    Saved,
+    Stopped,
+    prepare,
+    restore,
+)
+from saddlepoint.runs.folder import RunFolder
+from saddlepoint.version import __version__
+
+BY_CLASS = "class"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What the user named: the data, the held-out file, and the columns that mean a class or a group."""
+
+    data: str
+    holdout: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+    def open(self) -> tuple[Dataset, Dataset | None]:
+        """Return the rows and the held-out rows.
+
+        Raises:
+            InputError: something cannot be opened, or has no such label.
+        """
+        label = None if self.label == BY_CLASS else self.label
+        dataset = open_source(self.data, label=label, group=self.group)
+        holdout = None if self.holdout is None else open_holdout(self.holdout, dataset, label=label)
+        if self.label is not None and dataset.labels is None:
+            raise InputError(
+                f"{self.data} comes without classes, so --label {self.label} has nothing to name: give the name of a "
+                "column, an .npz with labels, or a folder with one sub-folder a class."
+            )
+        return dataset, holdout
+
+
+class Session:
+    """A fit with its run folder; on ranks other than 0 there is no folder to write."""
+
+    def __init__(self, run: RunFolder | None, path: Path, source: Source, preparation: Preparation) -> None:
+        self.run, self.path, self.source, self.preparation = run, path, source, preparation
+        self.fit: Fit = preparation.fit(path / "checkpoint")
+        self.notes: list[str] = []
+        self.described = preparation.train.describe()
+
+    @classmethod
+    def start(
+        cls, path: Path, source: Source, choices: Choices, *, device: str | None = None, restart: bool = False
+    ) -> Session:
+        """Begin a run in a new folder.
+
+        Raises:
+            InputError: the data, the choices or the folder cannot be used.
+        """
+        join_ranks(device)
+        dataset, holdout = source.open()
+        choices = dataclasses.replace(choices, conditional=source.label is not None)
+        leads = compute.rank_and_count()[0] == 0
+        run = RunFolder.create(path, restart=restart) if leads else None
+        session = cls(run, path, source, prepare(dataset, choices, holdout=holdout, device=device))
+        if run is not None:
+            run.write_settings(
+                {
+                    "saddlepoint": __version__,
+                    "torch": torch.__version__,
+                    "source": dataclasses.asdict(_absolute(source)),
+                    "data": dataset.describe(),
+                    "chosen": dataclasses.asdict(choices),
+                    **session.preparation.to_dict(),
+                }
+            )
+        session.notes, session.described = list(dataset.notes), dataset.describe()
+        return session
+
+    @classmethod
+    def resume(cls, path: Path) -> Session:
+        """Go on with a run from its newest whole checkpoint.
+
+        Raises:
+            InputError: there is no run, its data have changed, or another process writes to it.
+            StoredFileError: nothing in the folder can be read.
+        """
+        leads = not compute.started_by_torchrun() or os.environ["RANK"] == "0"
+        run = RunFolder.open(path, write=leads)
+        stored = run.settings()
+        join_ranks(None if stored.get("device") == "cuda" else "cpu")
+        source = Source(**stored["source"])
+        dataset, holdout = source.open()
+        session = cls(run if leads else None, path, source, restore(dataset, stored, holdout=holdout))
+        session.described = dataset.describe()
+        skipped = session.fit.resume()
+        session.notes = [
+            f"The checkpoint {name} is broken; the one before it is used." for name in skipped or ()
+        ]
+        if skipped is None:
+            session.notes.append("No checkpoint had been saved yet: the run begins at round 0.")
+        if leads:
+            run.rewind(session.fit.round)
+        return session
+
+    def play(
+        self,
+        *,
+        until_round: int | None = None,
+        seconds: float | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Event]:
+        """Play, write down what is to be kept, and pass the events on.
+
+        Raises:
+            GameError: the game broke down; the checkpoint before that is kept.
+            StoredFileError: the folder cannot be written; the checkpoint before that is kept.
+        """
+        for event in self.fit.play(until_round=until_round, seconds=seconds, interrupted=interrupted):
+            if self.run is not None:
+                self._write(self.run, event)
+            yield event
+
+    def _write(self, run: RunFolder, event: Event) -> None:
+        if isinstance(event, Played) and event.planned:
+            run.append("progress.jsonl", event.record.to_dict())
+        elif isinstance(event, Sampled):
+            run.write_frame(event.round, self.preparation.encoder.decode(event.rows))
+        elif isinstance(event, Saved | Stopped):
+            self.fit.model().save(run.model)
+
+    def close(self) -> None:
+        """Let other processes use the folder."""
+        if self.run is not None:
+            self.run.release()
+
+
+def join_ranks(device: str | None) -> None:
+    """Join the process group if torchrun started this process."""
+    if compute.started_by_torchrun():
+        compute.join_process_group(compute.choose_device(device))
+
+
+def _absolute(source: Source) -> Source:
+    def resolved(name: str | None) -> str | None:
+        return str(Path(name).resolve()) if name is not None and Path(name).exists() else name
+
+    return dataclasses.replace(source, data=resolved(source.data) or "", holdout=resolved(source.holdout))
+
+
+def refuse_changes(stored: dict[str, Any], **given: Any) -> None:
+    """Refuse options that a resumed run cannot take any more.
+
+    Raises:
+        InputError: an option is given that differs from what the run began with.
+    """
+    began = {**stored.get("chosen", {}), **stored.get("source", {})}
+    began["source"] = began.pop("data", None)
+    if (name := given.get("source")) is not None and Path(name).exists():
+        given["source"] = str(Path(name).resolve())
+    for option, value in given.items():
+        if value is not None and began.get(option) != value:
+            raise InputError(
+                f"{'' if option == 'source' else '--'}{option} {value} cannot be changed on --resume: this run began "
+                f"with {began.get(option)}; leave it as it was to go on, or begin again with --restart."
+            )

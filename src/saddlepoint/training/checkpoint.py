@@ -1,0 +1,173 @@
+"""Checkpoints: the whole state of a game as safetensors + JSON, written so that a crash at any moment loses nothing.
+
+The tensors are written first, under a name of their own; the JSON file that vouches for them (round, size, SHA-256)
+comes last. Each file goes to a temporary name, is flushed to the disk, and is then renamed. Whoever loads takes the
+newest JSON file whose tensors are whole; the previous checkpoint is kept for that. Nothing here can execute code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from saddlepoint.errors import StoredFileError
+from saddlepoint.training.game import Game
+
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as it was found: its round, tensors and facts, and the names of newer ones that were broken."""
+
+    round: int
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+    skipped: tuple[str, ...] = ()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is either the old one or the new one, whole, whatever happens.
+
+    Raises:
+        StoredFileError: the disk is full or the folder cannot be written; the old file is still there.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoredFileError(
+            f"{path} could not be written ({error.strerror}); what was saved before is kept. "
+            "Make room or choose another folder, then go on with --resume."
+        ) from error
+
+
+def save(folder: Path, round_: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Write one checkpoint and keep the previous one.
+
+    Raises:
+        StoredFileError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoredFileError(
+            f"The folder {folder} cannot be made ({error.strerror}); choose another."
+        ) from error
+    content = safetensors.torch.save(tensors)
+    stem = f"round-{round_:010d}"
+    seal = {
+        "round": round_,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "facts": facts,
+    }
+    write_atomically(folder / f"{stem}.safetensors", content)
+    write_atomically(folder / f"{stem}.json", json.dumps(seal, indent=1).encode())
+    kept = {path.stem for path in _sealed(folder)[:_KEPT]}
+    for path in folder.glob("*round-*"):
+        if path.name.removeprefix(".").split(".")[0] not in kept:
+            path.unlink(missing_ok=True)
+
+
+def load(folder: Path) -> Checkpoint | None:
+    """Return the newest whole checkpoint, or None if none was ever sealed.
+
+    Raises:
+        StoredFileError: checkpoints are there but every one is broken.
+    """
+    skipped: list[str] = []
+    for path in _sealed(folder):
+        try:
+            seal = json.loads(path.read_bytes())
+            content = path.with_suffix(".safetensors").read_bytes()
+            if hashlib.sha256(content).hexdigest() != seal["sha256"]:
+                raise ValueError("its tensors are not those it was sealed with")
+            return Checkpoint(
+                int(seal["round"]), safetensors.torch.load(content), seal["facts"], tuple(skipped)
+            )
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            skipped.append(f"{path.stem} ({error})")
+    if skipped:
+        raise StoredFileError(
+            f"No checkpoint in {folder} can be read: {'; '.join(skipped)}. Start again with --restart."
+        )
+    return None
+
+
+def _sealed(folder: Path) -> list[Path]:
+    return sorted(folder.glob("round-*.json"), reverse=True)
+
+
+def state_of(game: Game) -> dict[str, Tensor]:
+    """Return everything in a game that its next round depends on, by dotted names.
+
+    Raises:
+        StoredFileError: a parameter is no longer finite, so this state is not worth keeping.
+    """
+    tensors = {
+        f"{name}.{key}": value
+        for name, module in _modules(game)
+        for key, value in module.state_dict().items()
+    }
+    for player, optimiser in game.optimisers.items():
+        for index, entries in optimiser.state_dict()["state"].items():
+            for key, value in entries.items():
+                if isinstance(value, Tensor):
+                    tensors[f"{player}_optimiser.{index}.{key}"] = value
+    for name, value in tensors.items():
+        if not bool(value.isfinite().all()):
+            raise StoredFileError(
+                f"{name} is not finite in round {game.round}; the last good checkpoint is kept."
+            )
+    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
+
+
+def restore(game: Game, checkpoint: Checkpoint) -> None:
+    """Put a game back into the state of a checkpoint.
+
+    Raises:
+        StoredFileError: the checkpoint belongs to other networks or another optimiser.
+    """
+    try:
+        for name, module in _modules(game):
+            module.load_state_dict(_below(checkpoint.tensors, name))
+        for player, optimiser in game.optimisers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in _below(checkpoint.tensors, f"{player}_optimiser").items():
+                index, entry = key.split(".", 1)
+                state.setdefault(int(index), {})[entry] = value
+            groups = optimiser.state_dict()["param_groups"]
+            optimiser.load_state_dict({"state": state, "param_groups": groups})
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise StoredFileError(
+            f"The checkpoint of round {checkpoint.round} does not fit this game: {str(error).splitlines()[0]}"
+        ) from error
+    game.round = checkpoint.round
+
+
+def _modules(game: Game) -> list[tuple[str, torch.nn.Module]]:
+    modules: list[tuple[str, torch.nn.Module]] = [
+        ("generator", game.generator),
+        ("discriminator", game.discriminator),
+    ]
+    return modules if game.average is None else [*modules, ("average", game.average.module)]
+
+
+def _below(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {
+        key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
+    }

@@ -1,0 +1,219 @@
+"""The state of a game: two players, their optimisers, the average of G, and the round they are in.
+
+A round is a pure function of this state and of its inputs: the rows, and the draws keyed by (seed, purpose, round).
+A network takes part in the draws by a whole number `uniforms`: so many uniform(0, 1) numbers a sample it wishes
+for (dropout); they then come as its keyword `uniforms`. Modules without that attribute may use torch's own generator
+(nn.Dropout): it is seeded for each round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint import compute
+from saddlepoint.errors import InputError
+from saddlepoint.objectives import Objective, Penalty, get, get_penalty
+from saddlepoint.training import optimisers
+from saddlepoint.training.averaging import Average
+from saddlepoint.training.records import Record
+from saddlepoint.training.settings import OptimiserSettings, Settings
+from saddlepoint.training.sharing import Share
+
+Player = Literal["discriminator", "generator"]
+Rows = Tensor | tuple[Tensor, Tensor | None]
+Critic = Callable[[Tensor], Tensor]
+
+
+class Game:
+    """Two players at a certain round; `algorithm.play` moves it on.
+
+    generator maps noise (batch, noise_width) [and a condition] to rows; discriminator maps rows [and a condition]
+    to one logit a row. `objective`, where given, stands in place of the one that the settings name.
+
+    Raises:
+        InputError: an unknown objective or penalty, or a batch that the ranks cannot share.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        settings: Settings,
+        *,
+        objective: Objective | None = None,
+        device: torch.device | None = None,
+        share: Share | None = None,
+    ) -> None:
+        self.settings = settings
+        self.device = device or torch.device("cpu")
+        self.share = share or Share()
+        self.share.check_batch(settings.batch)
+        self.objective = objective or get(settings.objective)
+        if self.objective.batch_averaged and self.share.count > 1:
+            raise InputError(
+                f"The objective {self.objective.name!r} compares each logit with its batch's mean, which "
+                f"{self.share.count} processes do not share: use 'relativistic' or one process."
+            )
+        self.penalties: list[tuple[Penalty, Callable[[int], float]]] = [
+            (get_penalty(each.name), partial(each.weight.at, horizon=settings.horizon))
+            for each in settings.penalties
+        ]
+        self.compute_dtype = compute.choose_precision(settings.precision)
+        self.dtype = torch.float64 if settings.precision == "float64" else torch.float32
+        self.generator = generator.to(self.device, self.dtype).train()
+        self.discriminator = discriminator.to(self.device, self.dtype).train()
+        self.share.agree_([self.generator, self.discriminator])
+        self.average = None if settings.average is None else Average(self.generator, settings.average)
+        self.optimisers = {
+            player: optimisers.make(self.movement(player), self.player(player).parameters())
+            for player in ("discriminator", "generator")
+        }
+        self.round = 0
+
+    def player(self, name: Player | str) -> nn.Module:
+        """Return the network of one player."""
+        return self.generator if name == "generator" else self.discriminator
+
+    def movement(self, name: Player | str) -> OptimiserSettings:
+        """Return how one player moves."""
+        return self.settings.generator if name == "generator" else self.settings.discriminator
+
+    def sampler(self) -> nn.Module:
+        """Return the network to sample from: the average of G where there is one, else G."""
+        return self.generator if self.average is None else self.average.module
+
+    # -- the draws of a round: for the global batch, then this rank's slice -------------------------------------
+
+    def _index(self, step: int) -> int:
+        return self.round * (self.settings.discriminator_steps + 1) + step
+
+    def noise(self, step: int) -> Tensor:
+        """Return z of one step of this round, (batch of this rank, noise_width)."""
+        s = self.settings
+        z = compute.noise(
+            s.noise_law, s.batch, s.noise_width, compute.stream(s.seed, "noise", self._index(step))
+        )
+        return self.share.part(z).to(self.device, self.dtype)
+
+    def uniforms(self, module: nn.Module, purpose: str, step: int) -> Tensor | None:
+        """Return the uniform(0, 1) numbers that a module wishes for, or None."""
+        width = getattr(module, "uniforms", 0)
+        if not isinstance(width, int) or width == 0:
+            return None
+        draws = torch.rand(
+            self.settings.batch,
+            width,
+            generator=compute.stream(self.settings.seed, purpose, self._index(step)),
+        )
+        return self.share.part(draws).to(self.device, self.dtype)
+
+    def mix(self, step: int) -> Tensor:
+        """Return uniform(0, 1) numbers (batch of this rank,) for penalties between real and fake rows."""
+        draws = torch.rand(
+            self.settings.batch, generator=compute.stream(self.settings.seed, "mix", self._index(step))
+        )
+        return self.share.part(draws).to(self.device, self.dtype)
+
+    @contextmanager
+    def seeded_modules(self) -> Iterator[None]:
+        """Seed torch's own generator for this round where a player may use it, and leave it as it was."""
+        own = all(hasattr(module, "uniforms") for module in (self.generator, self.discriminator))
+        devices = [self.device] if self.device.type == "cuda" else []
+        with nullcontext() if own else torch.random.fork_rng(devices):
+            if not own:
+                torch.manual_seed(compute.key(self.settings.seed, f"modules/{self.share.rank}", self.round))
+            yield
+
+    # -- the players' moves ------------------------------------------------------------------------------------
+
+    def run(
+        self, module: nn.Module, inputs: Tensor, condition: Tensor | None, uniforms: Tensor | None
+    ) -> Tensor:
+        """Run a player at the game's precision: bf16 casts parameters and inputs, the result is cast back."""
+        arguments = [inputs] if condition is None else [inputs, condition]
+        extra = {} if uniforms is None else {"uniforms": uniforms}
+        if self.compute_dtype == self.dtype:
+            return _tensor(module(*arguments, **extra))
+        low = self.compute_dtype
+        parameters = {name: value.to(low) for name, value in module.named_parameters()}
+        arguments = [each.to(low) if each.is_floating_point() else each for each in arguments]
+        extra = {name: value.to(low) for name, value in extra.items()}
+        return _tensor(torch.func.functional_call(module, parameters, tuple(arguments), extra)).to(self.dtype)
+
+    def generate(self, z: Tensor, condition: Tensor | None, step: int, *, graph: bool) -> Tensor:
+        """Return G(z); with graph=False no gradient can reach G through it."""
+        with nullcontext() if graph else torch.no_grad():
+            return self.run(self.generator, z, condition, self.uniforms(self.generator, "generator", step))
+
+    def critic(self, side: str, condition: Tensor | None, step: int) -> Critic:
+        """Return rows -> logits (batch,) under the dropout masks of one step and side ("real" or "fake")."""
+        uniforms = self.uniforms(self.discriminator, f"discriminator/{side}", step)
+
+        def logits(rows: Tensor) -> Tensor:
+            return self.run(self.discriminator, rows, condition, uniforms).reshape(len(rows))
+
+        return logits
+
+    def gradients(self, name: Player, loss: Tensor, *, keep_graph: bool = False) -> list[Tensor]:
+        """Return the gradient of a loss by one player's parameters, averaged over the ranks."""
+        gradients = torch.autograd.grad(
+            loss,
+            list(self.player(name).parameters()),
+            retain_graph=keep_graph,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        self.share.average_(gradients)
+        return list(gradients)
+
+    def move(self, name: Player, gradients: list[Tensor]) -> Tensor:
+        """Let one player's optimiser take a step; return the gradient's norm."""
+        for parameter, gradient in zip(self.player(name).parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        optimiser = self.optimisers[name]
+        optimisers.set_pace(optimiser, self.movement(name), self.round, self.settings.horizon)
+        optimiser.step()
+        return torch.nn.utils.get_total_norm(gradients)
+
+    def descend(self, name: Player, loss: Tensor) -> Tensor:
+        """Move one player down the gradient of its loss; return the gradient's norm."""
+        return self.move(name, self.gradients(name, loss))
+
+    def next_batch(self, batches: Iterator[Rows]) -> tuple[Tensor, Tensor | None]:
+        """Return this rank's real rows of one step, and their condition or None.
+
+        Raises:
+            InputError: the batches have run out.
+        """
+        batch = next(batches, None)
+        if batch is None:
+            raise InputError(
+                f"The batches ran out in round {self.round}: give an iterator that goes on, for example "
+                "itertools.cycle over a list of batches or a loop over your DataLoader."
+            )
+        real, condition = batch if isinstance(batch, tuple) else (batch, None)
+        if condition is not None:
+            condition = condition.to(self.device, self.dtype if condition.is_floating_point() else None)
+        return real.to(self.device, self.dtype), condition
+
+    def end_round(self, *values: Tensor) -> Record:
+        """Move the average, count the round, and return its record, averaged over the ranks."""
+        vector = torch.stack([value.detach().mean() for value in values])
+        self.share.average_([vector])
+        record = Record(self.round, vector)
+        if self.average is not None:
+            self.average.update(self.generator, self.round)
+        self.round += 1
+        return record
+
+
+def _tensor(output: object) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise InputError(f"A network returned {type(output).__name__}; it must return one torch tensor.")
+    return output

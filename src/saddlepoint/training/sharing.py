@@ -1,0 +1,65 @@
+"""One game on many ranks: each keeps its slice of the global batch, gradients are averaged.
+
+Every loss is a mean over samples and all slices have one size, so the mean of the ranks' gradients is the gradient
+of the global batch: N ranks play the same game as one (up to the order of float additions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.compute import rank_and_count
+from saddlepoint.errors import InputError
+
+
+@dataclass(frozen=True)
+class Share:
+    """This rank's part of the game."""
+
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def of_this_process(cls) -> Share:
+        """Return the share that torch's process group gives this process, or the whole game."""
+        return cls(*rank_and_count())
+
+    def check_batch(self, batch: int) -> None:
+        """Refuse a global batch that cannot be cut into equal slices.
+
+        Raises:
+            InputError: the batch is not a multiple of the number of ranks.
+        """
+        if batch % self.count:
+            raise InputError(
+                f"A batch of {batch} rows cannot be shared equally by {self.count} processes: "
+                f"use a batch that is a multiple of {self.count}, or another number of processes."
+            )
+
+    def part(self, rows: Tensor) -> Tensor:
+        """Return this rank's slice of what was drawn for the global batch."""
+        size = len(rows) // self.count
+        return rows[self.rank * size : (self.rank + 1) * size]
+
+    def average_(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by their means over the ranks, in place, in one message."""
+        if self.count == 1:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        torch.distributed.all_reduce(flat)
+        flat /= self.count
+        for tensor, mean in zip(
+            tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True
+        ):
+            tensor.copy_(mean.view_as(tensor))
+
+    def agree_(self, modules: Sequence[nn.Module]) -> None:
+        """Give every rank rank 0's parameters and buffers."""
+        if self.count > 1:
+            for module in modules:
+                for tensor in (*module.parameters(), *module.buffers()):
+                    torch.distributed.broadcast(tensor.data, src=0)

@@ -1,0 +1,282 @@
+"""`saddlepoint train`, as a person meets it: runs, resumes to the bit whatever kills it, and says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from saddlepoint.cli import app, main
+from saddlepoint.errors import SaddlepointError
+from saddlepoint.training import checkpoint
+
+SMALL = ["--capacity", "small"]
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "saddlepoint", *map(str, arguments)]
+
+
+def run(*arguments: object, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, check=check, env=environment, **options
+    )
+
+
+def call(*arguments: object) -> None:
+    """Run a verb inside this process; errors of ours come through."""
+    app([str(argument) for argument in arguments], standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def points_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "points.csv"
+    rows = np.random.default_rng(0).normal(size=(150, 2)) * [1, 1000]
+    path.write_text("x,y\n" + "\n".join(f"{a:.6f},{b:.6f}" for a, b in rows) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(points_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained") / "run"
+    call("train", points_file, "--rounds", 2, "--out", out, *SMALL, "--quiet")
+    return out
+
+
+def same_run(one: Path, two: Path) -> None:
+    """Both folders hold the same game, model and records, bit for bit."""
+    a, b = (checkpoint.load(path / "checkpoint") for path in (one, two))
+    assert a.round == b.round
+    assert a.tensors.keys() == b.tensors.keys()
+    for name in a.tensors:
+        assert torch.equal(a.tensors[name], b.tensors[name]), name
+    assert (one / "progress.jsonl").read_text() == (two / "progress.jsonl").read_text()
+    models = [json.loads((path / "model" / "model.json").read_text()) for path in (one, two)]
+    assert models[0] == models[1]
+    frames = [sorted((path / "pictures" / "strip").iterdir()) for path in (one, two)]
+    assert [frame.name for frame in frames[0]] == [frame.name for frame in frames[1]]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(*frames, strict=True))
+
+
+def test_a_run_leaves_everything_in_its_folder_and_a_clear_last_line(
+    points_file: Path, tmp_path: Path
+) -> None:
+    finished = run("train", points_file, "--rounds", 30, "--out", tmp_path / "run", *SMALL)
+    last = finished.stdout.splitlines()[-1]
+    assert last.startswith("all 30 rounds are played")
+    assert last.endswith(str(tmp_path / "run" / "report.html"))
+    assert "120 rows train; 15 monitor and 15 vault rows are held out" in finished.stderr
+    found = {
+        path.relative_to(tmp_path / "run").parts[0]
+        for path in (tmp_path / "run").rglob("*")
+        if path.is_file()
+    }
+    found.discard(".lock")
+    assert found == {"settings.json", "progress.jsonl", "checkpoint", "model", "pictures", "report.html"}
+
+
+def test_resume_goes_on_to_the_same_bits(points_file: Path, tmp_path: Path) -> None:
+    call("train", points_file, "--rounds", 24, "--out", tmp_path / "whole", *SMALL, "--quiet")
+    call("train", points_file, "--rounds", 24, "--out", tmp_path / "parts", *SMALL, "--quiet")
+    same_run(tmp_path / "whole", tmp_path / "parts")
+    call("train", points_file, "--rounds", 30, "--out", tmp_path / "whole", "--resume", "--quiet")
+    call("train", points_file, "--rounds", 27, "--out", tmp_path / "parts", "--resume", "--quiet")
+    call("train", points_file, "--rounds", 30, "--out", tmp_path / "parts", "--resume", "--quiet")
+    same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def train_slowly(arguments: list[str]) -> None:
+    """What a killed process was doing: training, and saving after each round, slowly."""
+    import saddlepoint.fitting.fit as fit
+
+    fit.Fit.__init__.__kwdefaults__["save_seconds"] = 0.0
+    fit._PLAY_PER_SAVE = 0
+    replace = os.replace
+
+    def slowly(source: object, target: object) -> None:
+        time.sleep(0.01)
+        replace(source, target)
+        time.sleep(0.01)
+
+    os.replace = slowly
+    torch.set_num_threads(1)
+    sys.argv = ["saddlepoint", *arguments]
+    main()
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_also_while_saving_it_ends_on_the_same_bits(
+    points_file: Path, tmp_path: Path
+) -> None:
+    """kill -9 while the process saves nearly all the time; each resume begins from a whole checkpoint.
+
+    The processes are forked from a server that has imported torch once; apart from that each is the command line.
+    """
+    base = ["train", str(points_file), "--rounds", "300", "--batch", "16", *SMALL, "--quiet"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    call(*base, "--out", whole)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["saddlepoint.runs.session", "torch._dynamo"])
+    choose, reached = random.Random(5), [0]
+    for kill in range(10):
+        options = (
+            ["train", str(points_file), "--out", str(broken), "--resume"]
+            if kill
+            else [*base, "--out", str(broken)]
+        )
+        process = context.Process(target=train_slowly, args=(options,))
+        process.start()
+        target = reached[-1] + choose.randint(1, 12)
+        while process.is_alive() and _newest(broken) < target:
+            time.sleep(0.001)
+        time.sleep(choose.random() * 0.08)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        reached.append(_newest(broken))
+    assert reached == sorted(reached)
+    assert reached[-1] < 300
+    call("train", points_file, "--out", broken, "--resume", "--quiet")
+    same_run(whole, broken)
+
+
+def _newest(folder: Path) -> int:
+    names = [path.stem for path in (folder / "checkpoint").glob("round-*.json")]
+    return max((int(name.removeprefix("round-")) for name in names), default=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_saves_and_exits_with_its_code(
+    number: int, code: int, points_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        command("train", points_file, "--rounds", 10**6, "--out", out, *SMALL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (out / "progress.jsonl").exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    said, words = process.communicate(timeout=120)
+    assert process.returncode == code, words
+    assert "interrupted after" in said.splitlines()[-1]
+    played = checkpoint.load(out / "checkpoint").round
+    assert played >= 1
+    call("train", points_file, "--out", out, "--resume", "--rounds", played + 2, "--quiet")
+    assert checkpoint.load(out / "checkpoint").round == played + 2
+
+
+@pytest.mark.slow
+def test_two_processes_play_the_game_of_one(points_file: Path, tmp_path: Path) -> None:
+    base = ["train", points_file, "--rounds", 20, "--precision", "float64", *SMALL, "--quiet"]
+    call(*base, "--out", tmp_path / "one")
+    run(*base, "--out", tmp_path / "two", "--processes", 2)
+    one, two = (checkpoint.load(tmp_path / name / "checkpoint") for name in ("one", "two"))
+    assert one.round == two.round == 20
+    for name, value in one.tensors.items():
+        assert torch.allclose(value, two.tensors[name], rtol=0, atol=1e-10), name
+    for name in ("one", "two"):  # and one process goes on with what two have played
+        call("train", points_file, "--out", tmp_path / name, "--resume", "--rounds", 25, "--quiet")
+    one, two = (checkpoint.load(tmp_path / name / "checkpoint") for name in ("one", "two"))
+    for name, value in one.tensors.items():
+        assert torch.allclose(value, two.tensors[name], rtol=0, atol=1e-9), name
+
+
+def test_sampling_writes_the_form_that_the_name_asks_for(points_file: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    call("train", points_file, "--rounds", 3, "--out", tmp_path / "run", *SMALL, "--quiet")
+    for name in ("a.csv", "b.csv"):
+        call("sample", tmp_path / "run", "-n", 7, "--out", tmp_path / name, "--seed", 3)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    frame = pd.read_csv(tmp_path / "a.csv")
+    assert list(frame.columns) == ["x", "y"]
+    assert len(frame) == 7
+    call("sample", tmp_path / "run", "-n", 7, "--out", tmp_path / "c.npy", "--seed", 3)
+    assert np.load(tmp_path / "c.npy") == pytest.approx(frame.to_numpy(), rel=1e-6)
+    call("sample", tmp_path / "run", "-n", 7, "--out", tmp_path / "d.parquet", "--seed", 3)
+    assert pd.read_parquet(tmp_path / "d.parquet").to_numpy() == pytest.approx(frame.to_numpy(), rel=1e-6)
+
+
+def test_samples_of_pictures_are_pictures(tmp_path: Path) -> None:
+    from PIL import Image
+
+    call("train", "digits", "--rounds", 3, "--out", tmp_path / "run", "--label", "class", *SMALL, "--quiet")
+    call("sample", tmp_path / "run", "-n", 9, "--given", "class=7", "--out", tmp_path / "grid.png")
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.size == (24, 24)
+    call("sample", tmp_path / "run", "-n", 5, "--given", "class=7", "--out", tmp_path / "sevens")
+    assert len(list((tmp_path / "sevens" / "7").glob("*.png"))) == 5
+    call("sample", tmp_path / "run", "-n", 5, "--out", tmp_path / "some.npz")
+    with np.load(tmp_path / "some.npz") as stored:
+        assert stored["samples"].shape == (5, 8, 8)
+        assert set(stored["labels"]) <= set(range(10))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "digits", "--recipe", "modren"], "Unknown recipe 'modren', did you mean 'modern'"),
+        (
+            ["train", "digits", "--resume", "--restart"],
+            "--resume goes on with a run and --restart begins it again",
+        ),
+        (["train", "nowhere.csv"], "nowhere.csv"),
+        (["train", "digits", "--rounds", "0"], "0 rounds cannot be played"),
+        (["train", "digits", "--resume"], "is not a run folder"),
+        (["train", "digits", "--device", "cuda:7"], "The device 'cuda:7' cannot be used here"),
+        (["train", "{points}", "--label", "class"], "class"),
+        (["sample", "{run}", "-n", "0", "--out", "a.csv"], "0 samples cannot be drawn"),
+        (["sample", "{run}", "-n", "5", "--out", "a.png"], "a.png cannot hold samples of points"),
+        (["sample", "{run}", "--out", "a.csv", "--given", "class=3"], "learnt no classes"),
+        (["sample", "{run}", "--out", "a.csv", "--given", "3"], "write --given class=VALUE"),
+        (["sample", "{points}", "--out", "a.csv"], "There is no model in"),
+        (["draw", "nowhere"], "nowhere is not a run folder"),
+        (
+            ["train", "{points}", "--resume", "--seed", "3", "--out", "{run}"],
+            "--seed 3 cannot be changed on --resume",
+        ),
+        (["train", "digits", "--resume", "--out", "{run}"], "source digits cannot be changed on --resume"),
+        (["train", "{points}", "--out", "{run}"], "already holds a run: add --resume"),
+    ],
+)
+def test_wrong_arguments_get_one_sentence_and_exit_code_1(
+    arguments: list[str], words: str, points_file: Path, trained: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if any("{run}" in argument for argument in arguments):
+        shutil.copytree(trained, tmp_path / "run")
+    filled = [argument.format(points=points_file, run=tmp_path / "run") for argument in arguments]
+    before = sorted(path for path in tmp_path.rglob("*") if path.name != ".lock")
+    monkeypatch.setattr(sys, "argv", ["saddlepoint", *filled])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    said = capsys.readouterr()
+    assert stopped.value.code == 1
+    assert words in said.err
+    assert said.err.startswith("saddlepoint: ")
+    assert len(said.err.splitlines()) == 1
+    assert "Traceback" not in said.err
+    after = sorted(path for path in tmp_path.rglob("*") if path.name != ".lock")
+    assert [path for path in after if path.is_file()] == [path for path in before if path.is_file()]
+
+
+def test_errors_of_ours_are_caught_by_main_and_others_are_not_hidden(monkeypatch) -> None:
+    with pytest.raises(SaddlepointError):
+        call("draw", "nowhere")

@@ -1,0 +1,20 @@
+"""Tests compute on one thread: the machine is shared, and bitwise claims should not hang on a thread count."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def float64() -> object:
+    """Let torch make float64 tensors by default inside a test."""
+    torch.set_default_dtype(torch.float64)
+    yield None
+    torch.set_default_dtype(torch.float32)

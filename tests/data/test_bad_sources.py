@@ -1,0 +1,433 @@
+"""Bad input gets one clear sentence: what was given, what is allowed, what to do.
+
+`CASES` is the list of record, title -> (make, sentence); the table in the documentation can be made from it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from saddlepoint.data.sources import open_source
+from saddlepoint.errors import InputError
+
+GREY = np.random.default_rng(0).integers(0, 256, (4, 5, 7), dtype=np.uint8)
+
+
+def encoded(picture, form="png", **options):
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, form, **options)
+    return stream.getvalue()
+
+
+def written(name, content):
+    """Return a maker of a file with this content (text or bytes)."""
+
+    def make(tmp):
+        path = tmp / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return make
+
+
+def folder(**files):
+    """Return a maker of a folder; an underscore before the suffix stands for the dot."""
+
+    def make(tmp):
+        path = tmp / "pics"
+        path.mkdir()
+        for name, content in files.items():
+            (path / name.replace("_", ".")).write_bytes(content)
+        return path
+
+    return make
+
+
+def archive(**files):
+    def make(tmp):
+        with zipfile.ZipFile(tmp / "pics.zip", "w") as packed:
+            for name, content in files.items():
+                packed.writestr(name.replace("_", "."), content)
+        return tmp / "pics.zip"
+
+    return make
+
+
+def npz(name="some.npz", **arrays):
+    def make(tmp):
+        np.savez(tmp / name, **arrays)
+        return tmp / name
+
+    return make
+
+
+def npy(array):
+    def make(tmp):
+        np.save(tmp / "some.npy", array, allow_pickle=True)
+        return tmp / "some.npy"
+
+    return make
+
+
+def array(values, dtype=None):
+    return lambda tmp: np.array(values, dtype=dtype)
+
+
+def a_folder_called(name):
+    def make(tmp):
+        (tmp / name).mkdir()
+        return tmp / name
+
+    return make
+
+
+def feather(columns):
+    stream = io.BytesIO()
+    pd.DataFrame(columns).to_feather(stream)
+    return stream.getvalue()
+
+
+GOOD = encoded(GREY[0])
+NAN = np.zeros((6, 3))
+NAN[1, 2], NAN[4, 0], NAN[5, 1], NAN[5, 2] = np.nan, np.inf, np.nan, -np.inf
+IDX = struct.pack(">I3I", 0x0803, 4, 5, 7) + GREY.tobytes()
+
+CASES = {
+    "a missing file": (
+        lambda tmp: tmp / "no.csv",
+        "there is no file or folder {tmp}/no.csv; allowed are digits, a .npy",
+    ),
+    "a misspelt name": (
+        lambda tmp: "digts",
+        "there is no file or folder digts, did you mean 'digits'? Allowed are",
+    ),
+    "an empty file": (
+        written("some.csv", ""),
+        "{tmp}/some.csv is empty (0 bytes); give a file with at least 2 rows.",
+    ),
+    "an unknown suffix": (
+        written("some.mat", "x"),
+        "{tmp}/some.mat is of unknown kind (suffix '.mat'); allowed are digits, a .npy, .npz",
+    ),
+    "no suffix": (written("some", "x"), "{tmp}/some is of unknown kind (suffix ''); allowed are"),
+    "a path with a zero byte": (
+        lambda tmp: "a\0b.csv",
+        "there is no file or folder a\\x00b.csv; allowed are",
+    ),
+    "one picture": (
+        written("one.png", GOOD),
+        "{tmp}/one.png is one picture; give the folder or a .zip that holds many.",
+    ),
+    "a folder named like a file": (
+        a_folder_called("some.npz"),
+        "{tmp}/some.npz is a folder, although its name ends in .npz; name the file itself.",
+    ),
+    # tables
+    "a header only": (
+        written("some.csv", "a,b\n"),
+        "{tmp}/some.csv holds a header line but no rows; a table needs at least one row.",
+    ),
+    "one row": (written("some.csv", "a,b\n1,2\n"), "{tmp}/some.csv holds one row; at least 2 are needed"),
+    "text in a column of numbers": (
+        written("some.csv", "a,b\n1,2\n3,oops\n5,?\n"),
+        "column 'b' of {tmp}/some.csv holds text, first 'oops' in row 2 (2 of 3 cells); only "
+        "numbers can be learnt here",
+    ),
+    "numbers written as text": (
+        written("some.csv", "zip,b\n00501,2\n01234,4\n"),
+        "column 'zip' of {tmp}/some.csv holds text, first '00501' in row 1 (numbers written as text)",
+    ),
+    "missing cells": (
+        written("some.csv", "a,b\n1,2\nNA,3\n5,\n7,8\nnan,NaN\n"),
+        "{tmp}/some.csv has 4 cells missing (empty, NA or NaN), first in row 2 column 'a', row 3 "
+        "column 'b', row 5 column 'a'; fill them in",
+    ),
+    "infinity in a table": (
+        written("some.csv", "a,b\n1,2\n2,inf\n5,-inf\n"),
+        "column 'b' of {tmp}/some.csv has 2 infinite cells, first in row 2; fill in or leave out these rows.",
+    ),
+    "a column that is empty": (
+        written("some.csv", "a,b\n1,\n2,\n"),
+        "column 'b' of {tmp}/some.csv is empty in all 2 rows; leave it out.",
+    ),
+    "dates": (
+        lambda tmp: pd.DataFrame({"a": [1, 2], "when": pd.to_datetime(["2020-01-01", "2021-01-01"])}),
+        "column 'when' of the table holds dates; only numbers can be learnt here, leave it out.",
+    ),
+    "a ragged table": (
+        written("some.csv", "a,b\n1,2\n3,4,5\n"),
+        "{tmp}/some.csv, line 3: 3 cells where the header has 2; mend that line",
+    ),
+    "column names twice": (
+        written("some.csv", "a,a\n1,2\n3,4\n"),
+        "{tmp}/some.csv has the column name 'a' 2 times; rename all but one.",
+    ),
+    "another encoding": (
+        written("some.csv", b"a,b\n1,\xe9\n3,4\n"),
+        "{tmp}/some.csv is not utf-8 text: line 2 holds the byte 0xe9",
+    ),
+    "a damaged parquet file": (
+        written("some.parquet", b"PAR1 no"),
+        "{tmp}/some.parquet is not a readable parquet file",
+    ),
+    "a column name that is no text": (
+        lambda tmp: written("some.feather", feather({"abcd": [1, 2]}).replace(b"abcd", b"ab\xffd"))(tmp),
+        "{tmp}/some.feather is not a readable feather file ('utf-8' codec can't decode byte 0xff",
+    ),
+    "a damaged gzip": (
+        written("some.csv.gz", gzip.compress(b"a,b\n1,2\n3,4\n")[:-9]),
+        "{tmp}/some.csv.gz cannot be read as a gzip file",
+    ),
+    "whole numbers too large beside decimals": (
+        written("some.csv", "id,b\n9007199254740993,0.5\n2,1.5\n"),
+        "column 'id' of {tmp}/some.csv holds whole numbers beyond 2^53",
+    ),
+    # arrays
+    "NaN in an array": (
+        array(NAN),
+        "array holds 4 values that are NaN or infinite, first at index [1, 2] (NaN), [4, 0] (inf), "
+        "[5, 1] (NaN); fill in",
+    ),
+    "an array of one row": (array([[1.0, 2.0]]), "array holds one row; at least 2 are needed"),
+    "an empty array": (
+        array(np.zeros((0, 3))),
+        "array is empty (shape (0, 3)); give at least 2 rows of at least 1 number.",
+    ),
+    "no columns": (array(np.zeros((5, 0))), "array is empty (shape (5, 0))"),
+    "a single number": (array(3.0), "array is a single number; give an array of at least 2 rows."),
+    "ragged lists": (
+        lambda tmp: [[1, 2], [3]],
+        "array (list) cannot be read as an array; give numbers, all rows of one length.",
+    ),
+    "complex numbers": (
+        array([[1j, 2], [3, 4]]),
+        "array holds complex numbers (dtype complex128); only numbers can be learnt",
+    ),
+    "texts": (array([["a"], ["b"]]), "array holds text (dtype <U1)"),
+    "dates in an array": (
+        array(["2020-01-01", "2020-01-02"], "M8[D]"),
+        "array holds dates (dtype datetime64[D])",
+    ),
+    "objects": (array([{}, None], object), "array holds Python objects (dtype object)"),
+    "masked cells": (
+        lambda tmp: np.ma.masked_less(np.arange(6.0).reshape(3, 2), 2),
+        "array has 2 masked cells; fill them in or leave these rows out.",
+    ),
+    "five axes": (
+        array(np.zeros((2, 2, 2, 2, 2))),
+        "array has shape (2, 2, 2, 2, 2); give points (n, d) or pictures (n, H, W, C).",
+    ),
+    "more than 4 channels": (
+        array(np.zeros((3, 8, 8, 5), np.uint8)),
+        "array has shape (3, 8, 8, 5): neither the last nor the second axis can be 1 to 4 channels",
+    ),
+    "one picture as an array": (
+        array(np.zeros((48, 64, 3), np.uint8)),
+        "array has shape (48, 64, 3), which looks like one picture; give (n, H, W, C)",
+    ),
+    "float pictures out of range": (array(GREY / 255 * 2 - 1), "array holds pictures with values from -"),
+    "whole pictures out of range": (
+        array(GREY.astype(int) + 1000),
+        "(dtype int64); allowed are fractions in [0, 1] or whole numbers 0..255.",
+    ),
+    "labels of another length": (
+        lambda tmp: (np.zeros((4, 2)), {"label": [0, 1, 2]}),
+        "array: 3 labels for 4 rows; give one for each row.",
+    ),
+    "labels that are NaN": (
+        lambda tmp: (np.zeros((2, 2)), {"label": [0, np.nan]}),
+        "array: labels hold NaN or infinity, first at index 1",
+    ),
+    "labels in two columns": (
+        lambda tmp: (np.zeros((2, 2)), {"label": np.eye(2)}),
+        "array: labels must be one value a row, not an array of shape (2, 2).",
+    ),
+    "levels for points": (
+        lambda tmp: (np.zeros((2, 2)), {"levels": 16}),
+        "array holds points, shape (2, 2); levels are for pictures only.",
+    ),
+    "levels below what is there": (
+        lambda tmp: (GREY, {"levels": 16}),
+        "but levels=16 was asked; give levels=",
+    ),
+    "levels out of range": (
+        lambda tmp: (GREY, {"levels": 256}),
+        "levels is 256; grey levels go up to 1..255.",
+    ),
+    "a label column of an array": (
+        lambda tmp: (GREY, {"label": "y"}),
+        "an array in memory has no named columns, so label 'y' is not there; give the values, one a row.",
+    ),
+    "a key of an array": (
+        lambda tmp: (GREY, {"key": "y"}),
+        "an array in memory has no keys (key='y' was given)",
+    ),
+    "labels for digits": (
+        lambda tmp: ("digits", {"label": "y"}),
+        "digits comes with its labels; label='y' cannot be given with it.",
+    ),
+    # columns asked
+    "a label column that is not there": (
+        lambda tmp: (written("some.csv", "age,klass\n1,2\n3,4\n")(tmp), {"label": "class"}),
+        "{tmp}/some.csv has no label column 'class', did you mean 'klass'? It has age, klass.",
+    ),
+    "a group column that is not there": (
+        lambda tmp: (pd.DataFrame({"a": [1, 2]}), {"group": "who"}),
+        "the table has no group column 'who'. It has a.",
+    ),
+    "a label column with missing cells": (
+        lambda tmp: (written("some.csv", "a,y\n1,2\n3,\n")(tmp), {"label": "y"}),
+        "label column 'y' of {tmp}/some.csv has 1 missing cell, first in row 2",
+    ),
+    "nothing but the label": (
+        lambda tmp: (pd.DataFrame({"a": [1, 2]}), {"label": "a"}),
+        "the table has no column left to learn from beside the label and group columns.",
+    ),
+    "levels of a table": (
+        lambda tmp: (written("some.csv", "a\n1\n2\n")(tmp), {"levels": 16}),
+        "{tmp}/some.csv holds points; levels=16 cannot be given with it.",
+    ),
+    # .npy and .npz
+    "objects in .npy": (
+        npy(np.array([{}, 1], object)),
+        "{tmp}/some.npy holds pickled Python objects, which are never loaded as they can run code",
+    ),
+    "a pickle called .npy": (
+        written("some.npy", pickle.dumps([1, 2])),
+        "{tmp}/some.npy cannot be read as a .npy file: the magic string is not correct",
+    ),
+    "a truncated .npy": (
+        lambda tmp: written("a.npy", npy(GREY)(tmp).read_bytes()[:-9])(tmp),
+        "{tmp}/a.npy is truncated: its header promises 140 bytes (shape (4, 5, 7), uint8), it holds 131; "
+        "write or fetch it again.",
+    ),
+    "objects in .npz": (npz(a=np.array([{}, 1], object)), "{tmp}/some.npz:a holds pickled Python objects"),
+    "records in .npy": (npy(np.zeros(3, dtype=[("a", int)])), "{tmp}/some.npy holds records"),
+    "an .npz that is no zip": (
+        written("some.npz", "hello"),
+        "{tmp}/some.npz cannot be read as an .npz file: File is not a zip file; the file is damaged "
+        "or of another kind.",
+    ),
+    "an .npz without arrays": (
+        lambda tmp: archive(a_txt=b"hi")(tmp).rename(tmp / "some.npz"),
+        "{tmp}/some.npz holds no arrays; an .npz file is written by numpy.savez",
+    ),
+    "several arrays": (
+        npz(one=GREY, two=GREY),
+        "{tmp}/some.npz holds several arrays (one, two) and it is not clear which one to learn "
+        "from; name it: {tmp}/some.npz:one",
+    ),
+    "two usual names": (npz(images=GREY, data=GREY), "holds several arrays (images, data)"),
+    "two arrays of labels": (
+        npz(images=GREY, labels=[1] * 4, y=[1] * 4),
+        "{tmp}/some.npz holds several arrays that may be the labels of 'images' (labels, y)",
+    ),
+    "a key that is not there": (
+        lambda tmp: (npz(images=GREY)(tmp), {"key": "image"}),
+        "{tmp}/some.npz has no array 'image', did you mean 'images'? It holds images.",
+    ),
+    "labels of another length in .npz": (
+        npz(images=GREY, labels=[1] * 3),
+        "{tmp}/some.npz:images: 3 labels for 4 rows; give one for each row.",
+    ),
+    "a key of a .npy": (
+        lambda tmp: (npy(GREY)(tmp), {"key": "a"}),
+        "{tmp}/some.npy has no keys; only an .npz file holds several arrays",
+    ),
+    # idx
+    "no idx file": (
+        written("a.idx", "hello world"),
+        "{tmp}/a.idx is no idx file: it begins with 68 65 6c 6c, not 00 00, a type and the number of axes; "
+        "write or fetch it again.",
+    ),
+    "a truncated idx file": (
+        written("a.idx", IDX[:-5]),
+        "{tmp}/a.idx is damaged: its header promises 140 bytes (shape (4, 5, 7)), it holds 135; fetch it again.",
+    ),
+    "an idx file that goes on": (
+        written("a.idx", IDX + b"x"),
+        "{tmp}/a.idx is damaged: its header promises 140 bytes (shape (4, 5, 7)), it holds more; fetch it again.",
+    ),
+    "an idx header cut short": (
+        written("a.idx", IDX[:9]),
+        "{tmp}/a.idx is truncated: it ends within its header; fetch it again.",
+    ),
+    "an idx header that promises too much": (
+        written("a.idx", struct.pack(">I2I", 0x0E02, 2**31, 2**20)),
+        "{tmp}/a.idx needs 18,014.4 TB of memory, this machine has",
+    ),
+    # pictures
+    "a folder without pictures": (
+        folder(a_txt=b"hi"),
+        "{tmp}/pics holds no pictures; allowed are .png, .jpg, .jpeg, .webp, .tif, .tiff, .bmp.",
+    ),
+    "a folder of tables": (
+        folder(a_csv=b"a\n1\n"),
+        "{tmp}/pics holds no pictures (it has a.csv: name that file)",
+    ),
+    "an empty folder": (folder(), "{tmp}/pics holds no pictures; allowed are"),
+    "a folder of one picture": (folder(a_png=GOOD), "{tmp}/pics holds one picture; at least 2 are needed"),
+    "mixed sizes": (
+        folder(a_png=GOOD, b_png=GOOD, c_png=encoded(GREY[0][:4, :6])),
+        "pictures in {tmp}/pics differ in size: 'a.png' is 7 wide x 5 high, 'c.png' is 6 x 4; bring "
+        "all to one size.",
+    ),
+    "a truncated picture": (
+        folder(a_png=GOOD, b_png=GOOD[:-30]),
+        "{tmp}/pics: 'b.png' cannot be read as a picture",
+    ),
+    "a picture that is none": (
+        folder(a_png=GOOD, b_jpg=b"hello"),
+        "{tmp}/pics: 'b.jpg' is no picture, or a damaged one; allowed are PNG, JPEG, WEBP, TIFF, BMP.",
+    ),
+    "16 bits a channel": (
+        folder(a_png=encoded(GREY[0].astype(np.uint16)), b_png=GOOD),
+        "{tmp}/pics: 'a.png' has more than 8 bits a channel (mode I;16); save it with 8.",
+    ),
+    "several frames": (
+        folder(
+            a_tif=encoded(GREY[0], "tiff", save_all=True, append_images=[Image.fromarray(GREY[1])] * 2),
+            b_png=GOOD,
+        ),
+        "{tmp}/pics: 'a.tif' holds 3 frames; save each as a picture of its own.",
+    ),
+    "levels of a folder": (
+        lambda tmp: (folder(a_png=GOOD, b_png=GOOD)(tmp), {"levels": 16}),
+        "{tmp}/pics is a folder of pictures; levels=16 cannot be given with it.",
+    ),
+    "a zip without pictures": (archive(a_txt=b"hi"), "{tmp}/pics.zip holds no pictures; allowed are .png"),
+    "a zip of arrays": (
+        archive(a_npy=b"hi"),
+        "{tmp}/pics.zip holds arrays (a.npy), not pictures; call it .npz.",
+    ),
+    "a zip that is none": (
+        written("pics.zip", "hello"),
+        "{tmp}/pics.zip cannot be read as a .zip file: File is not a zip file",
+    ),
+    "a truncated picture in a zip": (
+        archive(a_png=GOOD, b_png=GOOD[:-30]),
+        "{tmp}/pics.zip: 'b.png' cannot be read as a picture",
+    ),
+}
+
+
+@pytest.mark.parametrize("title", CASES)
+def test_bad_input_gets_its_sentence(title, tmp_path):
+    make, sentence = CASES[title]
+    made = make(tmp_path)
+    source, options = made if isinstance(made, tuple) else (made, {})
+    with pytest.raises(InputError) as caught:
+        open_source(source, **options)
+    message = str(caught.value)
+    assert sentence.replace("{tmp}", str(tmp_path)) in message
+    assert "\n" not in message
+    assert len(message.replace(str(tmp_path), "")) < 330

@@ -1,0 +1,195 @@
+"""Laws of the points encoder: what goes in comes out, whatever the scale."""
+
+from __future__ import annotations
+
+import json
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from saddlepoint.data.points import PointsEncoder
+from saddlepoint.errors import InputError, StoredFileError
+
+INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+
+
+def round_trip(rows, dtype=torch.float32):
+    encoder = PointsEncoder.fit(rows)
+    restored = PointsEncoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
+    assert restored == encoder
+    return encoder, restored.decode(encoder.encode(rows, dtype=dtype))
+
+
+def varies(rows):
+    return bool((rows != rows[:1]).any())
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.data(), dtype=st.sampled_from([*INTEGERS, "bool"]))
+def test_whole_numbers_of_every_dtype_are_exact(data, dtype):
+    rows = data.draw(hnp.arrays(dtype, st.tuples(st.integers(2, 12), st.integers(1, 4))).filter(varies))
+    if dtype != "bool" and np.iinfo(dtype).bits > 16:
+        # Beyond 2^23 from the mean float32 cannot tell neighbours apart; here ranges stay below that.
+        rows = (rows.astype(object) // 2 ** (np.iinfo(dtype).bits - 22)).astype(dtype)
+        if not varies(rows):
+            rows[0, 0] ^= rows.dtype.type(1)
+    _, back = round_trip(rows)
+    assert back.dtype == rows.dtype
+    np.testing.assert_array_equal(back, rows)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("place", ["low", "high", "2^61"])
+def test_neighbours_near_the_ends_of_64_bits_are_exact(dtype, place):
+    info = np.iinfo(dtype)
+    start = {"low": info.min, "high": info.max - 99, "2^61": 2**61}[place]
+    rows = np.array([[start + i] for i in range(100)], dtype=dtype)
+    _, back = round_trip(rows)
+    np.testing.assert_array_equal(back, rows)
+
+
+def test_whole_numbers_over_a_wide_range_are_exact_in_float64_and_one_rounding_in_float32():
+    rows = np.random.default_rng(1).integers(0, 2**40, (500, 2))
+    encoder, wide = round_trip(rows, torch.float64)
+    np.testing.assert_array_equal(wide, rows)
+    narrow = encoder.decode(encoder.encode(rows))
+    away = np.abs(rows - rows.mean(axis=0))
+    assert (np.abs(narrow - rows) <= away * 2.0**-23 + 1).all()
+    assert (narrow != rows).any()
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    data=st.data(),
+    dtype=st.sampled_from(["float32", "float64"]),
+    scale=st.sampled_from([1e-30, 1e-3, 1.0, 1000.0, 1e30]),
+    shift=st.sampled_from([0.0, 1.0, 1e9]),
+)
+def test_floats_come_back_to_one_float32_rounding_at_every_scale(data, dtype, scale, shift):
+    unit = data.draw(
+        hnp.arrays("float64", st.tuples(st.integers(2, 12), st.integers(1, 3)), elements=st.floats(-4, 4))
+    )
+    wide = (unit + shift) * scale
+    assume(np.abs(wide).max() < np.finfo(dtype).max)
+    rows = wide.astype(dtype)
+    assume(varies(rows))
+    encoder, back = round_trip(rows)
+    assert back.dtype == rows.dtype
+    centre = np.array([column.origin + column.mean for column in encoder.columns])
+    away = np.abs(rows.astype(np.float64) - centre)
+    # Half a unit in the last place of float32 for the standardised value, then of the rows' own dtype.
+    allowed = away * 2.0**-24 * 1.01 + np.abs(rows) * np.finfo(dtype).eps + np.finfo(dtype).tiny
+    assert (np.abs(back.astype(np.float64) - rows) <= allowed).all()
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e-3, 1.0, 1000.0, 1e30, 1e290])
+@pytest.mark.parametrize("shift", [0.0, 3.0, 1e9])
+def test_scale_and_shift_make_no_difference_to_the_game(scale, shift):
+    unit = np.random.default_rng(0).standard_normal((400, 1))
+    encoded = PointsEncoder.fit((unit + shift) * scale).encode((unit + shift) * scale).double()
+    plain = PointsEncoder.fit(unit).encode(unit).double()
+    torch.testing.assert_close(encoded, plain, rtol=0, atol=3e-7 + 2e-16 * shift)
+    assert abs(float(encoded.mean())) < 1e-6
+    assert float(encoded.std(correction=0)) == pytest.approx(1, abs=1e-6)
+
+
+def test_standardised_columns_have_mean_zero_as_said():
+    rows = np.random.default_rng(0).poisson(0.3, (500, 3))
+    encoder = PointsEncoder.fit(rows)
+    torch.testing.assert_close(encoder.encode(rows).mean(0), encoder.mean_encoded, rtol=0, atol=1e-6)
+    assert encoder.shape == (3,)
+    assert encoder.kind == "points"
+
+
+def test_constant_columns_are_left_out_and_restored_exactly():
+    rows = np.array([[0.1, 1.0, 7.0], [0.1, 2.5, 7.0], [0.1, 3.0, 7.0]])
+    encoder, back = round_trip(rows)
+    assert encoder.shape == (1,)
+    np.testing.assert_array_equal(back[:, [0, 2]], rows[:, [0, 2]])
+
+
+def test_whole_columns_of_floats_are_rounded_and_kept_within_the_range_seen():
+    rows = np.array([[1.0, 0.5], [2.0, 0.25], [6.0, 1.75]])
+    encoder = PointsEncoder.fit(rows)
+    assert [column.whole for column in encoder.columns] == [True, False]
+    decoded = encoder.decode(torch.tensor([[-50.0, -50.0], [0.1, 0.1], [50.0, 50.0]]))
+    assert decoded[0, 0] == 1.0
+    assert decoded[2, 0] == 6.0
+    assert decoded[1, 0] == round(decoded[1, 0])
+    assert decoded[2, 1] > 1.75
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "uint64", "bool"])
+def test_wild_numbers_decode_within_the_range_seen(dtype):
+    rows = np.array([[0], [1], [1]], dtype=dtype)
+    decoded = PointsEncoder.fit(rows).decode(torch.tensor([[-1e30], [1e30]]))
+    np.testing.assert_array_equal(decoded, np.array([[0], [1]], dtype=dtype))
+
+
+def test_floats_too_large_to_have_halves_are_not_called_whole():
+    rows = np.array([[1.5e30], [2e30], [3e30]])
+    assert not PointsEncoder.fit(rows).columns[0].whole
+
+
+def test_neighbouring_floats_are_told_apart():
+    rows = np.array([[1.0], [np.nextafter(1.0, 2.0)], [1.0]])
+    np.testing.assert_array_equal(round_trip(rows)[1], rows)
+
+
+def test_names_are_kept():
+    encoder = PointsEncoder.fit(np.eye(2), names=("a", "b"))
+    assert PointsEncoder.from_dict(encoder.to_dict()).names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (np.ones((5, 2)), "every column is constant"),
+        (np.zeros((0, 2)), r"non-empty 2-D array of numbers, not \(0, 2\) float64"),
+        (np.array([["a"], ["b"]]), "<U1"),
+        (np.array([[1.0], [np.nan]]), "NaN, infinity or numbers beyond 1e\\+300"),
+        (np.array([[1.0], [1e301]]), "beyond 1e\\+300"),
+    ],
+)
+def test_rows_that_cannot_be_fitted(rows, sentence):
+    with pytest.raises(InputError, match=sentence):
+        PointsEncoder.fit(rows)
+
+
+def test_names_of_another_number_are_refused():
+    with pytest.raises(InputError, match="1 column names for 2 columns"):
+        PointsEncoder.fit(np.eye(2), names=("a",))
+
+
+def test_another_width_or_numbers_not_finite_are_refused():
+    encoder = PointsEncoder.fit(np.eye(3))
+    with pytest.raises(InputError, match=r"rows of 3 columns are needed, not an array of shape \(4, 2\)"):
+        encoder.encode(np.zeros((4, 2)))
+    with pytest.raises(InputError, match="NaN, infinity"):
+        encoder.encode(np.full((1, 3), np.nan))
+    with pytest.raises(InputError, match=r"of width 3 are needed, not \(2, 2\)"):
+        encoder.decode(torch.zeros(2, 2))
+    with pytest.raises(InputError, match="NaN or infinity cannot be decoded"):
+        encoder.decode(torch.full((2, 3), torch.nan))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d: d.pop("dtype"),
+        lambda d: d.update(dtype="object"),
+        lambda d: d["columns"][0].pop("mean"),
+        lambda d: d["columns"][0].update(scale=float("nan")),
+        lambda d: d["columns"][0].update(extra=1),
+        lambda d: d.update(columns=3),
+    ],
+)
+def test_a_damaged_encoder_is_named(damage):
+    stored = PointsEncoder.fit(np.eye(2)).to_dict()
+    damage(stored)
+    with pytest.raises(StoredFileError, match="stored points encoder is damaged"):
+        PointsEncoder.from_dict(stored)

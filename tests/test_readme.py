@@ -1,0 +1,144 @@
+"""Every snippet of README.md runs; every figure in it is that of a results file; every link leads somewhere.
+
+Games are cut to a few rounds here: that the default ones are good is measured by the benchmarks that README names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from saddlepoint.cli import app
+from saddlepoint.fitting import preparation
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.M | re.S)
+ROUNDS = 20
+
+
+@pytest.fixture(scope="module")
+def short_games():
+    """Let recipes plan a few rounds."""
+    adjusted = preparation._adjusted
+
+    def cut(plan, choices):
+        plan = adjusted(plan, choices)
+        settings = dataclasses.replace(plan.settings, horizon=min(ROUNDS, plan.settings.horizon))
+        return dataclasses.replace(plan, settings=settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "_adjusted", cut)
+        yield
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A folder with the files that README speaks of as the reader's own."""
+    folder = tmp_path_factory.mktemp("desk")
+    random = np.random.default_rng(0)
+    for name, rows in (("points", 1500), ("table", 1500), ("fake", 1500)):
+        lines = (f"{a:.6f},{b:.6f}" for a, b in random.normal(size=(rows, 2)))
+        (folder / f"{name}.csv").write_text("x,y\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+def test_python_snippets_run(short_games, desk, monkeypatch, capsys):
+    monkeypatch.chdir(desk)
+    names: dict[str, object] = {}
+    snippets = [code for language, code in BLOCKS if language == "python"]
+    assert len(snippets) >= 4
+    for code in snippets:
+        exec(compile(re.sub(r"horizon=\d+", "horizon=3", code), "README.md", "exec"), names)
+    assert names["more"].shape == (1000, 2)
+    assert names["between"].shape == (9, 2)
+    said = capsys.readouterr().out
+    assert "Goodfellow" in said
+    assert "'discriminator_loss'" in said
+    printed = next(code for language, code in BLOCKS if language == "text")
+    for number in re.findall(r"JSD >= ([\d.]+) nats", printed):
+        found = float(re.findall(r"JSD >= ([\d.]+) nats", said)[0])
+        assert found == pytest.approx(float(number), abs=2e-3)  # other versions round the referees otherwise
+
+
+def test_your_own_networks_take_ten_lines():
+    snippet = next(code for _, code in BLOCKS if "training.play" in code)
+    assert (
+        len([line for line in snippet.splitlines() if line and not line.startswith(("import", "from"))]) <= 10
+    )
+
+
+def commands():
+    for language, code in BLOCKS:
+        if language == "sh":
+            yield from (shlex.split(line, comments=True) for line in code.splitlines() if line.strip())
+
+
+def test_shell_snippets_run(short_games, desk, monkeypatch):
+    monkeypatch.chdir(desk)
+    verbs = set()
+    for first, *arguments in commands():
+        if first == "make":
+            assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), flags=re.M)
+            continue
+        assert first == "saddlepoint"
+        if "--rounds" in arguments:
+            arguments[arguments.index("--rounds") + 1] = str(ROUNDS + 5)
+        if arguments[0] == "judge":
+            arguments.append("--quick")
+        finished = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert finished.exit_code == 0, arguments
+        verbs.add(arguments[0])
+    assert verbs == {"train", "sample", "split", "judge", "draw"}
+    assert (desk / "sevens.png").stat().st_size > 100
+    assert (desk / "runs" / "points" / "report.html").is_file()
+    played = [json.loads(line) for line in (desk / "runs/points/progress.jsonl").read_text().splitlines()]
+    assert played[-1]["round"] == ROUNDS + 4
+
+
+def test_links_lead_somewhere():
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(targets) >= 8
+    for target in targets:
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def result(name):
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+
+def percent(share):
+    return f"{100 * share:.1f} %"
+
+
+def test_figures_are_those_of_the_results_files():
+    demo = result("demo")
+    reader = demo["classifiers"]["perceptron"]
+    by_class = result("digits_by_class")["runs"]
+    coverage = result("judge_coverage")["rows"]
+    judged = sum(row["repeats"] for row in coverage)
+    figures = [
+        f"{demo['rounds']:,} rounds; {demo['samples']:,} samples",
+        f"{percent(min(reader['shares']))} to {percent(max(reader['shares']))} each",
+        f"right on {percent(reader['accuracy on held-out digits'])} of held-out digits; none equals",
+        f"{100 * demo['share of samples nearest to a training row (expected 0.5)']:.0f} % of samples lie nearer",
+        f"at least {percent(min(run['worst'] for run in by_class))} of 1,000 samples",
+        f"in {len(by_class)} seeds",
+        f"right on {percent(min(run['classifier_accuracy'] for run in by_class))} of held-out",
+        f"in {sum(row['above'] for row in coverage)} of {judged:,} judgements, where 5 % ({judged * 0.05:.0f})",
+    ]
+    assert [figure for figure in figures if figure not in README] == []
+    assert demo["samples equal to a training row"] == 0
+
+
+def test_the_picture_is_small_and_made_by_a_command():
+    picture = ROOT / "docs" / "images" / "digits.png"
+    assert 5_000 < picture.stat().st_size < 60_000
+    assert "docs/make_picture.py" in (ROOT / "Makefile").read_text()

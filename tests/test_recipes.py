@@ -1,0 +1,56 @@
+"""Recipes: the paper's numbers where the paper gives them, and rules that hold for any data."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from saddlepoint import recipes
+from saddlepoint.errors import InputError
+from saddlepoint.networks import build
+
+MNIST = recipes.Data(kind="pictures", shape=(1, 28, 28), rows=50_000)
+
+
+def test_goodfellow2014_is_the_papers_recipe_on_mnist() -> None:
+    plan = recipes.plan(recipes.choose("goodfellow2014", "pictures"), MNIST)
+    s = plan.settings
+    assert (s.batch, s.noise_width, s.noise_law, s.form) == (100, 100, "uniform", "simultaneous")
+    assert s.objective == "non-saturating"  # the authors' G maximises log D(G(z)) throughout
+    assert s.horizon == 250 * 500
+    assert plan.generator["hidden"] == [1200, 1200]
+    assert plan.discriminator["hidden"] == [240, 240]
+    assert (plan.generator["initial_range"], plan.discriminator["initial_range"]) == (0.05, 0.005)
+    momentum = s.generator.momentum
+    assert [momentum.at(round_, s.horizon) for round_ in (0, 500, 125_000)] == pytest.approx([0.5, 0.5, 0.7])
+    assert s.generator.rate.at(125_000, s.horizon) == pytest.approx(0.1 / 1.000004**125_000)
+    assert s.discriminator.rate.at(77, s.horizon) == pytest.approx(s.generator.rate.at(77, s.horizon) / 2)
+
+
+@pytest.mark.parametrize("name", ["auto", "goodfellow2014", "modern"])
+@pytest.mark.parametrize("capacity", ["small", "medium", "large"])
+@pytest.mark.parametrize("condition_width", [0, 4])
+@pytest.mark.parametrize(("kind", "shape"), [("points", (1,)), ("points", (40,)), ("pictures", (3, 5, 7))])
+def test_any_shape_gets_two_networks_that_fit(
+    name: str, capacity: str, condition_width: int, kind: str, shape: tuple[int, ...]
+) -> None:
+    data = recipes.Data(kind=kind, shape=shape, rows=100, condition_width=condition_width)
+    plan = recipes.plan(recipes.choose(name, kind), data, capacity=capacity)
+    generator, discriminator = build(plan.generator), build(plan.discriminator)
+    condition = torch.eye(4)[:3] if condition_width else None
+    rows = generator(torch.zeros(3, plan.settings.noise_width), condition)
+    assert rows.shape == (3, *shape)
+    assert discriminator(rows, condition).shape == (3, 1)
+
+
+def test_capacity_is_one_dial() -> None:
+    sizes = []
+    for capacity in ("small", "medium", "large"):
+        plan = recipes.plan(recipes.choose("modern", "pictures"), MNIST, capacity=capacity)
+        sizes.append(sum(p.numel() for p in build(plan.generator).parameters()))
+    assert sizes == sorted(set(sizes))
+
+
+def test_a_recipe_for_another_kind_is_refused() -> None:
+    with pytest.raises(InputError, match="'modern' is for points and pictures, not for tables"):
+        recipes.choose("modern", "tables")
