@@ -44,7 +44,9 @@ def main(path: Path) -> None:
         for name, rows in (("train", parts.train.rows[few]), ("held", held), ("samples", samples))
     }
     kinds = {
-        "perceptron": MLPClassifier((128,), alpha=1e-2, max_iter=60 if len(held) > 1000 else 500, random_state=0),
+        "perceptron": MLPClassifier(
+            (128,), alpha=1e-2, max_iter=60 if len(held) > 1000 else 500, random_state=0
+        ),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
     }
     classifiers = {}

@@ -35,7 +35,9 @@ def copula(table: pd.DataFrame) -> pd.DataFrame:
     ranks = np.column_stack([stats.rankdata(code + 1e-6 * rng.random(n)) for code in codes])
     drawn = rng.multivariate_normal(np.zeros(len(codes)), np.corrcoef(stats.norm.ppf(ranks / (n + 1)).T), n)
     places = (stats.norm.cdf(drawn) * n).astype(int)
-    return pd.DataFrame({name: table[name].sort_values().to_numpy()[places[:, i]] for i, name in enumerate(table)})
+    return pd.DataFrame(
+        {name: table[name].sort_values().to_numpy()[places[:, i]] for i, name in enumerate(table)}
+    )
 
 
 def main(files: dict[str, str]) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import judge_data
 import numpy as np
-from scipy import stats
 
 from saddlepoint.judging import judge
 

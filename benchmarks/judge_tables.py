@@ -110,10 +110,12 @@ def speed() -> str:
 
 
 def foreign() -> str:
-    rows = [
-        [row["generator"], f"{row['lower']:.4f}", f"{row['estimate']:.4f}", f"{100 * row['accuracy']:.1f} %", len(row["formats"])]
-        for row in stored("foreign")["rows"]
-    ]
+    rows = []
+    for row in stored("foreign")["rows"]:
+        right = f"{100 * row['accuracy']:.1f} %"
+        rows.append(
+            [row["generator"], f"{row['lower']:.4f}", f"{row['estimate']:.4f}", right, len(row["formats"])]
+        )
     return grid(["made by", "bound", "estimate", "told right", "columns of another format"], rows)
 
 
@@ -123,7 +125,7 @@ def copies() -> str:
     return f"{grid(['case', 'copying found'], rows)}\n\nLevel {found['level']}."
 
 
-TABLES = {"truth": truth, "coverage": coverage, "null": null, "power": power, "speed": speed, "foreign": foreign, "copies": copies}
+TABLES = {table.__name__: table for table in (truth, coverage, null, power, speed, foreign, copies)}
 
 
 def filled(page: str) -> str:

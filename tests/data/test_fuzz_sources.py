@@ -15,9 +15,9 @@ import signal
 import struct
 import sys
 import zipfile
-from pathlib import Path
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
