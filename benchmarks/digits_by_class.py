@@ -34,7 +34,7 @@ def measure(seed: int, rounds: int | None) -> dict:
     preparation = prepare(open_source("digits"), Choices(seed=seed, rounds=rounds, conditional=True))
     train, vault = preparation.train, preparation.vault
     classifier = SVC(gamma=0.001).fit(train.rows.reshape(len(train), -1), train.labels)
-    fit, began = preparation.fit(looks=False), time.process_time()
+    fit, began = preparation.fit(strip=False), time.process_time()
     for _ in fit.play():
         pass
     model, seconds = fit.model(), time.process_time() - began

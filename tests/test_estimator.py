@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -404,7 +405,7 @@ def test_score_is_the_mean_and_equals_the_parzen_window(points, fitted):
     assert fitted.score(points) == pytest.approx(fitted.score_samples(points).mean())
     assert fitted.score(points, np.zeros(300)) == fitted.score(points)
     samples, sigma, volume = fitted._parzen
-    encoded = fitted.model_.encoder.encode(points).double().numpy()
+    encoded = fitted.model_.encoder.points.encode(points, dtype=torch.float64).numpy()
     np.testing.assert_allclose(fitted.score_samples(points), log_density(encoded, samples, sigma) - volume)
     assert volume == pytest.approx(np.log(points[:, 0].std() * points[:, 1].std()), abs=0.2)
 

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from saddlepoint import compute, objectives
+from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.frame_form import FrameForm
 from saddlepoint.data.frames import is_frame
@@ -46,6 +48,10 @@ class GAN(DensityMixin, BaseEstimator):
     ----------
     recipe : {"auto", "goodfellow2014", "modern"}, default="auto"
         Networks, objective and settings; "auto" picks by the kind of data.
+    start : {"auto", "charts", "learned", "plain"}, default="auto"
+        Where the generator of points begins. "charts": at a mixture of Gaussians fitted to the rows, which the game
+        corrects where it can show that it helps; "learned": with the mixture's charts, but neither their weights nor
+        their shapes; "plain": with noise alone, as in the paper. "auto" is "charts" for points and "plain" for pictures.
     capacity : {"small", "medium", "large"}, default="medium"
         One dial for the width of the networks.
     rounds : int, optional
@@ -101,6 +107,7 @@ class GAN(DensityMixin, BaseEstimator):
         self,
         recipe: str = "auto",
         *,
+        start: str = "auto",
         capacity: str = "medium",
         rounds: int | None = None,
         minutes: float | None = None,
@@ -112,6 +119,7 @@ class GAN(DensityMixin, BaseEstimator):
         random_state: Any = None,
     ) -> None:
         self.recipe = recipe
+        self.start = start
         self.capacity = capacity
         self.rounds = rounds
         self.minutes = minutes
@@ -150,6 +158,7 @@ class GAN(DensityMixin, BaseEstimator):
         dataset = self._dataset(X, y, groups)
         choices = Choices(
             recipe=self.recipe,
+            start=self.start,
             capacity=self.capacity,
             objective=self.objective,
             batch=_plain(self.batch),
@@ -160,7 +169,7 @@ class GAN(DensityMixin, BaseEstimator):
             conditional=y is not None,
         )
         preparation = prepare(dataset, choices, device=self.device)
-        fit = preparation.fit(looks=False)
+        fit = preparation.fit(strip=False)
         events: Iterable[Event] = fit.play(seconds=None if self.minutes is None else 60 * self.minutes)
         if self.verbose:
             events = _said(events, preparation)
@@ -304,13 +313,16 @@ class GAN(DensityMixin, BaseEstimator):
         return np.asarray(validate_data(self, X, reset=False, dtype="numeric"))
 
     def _encoded(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        return np.asarray(self.model_.encoder.encode(rows).double().numpy())
+        encoder = self.model_.encoder
+        points = encoder.points if isinstance(encoder, ChartsEncoder) else encoder
+        return np.asarray(points.encode(rows, dtype=torch.float64).numpy())
 
     @cached_property
     def _parzen(self) -> tuple[np.ndarray[Any, Any], float, float]:
         """Encoded samples, the window, and the log-volume by which encoding shrinks the space."""
         encoder = self.model_.encoder
-        if not isinstance(encoder, PointsEncoder):
+        points = encoder.points if isinstance(encoder, ChartsEncoder) else encoder
+        if not isinstance(points, PointsEncoder):
             raise InputError(
                 "A Parzen log-density of pictures says nothing about them, so there is no score; compare samples with "
                 "saddlepoint.judge, or use decision_function."
@@ -321,14 +333,12 @@ class GAN(DensityMixin, BaseEstimator):
             held_out = self._validation
             rows = self._draw(_PARZEN_ROWS, "window") if held_out is None else self._encoded(held_out)
             sigma = choose_sigma(rows, samples, _PARZEN_SIGMAS)
-        scales = [column.scale for column in encoder.columns if not column.constant]
+        scales = [column.scale for column in points.columns if not column.constant]
         return samples, sigma, float(np.log(scales).sum())
 
     def _draw(self, n: int, purpose: str) -> np.ndarray[Any, Any]:
-        """Return n encoded samples, (n, width), the same each time."""
-        key = compute.key(0, purpose)
-        drawn = self.model_.generate(self.model_.noise(n, key), self.model_.codes(n, None, key))
-        return np.asarray(drawn.double().numpy())
+        """Return n standardised samples, (n, width), the same each time."""
+        return self._encoded(self.model_.draw(n, random_state=compute.key(0, purpose))[0])
 
 
 def load(path: str | os.PathLike[str]) -> GAN:

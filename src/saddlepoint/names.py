@@ -2,6 +2,7 @@
 
 KINDS = ("points", "pictures")
 RECIPES = ("auto", "goodfellow2014", "modern")
+STARTS = ("auto", "charts", "learned", "plain")
 CAPACITIES = ("small", "medium", "large")
 PRECISIONS = ("float32", "bf16", "float64")
 OBJECTIVES = (

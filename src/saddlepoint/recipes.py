@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from saddlepoint.errors import InputError, nearest
-from saddlepoint.names import CAPACITIES, RECIPES
+from saddlepoint.names import CAPACITIES, RECIPES, STARTS
+from saddlepoint.networks import ChartGenerator
 from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule, Settings
 
 Kind = Literal["points", "pictures"]
@@ -22,12 +23,17 @@ Kind = Literal["points", "pictures"]
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What a recipe may know of the data: kind, shape of an encoded row, rows to train on, width of the condition."""
+    """What a recipe may know of the data: kind, shape of an encoded row, rows to train on, width of the condition.
+
+    start is where the generator begins; charts is how many charts an encoded row begins with (0 for start "plain").
+    """
 
     kind: str
     shape: Sequence[int]
     rows: int
     condition_width: int = 0
+    start: str = "plain"
+    charts: int = 0
 
     @property
     def width(self) -> int:
@@ -112,6 +118,42 @@ def _goodfellow2014(data: Data, chosen: dict[str, Any]) -> Plan:
 
 
 def _modern(data: Data, chosen: dict[str, Any]) -> Plan:
+    return _modern_plain(data, chosen) if data.charts == 0 else _modern_in_charts(data, chosen)
+
+
+def _modern_in_charts(data: Data, chosen: dict[str, Any]) -> Plan:
+    """Points in charts: every scale is about 1 there, so that no number depends on the data's own scales."""
+    local = data.width - data.charts
+    width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]]
+    rate = Schedule(start=2e-3, end=4e-5, shape="cosine", warm_up=0.01)
+    gamma = Schedule(start=1.0)
+    noise_width = ChartGenerator.noise_for(data.charts, local, data.start)
+    both = {
+        "charts": data.charts,
+        "local_width": local,
+        "width": width,
+        "blocks": 2,
+        "start": data.start,
+        "condition_width": data.condition_width,
+    }
+    return Plan(
+        recipe="modern",
+        generator={"name": "chart-generator", "noise_width": noise_width, **both},
+        discriminator={"name": "chart-discriminator", **both},
+        settings=Settings(
+            objective="relativistic",
+            batch=256,
+            noise_width=noise_width,
+            penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
+            discriminator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
+            generator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
+            average=0.03,
+            horizon=2000,
+        ),
+    )
+
+
+def _modern_plain(data: Data, chosen: dict[str, Any]) -> Plan:
     pictures = data.kind == "pictures"
     # Wide rows need wide layers; steps matter more than width, so small ones stay narrow.
     width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]]
@@ -184,6 +226,25 @@ def choose(name: str, kind: str) -> Recipe:
     if kind not in recipe.kinds:
         raise InputError(f"The recipe {name!r} is for {' and '.join(recipe.kinds)}, not for {kind}.")
     return recipe
+
+
+def start_of(recipe: Recipe, kind: str, wanted: str) -> str:
+    """Return where the generator starts: "charts" for points of the modern recipe, "plain" for all else, unless wanted.
+
+    Raises:
+        InputError: an unknown start, or one that this recipe or kind of data does not have.
+    """
+    if wanted not in STARTS:
+        raise InputError(f"Unknown start {wanted!r}{nearest(wanted, STARTS) or '.'} Allowed are {', '.join(STARTS)}.")
+    charted = recipe.name == "modern" and kind == "points"
+    if wanted == "auto":
+        return "charts" if charted else "plain"
+    if wanted != "plain" and not charted:
+        raise InputError(
+            f"The start {wanted!r} is for points of the recipe 'modern', not for {kind} of {recipe.name!r}; "
+            "use 'plain', or leave it out."
+        )
+    return wanted
 
 
 def plan(recipe: Recipe, data: Data, *, capacity: str = "medium") -> Plan:

@@ -106,6 +106,8 @@ def test_a_run_is_judged_by_its_own_vault_or_by_named_rows(tmp_path: Path, capsy
         tmp_path / "rows.npy",
         "--rounds",
         3,
+        "--start",
+        "plain",
         "--out",
         tmp_path / "run",
         "--capacity",

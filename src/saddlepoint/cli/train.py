@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from saddlepoint.names import CAPACITIES, OBJECTIVES, PRECISIONS, RECIPES
+from saddlepoint.names import CAPACITIES, OBJECTIVES, PRECISIONS, RECIPES, STARTS
 
 if TYPE_CHECKING:
     from saddlepoint.runs.session import Session
@@ -32,6 +32,14 @@ def train(
     ],
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if left out.")] = None,
     recipe: Annotated[str | None, typer.Option(help=f"{', '.join(RECIPES)}.", show_default="auto")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Where G begins: {', '.join(STARTS)}. charts: at a mixture of Gaussians, which the game corrects; learned: "
+            "with its charts but neither their weights nor their shapes; plain: with noise alone.",
+            show_default="charts for points",
+        ),
+    ] = None,
     capacity: Annotated[
         str | None, typer.Option(help=f"{', '.join(CAPACITIES)}.", show_default="medium")
     ] = None,
@@ -87,6 +95,7 @@ def train(
         return
     given = {
         "recipe": recipe,
+        "start": start,
         "capacity": capacity,
         "objective": objective,
         "batch": batch,

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy.typing as npt
 import torch
 
+from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.images import PicturesEncoder
 from saddlepoint.data.points import PointsEncoder
@@ -50,14 +51,16 @@ def fit_encoder(dataset: Dataset, *, low: int = 0) -> PointsEncoder | PicturesEn
     return PointsEncoder.fit(dataset.rows, names=dataset.columns)
 
 
-def encoder_from_dict(stored: Mapping[str, Any]) -> PointsEncoder | PicturesEncoder:
+def encoder_from_dict(stored: Mapping[str, Any]) -> PointsEncoder | ChartsEncoder | PicturesEncoder:
     """Restore an encoder from what `to_dict` returned; StoredFileError if it is not one of ours."""
     kind = stored.get("kind") if isinstance(stored, Mapping) else None
     if kind == "points":
         return PointsEncoder.from_dict(stored)
+    if kind == "charts":
+        return ChartsEncoder.from_dict(stored)
     if kind == "pictures":
         return PicturesEncoder.from_dict(stored)
     raise StoredFileError(
-        f"the stored encoder is of kind {kind!r}; this version knows 'points' and 'pictures': "
+        f"the stored encoder is of kind {kind!r}; this version knows 'points', 'charts' and 'pictures': "
         "the file is damaged or was written by a later version."
     )

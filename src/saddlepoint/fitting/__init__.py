@@ -1,6 +1,6 @@
 """One fit: splits, encoder and plan; then rounds, looks, saving, and a stop with a reason."""
 
-from saddlepoint.fitting.events import Event, Played, Sampled, Saved, Stopped
+from saddlepoint.fitting.events import Event, Looked, Played, Sampled, Saved, Stopped
 from saddlepoint.fitting.fit import Fit
 from saddlepoint.fitting.preparation import Choices, Preparation, prepare, restore
 
@@ -8,6 +8,7 @@ __all__ = [
     "Choices",
     "Event",
     "Fit",
+    "Looked",
     "Played",
     "Preparation",
     "Sampled",

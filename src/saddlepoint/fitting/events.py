@@ -29,6 +29,15 @@ class Sampled:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Looked:
+    """The average of G was compared with the monitor rows: an estimate of the JSD (nats) and its standard error."""
+
+    round: int
+    jsd: float
+    error: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Saved:
     """The whole game up to a round is safe on the disk."""
 
@@ -44,4 +53,4 @@ class Stopped:
     sentence: str
 
 
-Event = Played | Sampled | Saved | Stopped
+Event = Played | Sampled | Looked | Saved | Stopped

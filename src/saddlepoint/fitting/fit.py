@@ -17,13 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint import compute
+from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting.batches import Batches
-from saddlepoint.fitting.events import Event, Played, Reason, Sampled, Saved, Stopped
+from saddlepoint.fitting.events import Event, Looked, Played, Reason, Sampled, Saved, Stopped
+from saddlepoint.fitting.looks import Looks, added
 from saddlepoint.model import Model, form_of
-from saddlepoint.networks import RectifierGenerator, ResidualGenerator, build
+from saddlepoint.networks import ChartDiscriminator, ChartGenerator, RectifierGenerator, ResidualGenerator, build
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Game, Share, checked, introduce, rounds
 from saddlepoint.training import checkpoint as checkpoints
@@ -54,7 +56,8 @@ class Fit:
         classes: list[Any] | None = None,
         class_shares: list[float] | None = None,
         codes: np.ndarray[Any, Any] | None = None,
-        looks: bool = True,
+        monitor: Dataset | None = None,
+        strip: bool = True,
         save_seconds: float = 10.0,
     ) -> None:
         self.form = form_of(train)
@@ -62,7 +65,7 @@ class Fit:
         self.classes, self.class_shares = classes, class_shares
         self.share = Share.of_this_process()
         self.device = device or torch.device("cpu")
-        generator, discriminator = make_players(plan, encoder.mean_encoded)
+        generator, discriminator = make_players(plan, encoder)
         self.game = Game(generator, discriminator, plan.settings, device=self.device, share=self.share)
         self.batches = Batches(
             train,
@@ -74,7 +77,8 @@ class Fit:
             class_count=len(classes or ()),
         )
         self.save_seconds = save_seconds
-        self._looks = planned_looks(plan.settings.horizon) if looks else frozenset()
+        self.looks = Looks.about(monitor, plan.settings.horizon) if self.share.rank == 0 else None
+        self._strips = planned_looks(plan.settings.horizon) if strip else frozenset()
         self._records_every = max(1, plan.settings.horizon // _RECORDS_KEPT)
 
     @property
@@ -91,6 +95,8 @@ class Fit:
         if self.folder is None or (found := checkpoints.load(self.folder)) is None:
             return None
         checkpoints.restore(self.game, found)
+        if self.looks is not None:
+            self.looks.restore(found.tensors, found.facts)
         return found.skipped
 
     def measured_rate(self, seconds: float) -> float:
@@ -145,6 +151,9 @@ class Fit:
                     next_save = time.monotonic() + max(
                         self.save_seconds, _PLAY_PER_SAVE * (time.monotonic() - now)
                     )
+        if self.looks is not None and (not self.looks.history or self.looks.history[-1].round < self.round):
+            look = self.looks.look_once(self._playing(), self.game.sampler(), self.round)
+            yield Looked(round=look.round, jsd=look.jsd, error=look.error)
         yield from self._save()
         minutes = (time.monotonic() - begin) / 60
         sentence = {
@@ -155,11 +164,25 @@ class Fit:
         yield Stopped(round=self.round, reason=reason, sentence=f"{sentence} ({minutes:.1f} minutes)")
 
     def model(self) -> Model:
-        """Return the model as it stands: the average of G where there is one."""
+        """Return the model to keep: the snapshot that the looks chose, else the average of G as it stands."""
+        if self.looks is None:
+            return self._playing()
+        generator, kept = self.looks.choose(self.game.sampler())
+        model = self._playing(generator)
+        model.description |= {"kept_round": kept, "looks": self.looks.seen()}
+        return model
+
+    def added(self) -> str | None:
+        """Return in words what the game added to the mixture it started from; None if it started from none."""
+        if self.looks is None or not isinstance(self.game.generator, ChartGenerator):
+            return None
+        return added(self.looks.seen(), self.looks.choose(self.game.sampler())[1])
+
+    def _playing(self, generator: nn.Module | None = None) -> Model:
         settings = self.plan.settings
         return Model(
             encoder=self.encoder,
-            generator=copy.deepcopy(self.game.sampler()),
+            generator=generator or copy.deepcopy(self.game.sampler()),
             discriminator=copy.deepcopy(self.game.discriminator),
             description={
                 "data": self.form,
@@ -177,18 +200,22 @@ class Fit:
         )
 
     def _look(self) -> Iterator[Event]:
-        if self.round in self._looks:
+        if self.round in self._strips:
             yield Sampled(round=self.round, rows=self._strip())
+        if self.looks is not None and self.looks.due(self.round):
+            look = self.looks.look(self._playing(), self.game.sampler(), self.round)
+            yield Looked(round=look.round, jsd=look.jsd, error=look.error)
 
     def _strip(self) -> Tensor:
         s = self.plan.settings
         z = compute.noise(s.noise_law, _STRIP_ROWS, s.noise_width, compute.stream(s.seed, "strip"))
         codes = None if self.classes is None else torch.arange(_STRIP_ROWS) % len(self.classes)
-        return self.model().generate(z, codes)
+        return self._playing().generate(z, codes)
 
     def _save(self) -> Iterator[Event]:
         if self.folder is not None and self.share.rank == 0:
-            checkpoints.save(self.folder, self.round, checkpoints.state_of(self.game), {})
+            tensors, facts = ({}, {}) if self.looks is None else self.looks.state()
+            checkpoints.save(self.folder, self.round, {**checkpoints.state_of(self.game), **tensors}, facts)
             yield Saved(round=self.round)
 
     def _vote(self, interrupted: bool, over: bool) -> Reason | None:
@@ -200,13 +227,18 @@ class Fit:
         return "interrupted" if wishes[0] > 0 else "minutes" if wishes[1] > 0 else None
 
 
-def make_players(plan: Plan, mean: Tensor) -> tuple[nn.Module, nn.Module]:
+def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
     """Return a plan's two networks with their first weights, which are a function of the seed."""
     with torch.random.fork_rng([]):
         torch.manual_seed(compute.key(plan.settings.seed, "weights"))
         generator, discriminator = build(plan.generator), build(plan.discriminator)
     if isinstance(generator, RectifierGenerator | ResidualGenerator):
-        generator.start_at(mean)
+        generator.start_at(encoder.mean_encoded)
+    for player in (generator, discriminator):
+        if isinstance(player, ChartGenerator | ChartDiscriminator) and isinstance(encoder, ChartsEncoder):
+            player.charts.start_with(
+                *(torch.from_numpy(each) for each in (encoder.shares, encoder.means, encoder.factors))
+            )
     return generator, discriminator
 
 

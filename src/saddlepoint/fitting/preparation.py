@@ -16,6 +16,7 @@ import torch
 
 from saddlepoint import compute, recipes
 from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
 from saddlepoint.data.splits import split_rows
 from saddlepoint.errors import InputError, StoredFileError
@@ -32,6 +33,7 @@ class Choices:
     """What the user chose; None leaves it to the recipe."""
 
     recipe: str = "auto"
+    start: str = "auto"
     capacity: str = "medium"
     objective: str | None = None
     batch: int | None = None
@@ -67,8 +69,8 @@ class Preparation:
     class_shares: list[float] | None = None
     codes: np.ndarray[Any, Any] | None = None
 
-    def fit(self, folder: Path | None = None, *, looks: bool = True) -> Fit:
-        """Return the fit at round 0, saving into a folder, looking at samples at planned rounds."""
+    def fit(self, folder: Path | None = None, *, strip: bool = True) -> Fit:
+        """Return the fit at round 0, saving into a folder, showing the same samples at planned rounds if strip."""
         return Fit(
             self.train,
             self.encoder,
@@ -79,7 +81,8 @@ class Preparation:
             classes=self.classes,
             class_shares=self.class_shares,
             codes=self.codes,
-            looks=looks,
+            monitor=self.monitor,
+            strip=strip,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,16 +113,20 @@ def prepare(
     """
     recipe = recipes.choose(choices.recipe, dataset.kind)
     parts = _split(dataset, choices.seed, holdout)
-    encoder = fit_encoder(parts[0])
+    start = recipes.start_of(recipe, dataset.kind, choices.start)
     classes, shares, codes = (None, None, None)
     if choices.conditional:
         classes, shares, codes = _classes(parts[0])
+    encoder: Encoder = (
+        fit_encoder(parts[0]) if start == "plain" else _charts(parts, codes, len(classes or ()), choices.seed)
+    )
     data = recipes.Data(
-        kind=dataset.kind, shape=encoder.shape, rows=len(parts[0]), condition_width=len(classes or ())
+        kind=dataset.kind, shape=encoder.shape, rows=len(parts[0]), condition_width=len(classes or ()),
+        start=start, charts=encoder.charts if isinstance(encoder, ChartsEncoder) else 0,
     )
     plan = _adjusted(recipes.plan(recipe, data, capacity=choices.capacity), choices)
     parameters = sum(
-        p.numel() for player in make_players(plan, encoder.mean_encoded) for p in player.parameters()
+        p.numel() for player in make_players(plan, encoder) for p in player.parameters()
     )
     preparation = Preparation(
         train=parts[0],
@@ -200,6 +207,23 @@ def _split(
     return dataset.take(splits.train), monitor, vault if holdout is None else holdout
 
 
+def _charts(
+    parts: tuple[Dataset, Dataset | None, Dataset | None],
+    codes: np.ndarray[Any, Any] | None,
+    classes: int,
+    seed: int,
+) -> ChartsEncoder:
+    train, monitor, _ = parts
+    return ChartsEncoder.fit(
+        train.rows,
+        None if monitor is None else monitor.rows,
+        names=train.columns,
+        codes=codes,
+        classes=classes,
+        seed=seed,
+    )
+
+
 def _classes(train: Dataset) -> tuple[list[Any], list[float], np.ndarray[Any, Any]]:
     if train.labels is None:
         raise InputError(
@@ -223,7 +247,7 @@ def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:
     """Fix the horizon by a measured rate: what the minutes hold, or the rounds that were asked for if fewer."""
     seconds = (choices.minutes or 0.0) * 60
     trial = min(_TRIAL_SECONDS, _TRIAL_SHARE * seconds)
-    rate = preparation.fit(looks=False).measured_rate(trial)
+    rate = preparation.fit(strip=False).measured_rate(trial)
     horizon = max(1, int(rate * (seconds - trial) * _MARGIN))
     settings = dataclasses.replace(preparation.plan.settings, horizon=min(horizon, choices.rounds or horizon))
     return dataclasses.replace(preparation, plan=dataclasses.replace(preparation.plan, settings=settings))

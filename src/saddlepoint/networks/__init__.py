@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from saddlepoint.errors import StoredFileError
+from saddlepoint.networks.charts import ChartDiscriminator, ChartGenerator
 from saddlepoint.networks.dense import (
     MaxoutDiscriminator,
     RectifierGenerator,
@@ -19,6 +20,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "maxout-discriminator": MaxoutDiscriminator,
     "residual-generator": ResidualGenerator,
     "residual-discriminator": ResidualDiscriminator,
+    "chart-generator": ChartGenerator,
+    "chart-discriminator": ChartDiscriminator,
 }
 
 
@@ -37,6 +40,8 @@ def build(description: dict[str, Any]) -> nn.Module:
 
 __all__ = [
     "NETWORKS",
+    "ChartDiscriminator",
+    "ChartGenerator",
     "MaxoutDiscriminator",
     "RectifierGenerator",
     "ResidualDiscriminator",

@@ -1,0 +1,146 @@
+"""Looks at planned rounds on the monitor rows: which snapshot of G is kept, and what the game added to its start."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.judging.glance import FEWEST_ROWS, glance
+from saddlepoint.model import Model
+from saddlepoint.networks import ChartGenerator
+
+LOOKS = 4
+_MOST_ROWS = 10_000
+_MARGIN = 2.0  # standard errors: the best of several looks is lucky by one more often than not
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What was seen at a round: an estimate of the JSD to the monitor rows (nats), and its standard error."""
+
+    round: int
+    jsd: float
+    error: float
+
+
+class Looks:
+    """The looks of one fit, and the weights of G at the best of them.
+
+    Where G starts as a mixture (start "charts") the mixture itself is the first candidate, and a snapshot takes its
+    place only if it lies nearer to the monitor rows by more than two standard errors of the difference: the game must
+    earn its place. Looks do not touch the game.
+    """
+
+    def __init__(self, monitor: Dataset, horizon: int) -> None:
+        self._real = monitor.rows[:_MOST_ROWS]
+        self._labels = None if monitor.labels is None else np.asarray(monitor.labels)[:_MOST_ROWS]
+        self.every = max(1, horizon // LOOKS)
+        self.history: list[Look] = []
+        self.best: dict[str, Tensor] | None = None
+        self._last: tuple[Look, dict[str, Tensor]] | None = None
+
+    @classmethod
+    def about(cls, monitor: Dataset | None, horizon: int) -> Looks | None:
+        """Return the looks of a fit to points with at least 50 monitor rows; None for others."""
+        if monitor is None or monitor.kind != "points" or len(monitor) < FEWEST_ROWS:
+            return None
+        return cls(monitor, horizon)
+
+    def due(self, round_: int) -> bool:
+        """Return whether a look is planned at a round that was not looked at yet."""
+        return round_ % self.every == 0 and (not self.history or round_ > self.history[-1].round)
+
+    def look(self, model: Model, generator: nn.Module, round_: int) -> Look:
+        """Look at a model whose generator plays at a round; remember its weights if they are the best."""
+        found, state = self._seen(model, round_), _weights(generator)
+        self._last = None
+        if round_ > 0 and all(found.jsd < each.jsd for each in self.history if each.round > 0):
+            self.best = state
+        self.history.append(found)
+        return found
+
+    def look_once(self, model: Model, generator: nn.Module, round_: int) -> Look:
+        """Look at an unplanned round (the run stops here): it counts until the game goes on, and is not stored."""
+        found = self._seen(model, round_)
+        self._last = (found, _weights(generator))
+        return found
+
+    def choose(self, generator: nn.Module) -> tuple[nn.Module, int | None]:
+        """Return a copy of a generator with the weights to keep, and their round (0: the mixture it started from).
+
+        Before anything was looked at, the weights stay and the round is None.
+        """
+        chosen = copy.deepcopy(generator)
+        seen = [*self.history, *([self._last[0]] if self._last else [])]
+        played = [each for each in seen if each.round > 0]
+        start = next((each for each in seen if each.round == 0), None)
+        if not played and start is None:
+            return chosen, None
+        best = min(played, key=lambda each: each.jsd, default=None)
+        if isinstance(chosen, ChartGenerator) and chosen.start == "charts" and start is not None:
+            if best is None or best.jsd > start.jsd - _MARGIN * math.hypot(best.error, start.error):
+                chosen.forget()
+                return chosen, 0
+        if best is None:
+            return chosen, None
+        state = self._last[1] if self._last is not None and best is self._last[0] else self.best
+        chosen.load_state_dict(state or {})
+        return chosen, best.round
+
+    def seen(self) -> list[dict[str, Any]]:
+        """Return all looks as plain JSON values."""
+        return [asdict(each) for each in [*self.history, *([self._last[0]] if self._last else [])]]
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return what a checkpoint stores of the looks: tensors by name, and plain JSON values."""
+        tensors = {f"kept.{name}": value for name, value in (self.best or {}).items()}
+        return tensors, {"looks": [asdict(each) for each in self.history]}
+
+    def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self.history = [Look(**each) for each in facts.get("looks", [])]
+        kept = {name.removeprefix("kept."): v for name, v in tensors.items() if name.startswith("kept.")}
+        self.best = kept or None
+
+    def _seen(self, model: Model, round_: int) -> Look:
+        rows, classes = model.draw(len(self._real), random_state=0)
+        real, fake = (np.asarray(side, dtype=np.float64) for side in (self._real, rows))
+        if classes is not None and self._labels is not None:
+            order = {str(value): place for place, value in enumerate(model.classes or ())}
+            real, fake = (
+                np.column_stack([side, [order.get(str(value), -1) for value in labels]])
+                for side, labels in ((real, self._labels.tolist()), (fake, classes))
+            )
+        found = glance(real, fake)
+        return Look(round=round_, jsd=found.jsd, error=found.error)
+
+
+def added(seen: list[dict[str, Any]], kept: int | None) -> str | None:
+    """Return in words what the game added to the mixture it started from; None if there was no such start."""
+    start = next((each for each in seen if each["round"] == 0), None)
+    if start is None or kept is None or len(seen) < 2:
+        return None
+    best = min((each for each in seen if each["round"] > 0), key=lambda each: float(each["jsd"]))
+    figures = (
+        f"{max(0.0, start['jsd']):.4f} to {max(0.0, best['jsd']):.4f} nats "
+        f"(+- {math.hypot(start['error'], best['error']):.4f})"
+    )
+    if kept == 0:
+        return (
+            "the game added nothing that the monitor rows can show to the mixture of Gaussians it started from "
+            f"(its distance went from {figures}): the mixture is kept"
+        )
+    return (
+        f"the game brought the mixture it started from nearer to the monitor rows, from {figures}; "
+        f"round {kept:,} is kept"
+    )
+
+
+def _weights(generator: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().to("cpu", copy=True) for name, value in generator.state_dict().items()}
