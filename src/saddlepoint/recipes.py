@@ -235,7 +235,9 @@ def start_of(recipe: Recipe, kind: str, wanted: str) -> str:
         InputError: an unknown start, or one that this recipe or kind of data does not have.
     """
     if wanted not in STARTS:
-        raise InputError(f"Unknown start {wanted!r}{nearest(wanted, STARTS) or '.'} Allowed are {', '.join(STARTS)}.")
+        raise InputError(
+            f"Unknown start {wanted!r}{nearest(wanted, STARTS) or '.'} Allowed are {', '.join(STARTS)}."
+        )
     charted = recipe.name == "modern" and kind == "points"
     if wanted == "auto":
         return "charts" if charted else "plain"

@@ -60,7 +60,9 @@ def test_the_number_of_charts_is_found_on_rows_that_train_nothing(on_ring):
     assert on_ring.charts in (8, 16)
     assert ChartsEncoder.fit(normal(3000, 0), normal(500, 1), seed=0).charts == 1
     assert [charts for charts, _ in on_ring.compared][:4] == [1, 2, 4, 8]
-    assert ChartsEncoder.fit(ring(3000, 0), None, seed=0).charts == 1  # nobody to ask: no structure is claimed
+    assert (
+        ChartsEncoder.fit(ring(3000, 0), None, seed=0).charts == 1
+    )  # nobody to ask: no structure is claimed
 
 
 def test_in_the_charts_of_a_mixture_rows_are_standard_normal(on_ring):
@@ -71,7 +73,10 @@ def test_in_the_charts_of_a_mixture_rows_are_standard_normal(on_ring):
         assert stats.kstest(local[:, axis], "norm").pvalue > 1e-4
     counts, expected = code.sum(0), on_ring.shares[0] * len(code)
     some = expected > 5
-    assert stats.chisquare(counts[some], expected[some] * counts[some].sum() / expected[some].sum()).pvalue > 1e-4
+    assert (
+        stats.chisquare(counts[some], expected[some] * counts[some].sum() / expected[some].sum()).pvalue
+        > 1e-4
+    )
 
 
 def test_whole_numbers_are_spread_over_their_step_so_that_no_lattice_shows():

@@ -58,7 +58,9 @@ def test_a_learned_start_is_given_neither_weights_nor_shapes_and_can_learn_both(
     torch.testing.assert_close(rows[:, :3].sum(1), torch.ones(2000))
     (rows[:, 0].sum() + rows[:, 3:].square().sum()).backward()
     for player in (made.choice, made.local):
-        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in (player.leave.weight, player.enter.weight))
+        assert all(
+            p.grad is not None and p.grad.abs().sum() > 0 for p in (player.leave.weight, player.enter.weight)
+        )
     again, _ = generator("learned", shares=torch.tensor([[0.01, 0.01, 0.98]]))
     again.load_state_dict({**made.state_dict(), "charts.shares": again.charts.shares})
     torch.testing.assert_close(again(z), rows)  # whatever the weights are, they are not looked at

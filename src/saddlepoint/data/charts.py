@@ -75,7 +75,9 @@ class ChartsEncoder:
         points = PointsEncoder.fit(rows, names=names)
         order = compute.numpy_stream(seed, "charts").permutation(len(rows))[:ROWS_TO_FIT]
         x = _spread(points, rows[order], seed)
-        mixture, compared = _choose(x, None if held_out is None else _spread(points, held_out, seed + 1), seed)
+        mixture, compared = _choose(
+            x, None if held_out is None else _spread(points, held_out, seed + 1), seed
+        )
         means, factors = mixture.means_, np.linalg.cholesky(mixture.covariances_)
         encoder = cls(
             points=points,
@@ -245,7 +247,9 @@ def _fitted(x: Floats, charts: int, ridge: float, seed: int) -> Any:
 
 def _quietly(mixture: Any, x: Floats) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fifteen steps need not converge: held-out rows say which fit is best
+        warnings.simplefilter(
+            "ignore"
+        )  # fifteen steps need not converge: held-out rows say which fit is best
         return mixture.fit(x)
 
 

@@ -25,7 +25,13 @@ from saddlepoint.fitting.batches import Batches
 from saddlepoint.fitting.events import Event, Looked, Played, Reason, Sampled, Saved, Stopped
 from saddlepoint.fitting.looks import Looks, added
 from saddlepoint.model import Model, form_of
-from saddlepoint.networks import ChartDiscriminator, ChartGenerator, RectifierGenerator, ResidualGenerator, build
+from saddlepoint.networks import (
+    ChartDiscriminator,
+    ChartGenerator,
+    RectifierGenerator,
+    ResidualGenerator,
+    build,
+)
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Game, Share, checked, introduce, rounds
 from saddlepoint.training import checkpoint as checkpoints
@@ -152,7 +158,7 @@ class Fit:
                         self.save_seconds, _PLAY_PER_SAVE * (time.monotonic() - now)
                     )
         if self.looks is not None and (not self.looks.history or self.looks.history[-1].round < self.round):
-            look = self.looks.look_once(self._playing(), self.game.sampler(), self.round)
+            look = self.looks.look_once(self.playing(), self.game.sampler(), self.round)
             yield Looked(round=look.round, jsd=look.jsd, error=look.error)
         yield from self._save()
         minutes = (time.monotonic() - begin) / 60
@@ -166,9 +172,9 @@ class Fit:
     def model(self) -> Model:
         """Return the model to keep: the snapshot that the looks chose, else the average of G as it stands."""
         if self.looks is None:
-            return self._playing()
+            return self.playing()
         generator, kept = self.looks.choose(self.game.sampler())
-        model = self._playing(generator)
+        model = self.playing(generator)
         model.description |= {"kept_round": kept, "looks": self.looks.seen()}
         return model
 
@@ -178,7 +184,8 @@ class Fit:
             return None
         return added(self.looks.seen(), self.looks.choose(self.game.sampler())[1])
 
-    def _playing(self, generator: nn.Module | None = None) -> Model:
+    def playing(self, generator: nn.Module | None = None) -> Model:
+        """Return the model as it plays now: the average of G where there is one."""
         settings = self.plan.settings
         return Model(
             encoder=self.encoder,
@@ -203,14 +210,14 @@ class Fit:
         if self.round in self._strips:
             yield Sampled(round=self.round, rows=self._strip())
         if self.looks is not None and self.looks.due(self.round):
-            look = self.looks.look(self._playing(), self.game.sampler(), self.round)
+            look = self.looks.look(self.playing(), self.game.sampler(), self.round)
             yield Looked(round=look.round, jsd=look.jsd, error=look.error)
 
     def _strip(self) -> Tensor:
         s = self.plan.settings
         z = compute.noise(s.noise_law, _STRIP_ROWS, s.noise_width, compute.stream(s.seed, "strip"))
         codes = None if self.classes is None else torch.arange(_STRIP_ROWS) % len(self.classes)
-        return self._playing().generate(z, codes)
+        return self.playing().generate(z, codes)
 
     def _save(self) -> Iterator[Event]:
         if self.folder is not None and self.share.rank == 0:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.judging.glance import FEWEST_ROWS, glance
+from saddlepoint.judging.glance import FEWEST_ROWS, Glance, glance
 from saddlepoint.model import Model
 from saddlepoint.networks import ChartGenerator
 
 LOOKS = 4
-_MOST_ROWS = 10_000
+_MOST_ROWS = 4_000
 _MARGIN = 2.0  # standard errors: the best of several looks is lucky by one more often than not
 
 
@@ -27,6 +27,15 @@ class Look:
     round: int
     jsd: float
     error: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Snapshot:
+    """G's weights at a look, and what was seen then."""
+
+    look: Look
+    glance: Glance
+    weights: dict[str, Tensor]
 
 
 class Looks:
@@ -42,8 +51,9 @@ class Looks:
         self._labels = None if monitor.labels is None else np.asarray(monitor.labels)[:_MOST_ROWS]
         self.every = max(1, horizon // LOOKS)
         self.history: list[Look] = []
-        self.best: dict[str, Tensor] | None = None
-        self._last: tuple[Look, dict[str, Tensor]] | None = None
+        self.start: Glance | None = None
+        self.best: Snapshot | None = None
+        self._last: Snapshot | None = None
 
     @classmethod
     def about(cls, monitor: Dataset | None, horizon: int) -> Looks | None:
@@ -58,18 +68,19 @@ class Looks:
 
     def look(self, model: Model, generator: nn.Module, round_: int) -> Look:
         """Look at a model whose generator plays at a round; remember its weights if they are the best."""
-        found, state = self._seen(model, round_), _weights(generator)
+        found = self._seen(model, generator, round_)
         self._last = None
-        if round_ > 0 and all(found.jsd < each.jsd for each in self.history if each.round > 0):
-            self.best = state
-        self.history.append(found)
-        return found
+        if round_ == 0:
+            self.start = found.glance
+        elif self.best is None or found.look.jsd < self.best.look.jsd:
+            self.best = found
+        self.history.append(found.look)
+        return found.look
 
     def look_once(self, model: Model, generator: nn.Module, round_: int) -> Look:
         """Look at an unplanned round (the run stops here): it counts until the game goes on, and is not stored."""
-        found = self._seen(model, round_)
-        self._last = (found, _weights(generator))
-        return found
+        self._last = self._seen(model, generator, round_)
+        return self._last.look
 
     def choose(self, generator: nn.Module) -> tuple[nn.Module, int | None]:
         """Return a copy of a generator with the weights to keep, and their round (0: the mixture it started from).
@@ -77,38 +88,51 @@ class Looks:
         Before anything was looked at, the weights stay and the round is None.
         """
         chosen = copy.deepcopy(generator)
-        seen = [*self.history, *([self._last[0]] if self._last else [])]
-        played = [each for each in seen if each.round > 0]
-        start = next((each for each in seen if each.round == 0), None)
-        if not played and start is None:
-            return chosen, None
-        best = min(played, key=lambda each: each.jsd, default=None)
-        if isinstance(chosen, ChartGenerator) and chosen.start == "charts" and start is not None:
-            if best is None or best.jsd > start.jsd - _MARGIN * math.hypot(best.error, start.error):
-                chosen.forget()
-                return chosen, 0
+        seen = [each for each in (self.best, self._last) if each is not None]
+        best = min(seen, key=lambda each: each.look.jsd, default=None)
+        if (
+            isinstance(chosen, ChartGenerator)
+            and chosen.start == "charts"
+            and self.start is not None
+            and not (best is not None and _nearer(best.glance, self.start))
+        ):
+            chosen.forget()
+            return chosen, 0
         if best is None:
             return chosen, None
-        state = self._last[1] if self._last is not None and best is self._last[0] else self.best
-        chosen.load_state_dict(state or {})
-        return chosen, best.round
+        chosen.load_state_dict(best.weights)
+        return chosen, best.look.round
 
     def seen(self) -> list[dict[str, Any]]:
         """Return all looks as plain JSON values."""
-        return [asdict(each) for each in [*self.history, *([self._last[0]] if self._last else [])]]
+        return [asdict(each) for each in [*self.history, *([self._last.look] if self._last else [])]]
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what a checkpoint stores of the looks: tensors by name, and plain JSON values."""
-        tensors = {f"kept.{name}": value for name, value in (self.best or {}).items()}
-        return tensors, {"looks": [asdict(each) for each in self.history]}
+        tensors: dict[str, Tensor] = {}
+        if self.start is not None:
+            tensors["start_gains"] = torch.from_numpy(self.start.gains)
+        if self.best is not None:
+            tensors["kept_gains"] = torch.from_numpy(self.best.glance.gains)
+            tensors |= {f"kept.{name}": value for name, value in self.best.weights.items()}
+        kept = None if self.best is None else self.best.look.round
+        return tensors, {"looks": [asdict(each) for each in self.history], "kept": kept}
 
     def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Take over what `state` returned."""
         self.history = [Look(**each) for each in facts.get("looks", [])]
-        kept = {name.removeprefix("kept."): v for name, v in tensors.items() if name.startswith("kept.")}
-        self.best = kept or None
+        self.start, self.best, self._last = None, None, None
+        if "start_gains" in tensors:
+            self.start = Glance(gains=tensors["start_gains"].numpy())
+        for look in self.history:
+            if look.round == facts["kept"]:
+                self.best = Snapshot(
+                    look=look,
+                    glance=Glance(gains=tensors["kept_gains"].numpy()),
+                    weights={n.removeprefix("kept."): v for n, v in tensors.items() if n.startswith("kept.")},
+                )
 
-    def _seen(self, model: Model, round_: int) -> Look:
+    def _seen(self, model: Model, generator: nn.Module, round_: int) -> Snapshot:
         rows, classes = model.draw(len(self._real), random_state=0)
         real, fake = (np.asarray(side, dtype=np.float64) for side in (self._real, rows))
         if classes is not None and self._labels is not None:
@@ -118,7 +142,8 @@ class Looks:
                 for side, labels in ((real, self._labels.tolist()), (fake, classes))
             )
         found = glance(real, fake)
-        return Look(round=round_, jsd=found.jsd, error=found.error)
+        look = Look(round=round_, jsd=found.jsd, error=found.error)
+        return Snapshot(look=look, glance=found, weights=_weights(generator))
 
 
 def added(seen: list[dict[str, Any]], kept: int | None) -> str | None:
@@ -127,10 +152,7 @@ def added(seen: list[dict[str, Any]], kept: int | None) -> str | None:
     if start is None or kept is None or len(seen) < 2:
         return None
     best = min((each for each in seen if each["round"] > 0), key=lambda each: float(each["jsd"]))
-    figures = (
-        f"{max(0.0, start['jsd']):.4f} to {max(0.0, best['jsd']):.4f} nats "
-        f"(+- {math.hypot(start['error'], best['error']):.4f})"
-    )
+    figures = f"{max(0.0, start['jsd']):.4f} to {max(0.0, best['jsd']):.4f} nats (+- {best['error']:.4f})"
     if kept == 0:
         return (
             "the game added nothing that the monitor rows can show to the mixture of Gaussians it started from "
@@ -140,6 +162,10 @@ def added(seen: list[dict[str, Any]], kept: int | None) -> str | None:
         f"the game brought the mixture it started from nearer to the monitor rows, from {figures}; "
         f"round {kept:,} is kept"
     )
+
+
+def _nearer(one: Glance, other: Glance) -> bool:
+    return one.jsd < other.jsd - _MARGIN * one.error_of_difference(other)
 
 
 def _weights(generator: nn.Module) -> dict[str, Tensor]:

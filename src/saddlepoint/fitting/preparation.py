@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from saddlepoint import compute, recipes
-from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.charts import ChartsEncoder
+from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
 from saddlepoint.data.splits import split_rows
 from saddlepoint.errors import InputError, StoredFileError
@@ -121,13 +121,15 @@ def prepare(
         fit_encoder(parts[0]) if start == "plain" else _charts(parts, codes, len(classes or ()), choices.seed)
     )
     data = recipes.Data(
-        kind=dataset.kind, shape=encoder.shape, rows=len(parts[0]), condition_width=len(classes or ()),
-        start=start, charts=encoder.charts if isinstance(encoder, ChartsEncoder) else 0,
+        kind=dataset.kind,
+        shape=encoder.shape,
+        rows=len(parts[0]),
+        condition_width=len(classes or ()),
+        start=start,
+        charts=encoder.charts if isinstance(encoder, ChartsEncoder) else 0,
     )
     plan = _adjusted(recipes.plan(recipe, data, capacity=choices.capacity), choices)
-    parameters = sum(
-        p.numel() for player in make_players(plan, encoder) for p in player.parameters()
-    )
+    parameters = sum(p.numel() for player in make_players(plan, encoder) for p in player.parameters())
     preparation = Preparation(
         train=parts[0],
         monitor=parts[1],

@@ -1,6 +1,7 @@
-"""A glance between rounds: one quick referee, an estimate with its standard error, no bound.
+"""A glance between rounds: two quick referees, an estimate with its standard error, no bound.
 
-Half of the real rows and as many fakes fit boosted trees on the coordinates and the distances to cells, with logit l; on the other half
+Rows of both sides are cut in two; each half is read by referees that were fitted on the other: the mean logit l of boosted
+trees on coordinates and distances to cells, and of a small network. Then
 
     JSD ~ log 2 + mean_real log s(l) / 2 + mean_fake log s(-l) / 2
 
@@ -16,39 +17,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddlepoint.errors import InputError
-from saddlepoint.judging.point_referees import Briefing, geometry
+from saddlepoint.judging.point_referees import Briefing, geometry, network
 
 FEWEST_ROWS = 50
-_LARGEST_LOGIT = 8.0
+_LARGEST_LOGIT = 6.0
+
+Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Glance:
-    """An estimate of the JSD in nats and its standard error; it may lie below 0 where nothing is seen."""
+    """An estimate of the JSD in nats, which may lie below 0 where nothing is seen.
 
-    jsd: float
-    error: float
+    gains (2, n): log s(l) + log 2 of each real row and log s(-l) + log 2 of each fake; their mean is the estimate. Of two
+    glances at the same real rows, and at fakes of the same noise, they may be compared row by row.
+    """
+
+    gains: Floats
+
+    @property
+    def jsd(self) -> float:
+        """Return the estimate in nats."""
+        return float(self.gains.mean())
+
+    @property
+    def error(self) -> float:
+        """Return its standard error."""
+        return _error(self.gains)
+
+    def error_of_difference(self, other: Glance) -> float:
+        """Return the standard error of the difference of two estimates, row by row."""
+        return _error(self.gains - other.gains)
 
 
-def glance(real: NDArray[np.float64], fake: NDArray[np.float64], *, seed: int = 0) -> Glance:
-    """Return how far fakes (m, d) seem to be from real rows (n, d), m and n at least 50.
+def glance(real: Floats, fake: Floats, *, seed: int = 0) -> Glance:
+    """Return how far fakes (n, d) seem to be from real rows (n, d), n at least 50.
 
     Raises:
-        InputError: too few rows.
+        InputError: too few rows, or another number of fakes than of real rows.
     """
-    if min(len(real), len(fake)) < FEWEST_ROWS:
+    if len(real) < FEWEST_ROWS or len(real) != len(fake):
         raise InputError(
-            f"{len(real)} real and {len(fake)} fake rows are too few for a glance; give {FEWEST_ROWS} of each."
+            f"A glance was asked at {len(real)} real and {len(fake)} fake rows; give as many of both, "
+            f"at least {FEWEST_ROWS}."
         )
-    order = np.random.default_rng(seed)
-    real, fake = (rows[order.permutation(len(rows))] for rows in (real, fake))
-    half_real, half_fake = len(real) // 2, len(fake) // 2
     briefing = Briefing(categorical=np.zeros(real.shape[1], dtype=bool), seed=seed, quick=True)
-    logit = geometry(real[:half_real], fake[:half_fake], briefing)
-    gains = [
-        -np.logaddexp(0.0, -sign * np.clip(logit(part), -_LARGEST_LOGIT, _LARGEST_LOGIT))
-        for part, sign in ((real[half_real:], 1.0), (fake[half_fake:], -1.0))
-    ]
-    jsd = np.log(2.0) + sum(float(part.mean()) for part in gains) / 2
-    error = np.sqrt(sum(float(part.var()) / len(part) for part in gains)) / 2
-    return Glance(jsd=float(jsd), error=float(error))
+    gains = np.empty((2, len(real)))
+    halves = np.array_split(np.random.default_rng(seed).permutation(len(real)), 2)
+    for fitted, read in (halves, halves[::-1]):
+        logits = [referee(real[fitted], fake[fitted], briefing) for referee in (geometry, network)]
+        for side, (rows, sign) in enumerate(((real, 1.0), (fake, -1.0))):
+            mean = np.mean([logit(rows[read]) for logit in logits], axis=0)
+            gains[side, read] = np.log(2.0) - np.logaddexp(
+                0.0, -sign * np.clip(mean, -_LARGEST_LOGIT, _LARGEST_LOGIT)
+            )
+    return Glance(gains=gains)
+
+
+def _error(gains: Floats) -> float:
+    return float(np.sqrt((gains.var(1) / gains.shape[1]).sum()) / 2)

@@ -6,15 +6,12 @@ buffers beside its weights.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from saddlepoint.networks.dense import ResidualBlock, joined, leaky
 
-Start = Literal["charts", "learned"]
 EXTRA_NOISE = 8
 _TEMPERATURE = 0.5
 
@@ -49,7 +46,7 @@ class Charts(nn.Module):
     def place(self, code: Tensor, local: Tensor) -> Tensor:
         """Return x = sum_c code_c (m_c + L_c u), (batch, width)."""
         means, factors = self.means.to(code.dtype), self.factors.to(code.dtype)
-        factors = (code @ factors.flatten(1)).unflatten(1, (self.width, self.width))
+        factors = (code @ factors.flatten(1)).view(-1, self.width, self.width)
         x: Tensor = code @ means + torch.einsum("bij,bj->bi", factors, local)
         return x
 
@@ -57,7 +54,9 @@ class Charts(nn.Module):
 class Trunk(nn.Module):
     """A residual perceptron between two widths; its last layer starts at zero if asked."""
 
-    def __init__(self, inputs: int, width: int, blocks: int, outputs: int, *, from_zero: bool = False) -> None:
+    def __init__(
+        self, inputs: int, width: int, blocks: int, outputs: int, *, from_zero: bool = False
+    ) -> None:
         super().__init__()
         self.enter = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
@@ -94,7 +93,7 @@ class ChartGenerator(nn.Module):
         local_width: int,
         width: int = 128,
         blocks: int = 2,
-        start: Start = "charts",
+        start: str = "charts",
         condition_width: int = 0,
     ) -> None:
         super().__init__()
@@ -106,7 +105,7 @@ class ChartGenerator(nn.Module):
         self.choice = Trunk(inputs, width, 1, charts) if start == "learned" else None
 
     @staticmethod
-    def noise_for(charts: int, local_width: int, start: Start) -> int:
+    def noise_for(charts: int, local_width: int, start: str) -> int:
         """Return how many numbers of noise such a generator takes."""
         return 1 + local_width + EXTRA_NOISE + (charts if start == "learned" else 0)
 
@@ -157,7 +156,7 @@ class ChartDiscriminator(nn.Module):
         local_width: int,
         width: int = 128,
         blocks: int = 2,
-        start: Start = "charts",
+        start: str = "charts",
         condition_width: int = 0,
     ) -> None:
         super().__init__()
@@ -167,7 +166,7 @@ class ChartDiscriminator(nn.Module):
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1) of encoded rows (batch, K + width)."""
-        code, local = rows.split([self.charts.charts, self.charts.width], 1)
+        code, local = rows[:, : self.charts.charts], rows[:, self.charts.charts :]
         if self.start == "charts":
             code = code.detach()
         seen = torch.cat([code, local, self.charts.place(code, local)], 1)

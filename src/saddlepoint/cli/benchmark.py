@@ -1,0 +1,82 @@
+"""`saddlepoint benchmark`: the quality suites, each a command that writes its results and its table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+benchmark = typer.Typer(
+    help="Measure what the recipes reach on data whose law is known.", no_args_is_help=True
+)
+
+
+@benchmark.callback()
+def _suites() -> None:
+    pass
+
+
+@benchmark.command()
+def modes(
+    sets: Annotated[
+        str | None, typer.Option(help="Names of sets, with commas between.", show_default="all")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="What makes the rows: real, mixture, charts, learned, plain.", show_default="all"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds.", min=1)] = 3,
+    first_seed: Annotated[int, typer.Option(help="The first of them.", min=0)] = 1000,
+    rows: Annotated[int, typer.Option(help="Training rows, where rows are unlimited.", min=200)] = 100_000,
+    judged: Annotated[int, typer.Option(help="Judged rows, where rows are unlimited.", min=200)] = 10_000,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds of each game.", show_default="by recipe", min=1)
+    ] = None,
+    mnist: Annotated[
+        Path | None, typer.Option(help="An .npz of MNIST: adds its first 50 principal components.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The judge's quick referees.")] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for modes.json and modes.md; what is there is not redone.")
+    ] = Path("runs/modes"),
+) -> None:
+    """Ring, grid, moons, mixtures, real sets: does every mode come and stay, and what did the game add?
+
+    Examples:
+
+    - `saddlepoint benchmark modes --sets ring,grid --columns mixture,charts,learned --seeds 20`
+
+    - `saddlepoint benchmark modes --sets moons --rows 2000 --judged 1000 --rounds 100 --seeds 1 --quick`
+    """
+    from saddlepoint.benchmarks import modes as suite
+    from saddlepoint.benchmarks.point_sets import SETS, mnist_components
+    from saddlepoint.errors import InputError, nearest
+
+    known = dict(SETS)
+    if mnist is not None:
+        if not mnist.is_file():
+            raise InputError(f"There is no file {mnist}; give an .npz whose arrays hold MNIST's pictures.")
+        known["mnist"] = mnist_components(str(mnist))
+
+    def chosen(given: str | None, allowed: list[str], what: str) -> list[str]:
+        names = allowed if given is None else [each.strip() for each in given.split(",") if each.strip()]
+        for name in names:
+            if name not in allowed:
+                raise InputError(
+                    f"Unknown {what} {name!r}{nearest(name, allowed) or '.'} Allowed are {', '.join(allowed)}."
+                )
+        return names
+
+    suite.run(
+        [known[name] for name in chosen(sets, list(known), "set")],
+        range(first_seed, first_seed + seeds),
+        chosen(columns, list(suite.COLUMNS), "column"),
+        out,
+        say=lambda line: print(line, flush=True),
+        train=rows,
+        judged=judged,
+        rounds=rounds,
+        thorough=not quick,
+    )
+    print(f"the table is in {out / 'modes.md'}, every figure in {out / 'modes.json'}")
