@@ -31,6 +31,7 @@ MOST_WHOLE = 12
 """Whole numbers of so many values at most are drawn as a bar each."""
 _DAY = 86400.0
 _TIMES_OF_DAY = (0.0, -25567 * _DAY)  # the first days of 1970 and 1900, on which times without a day are kept
+_LARGEST_WHOLE = 2.0**50  # beyond it halves are no floats any more
 _SPREAD = 0.3
 _TURNS = 8
 _TICKS = 3
@@ -122,7 +123,8 @@ def _axis(column: Drawn, real: Floats, fake: Floats) -> _Axis:
     both = [cells[~np.isnan(cells)] for cells in (real, fake)]
     limits = extent(*both)
     values = np.unique(np.concatenate(both))
-    whole = column.kind == "number" and len(values) > 0 and bool((values == np.rint(values)).all())
+    whole = column.kind == "number" and bool((values == np.rint(values)).all())
+    whole = whole and 0 < len(values) and float(np.abs(values).max()) < _LARGEST_WHOLE
     inside = values[(values >= limits[0]) & (values <= limits[1])]
     if whole and len(inside) and np.ptp(inside) < MOST_WHOLE:
         edges = np.arange(inside.min() - 0.5, inside.max() + 1)
@@ -239,6 +241,7 @@ def _correlations(axes: Axes, across: _Axis, down: _Axis) -> None:
     ):
         both = ~np.isnan(cells) & ~np.isnan(others)
         two = np.column_stack([cells[both], others[both]])
+        two = two / np.maximum(np.abs(two).max(axis=0, initial=0.0), 1e-300)  # squares of 1e200 overflow
         spread = np.ptp(two, axis=0).min() if len(two) > 1 else 0.0
         matrix: Floats = np.atleast_2d(np.corrcoef(two.T)) if spread > 0 else np.full((2, 2), np.nan)
         r = float(matrix[0, 1])
