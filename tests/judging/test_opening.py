@@ -114,7 +114,11 @@ def test_files_without_a_header_are_read_as_train_reads_them(tmp_path) -> None:
     pair = open_pair(tmp_path / "real.csv", tmp_path / "sampled.csv")
     assert pair.names == ("column_1", "column_2")
     assert np.array_equal(pair.real, rows)
-    assert "There is no header line in " in pair.notes[0]
+    (note,) = [note for note in pair.notes if "header" in note]
+    assert (
+        note
+        == f"There is no header line in {tmp_path / 'real.csv'}: the columns were named column_1 to column_2."
+    )
 
 
 def test_a_first_line_of_numbers_is_names_when_the_other_side_says_so(tmp_path) -> None:
@@ -125,6 +129,7 @@ def test_a_first_line_of_numbers_is_names_when_the_other_side_says_so(tmp_path) 
         pair = open_pair(tmp_path / "real.csv", fake)
         assert pair.names == ("2019", "2020")
         assert len(pair.real) == len(pair.fake) == 50
+        assert "real.csv, numbers only, was read as column names" in pair.notes[0]
 
 
 def test_the_names_of_a_data_set_stand_in_the_findings() -> None:

@@ -71,6 +71,9 @@ def read_as_written(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, str | N
     width = frame.shape[1]
     if list(frame.columns) != [f"column_{i + 1}" for i in range(width)]:
         return frame, None
+    text = table_text.read_text(Path(path))
+    if table_text.has_header(text, name=str(path), delimiter=table_text.delimiter_of(Path(path), text)):
+        return frame, None  # the names themselves are column_1, ..., as of rows sampled after such a file
     if width > 1 and list(frame.iloc[0]) == list(range(width)):
         return read_table(path), "the first line, 0, 1, 2, ..., was read as column names"
     return frame, f"there is no header line: the columns were named column_1 to column_{width}"

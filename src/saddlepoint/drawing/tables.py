@@ -124,7 +124,7 @@ def _axis(column: Drawn, real: Floats, fake: Floats) -> _Axis:
     limits = extent(*both)
     values = np.unique(np.concatenate(both))
     whole = column.kind == "number" and bool((values == np.rint(values)).all())
-    whole = whole and 0 < len(values) and float(np.abs(values).max()) < _LARGEST_WHOLE
+    whole = whole and len(values) > 0 and float(np.abs(values).max()) < _LARGEST_WHOLE
     inside = values[(values >= limits[0]) & (values <= limits[1])]
     if whole and len(inside) and np.ptp(inside) < MOST_WHOLE:
         edges = np.arange(inside.min() - 0.5, inside.max() + 1)

@@ -170,7 +170,7 @@ def _open(source: Any, side: str) -> pd.DataFrame | Dataset | Array:
 
 
 def _unnamed(sources: dict[str, Any], sides: dict[str, Any]) -> list[str]:
-    """Read first lines of numbers only as names after all where another side says so; return notes about the others.
+    """Read first lines of numbers only as names after all where another side says so; return a note on each such file.
 
     Another side says so when its columns have these names, or when its own first line is the same.
     """
@@ -185,6 +185,10 @@ def _unnamed(sources: dict[str, Any], sides: dict[str, Any]) -> list[str]:
         same = [other for other in firsts if other != name and firsts[other] == first]
         if len(set(first)) == len(first) and (same or any(_reads_as(side, first) for side in others)):
             sides[name] = read_table(sources[name])
+            notes.append(
+                f"The first line of {os.fspath(sources[name])}, numbers only, was read as column names, for another "
+                f"side has the same."
+            )
         else:
             notes.append(
                 f"There is no header line in {os.fspath(sources[name])}: the columns were named column_1 "
