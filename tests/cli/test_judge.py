@@ -162,3 +162,19 @@ def test_what_cannot_be_judged_gets_one_sentence(
 def test_the_same_file_twice_is_said(files: Path, capsys) -> None:
     call("judge", files / "real.csv", files / "real.csv")
     assert "given twice" in capsys.readouterr().out
+
+
+def test_no_verdict_is_no_pass_for_a_pipeline(files: Path, monkeypatch, capsys) -> None:
+    for more, words in (
+        ([files / "real.csv"], "There is no verdict to hold --max-jsd 0.05 against. The real and the fake"),
+        ([files / "same.csv", "--not-held-out", "--quick"], "rows that the generator was trained on"),
+    ):
+        arguments = ["judge", files / "real.csv", *more, "--max-jsd", "0.05"]
+        monkeypatch.setattr(sys, "argv", ["saddlepoint", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        assert stopped.value.code == 1
+        assert words in said.err
+        assert len(said.err.splitlines()) == 1
+        assert said.out

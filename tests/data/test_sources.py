@@ -177,6 +177,9 @@ def test_csv_with_and_without_header(tmp_path):
     bare = open_source(tmp_path / "bare.csv")
     np.testing.assert_array_equal(bare.rows, dataset.rows)
     assert bare.notes == ("there is no header line: the columns were named column_1 to column_2",)
+    sampled = frame[["a", "b"]].set_axis(["column_1", "column_2"], axis=1)
+    sampled.to_csv(tmp_path / "sampled.csv", index=False)
+    assert open_source(tmp_path / "sampled.csv").notes == ()  # these names stand in the file
     pd.DataFrame(POINTS).to_csv(tmp_path / "numbered.csv", index=False)
     numbered = open_source(tmp_path / "numbered.csv")
     np.testing.assert_array_equal(numbered.rows, POINTS)

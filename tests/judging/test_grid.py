@@ -77,7 +77,7 @@ def test_whole_numbers_hundreds_and_continuous_columns():
         ("gain", "multiples of 100"),
     ]
     assert findings[0].share == 1.0
-    assert "no grid" in findings[0].fake
+    assert "more than 12 decimals" in findings[0].fake
 
 
 def test_few_values_make_no_coarse_grid():

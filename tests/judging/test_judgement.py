@@ -206,6 +206,9 @@ def test_progress_is_told():
     [
         ({"held_out": "declare"}, "'declare', did you mean 'declared'. Allowed are unknown, declared, no"),
         ({"confidence": 95}, "confidence is 95; it must be at least 0.5 and less than 1"),
+        ({"held_out": None}, "held_out is None. Allowed are unknown, declared, no, or True for declared"),
+        ({"random_state": "a"}, "random_state is 'a'; give a whole number from 0 on, or None"),
+        ({"random_state": -1}, "random_state is -1; give a whole number"),
         ({"pool": "ful"}, "'ful', did you mean 'full'. Allowed are full, quick"),
     ],
 )
@@ -261,3 +264,9 @@ def test_one_thread_is_used_and_given_back():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
+
+
+def test_true_and_false_say_what_the_real_rows_were():
+    real, fake = normal(100, 0), normal(100, 1)
+    assert quick(real, fake, held_out=True).held_out == "declared"
+    assert quick(real, fake, held_out=np.False_).held_out == "no"

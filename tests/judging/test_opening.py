@@ -86,3 +86,67 @@ def test_an_array_may_stand_beside_a_table_of_its_columns() -> None:
     assert pair.names == ("u", "v")
     with pytest.raises(InputError, match=r"fake rows are an array of shape \(40, 3\) and the others a table"):
         open_pair(real, np.zeros((40, 3)))
+
+
+def test_a_column_judged_by_its_missing_cells_is_called_so() -> None:
+    """Cabins are keys: only whether one is given is judged, and a place must not name the column itself."""
+    cabins = [f"C{i}" if i % 3 == 0 else None for i in range(90)]
+    pair = open_pair(frame(90, 0).assign(Cabin=cabins), frame(90, 1).assign(Cabin=cabins[::-1]))
+    assert pair.names == ("a", "b", "Cabin (missing or not)")
+    assert any("'Cabin' is judged only by which cells are missing" in note for note in pair.notes)
+    assert not any("'Cabin' is not judged" in note for note in pair.notes)
+
+
+def test_thirty_missing_cells_on_one_side_are_noted() -> None:
+    real, fake = frame(400, 0), frame(400, 1)
+    fake.loc[:29, "a"] = None
+    (note,) = [note for note in sp.judge(real, fake, pool="quick", control=False).notes if "lacks" in note]
+    assert note.startswith("Column a lacks 0 of 400 real cells (0.0%) and 30 of 400 fake ones (7.5%)")
+    fake.loc[2:, "a"] = frame(400, 1)["a"][2:]
+    assert not [note for note in sp.judge(real, fake, pool="quick", control=False).notes if "lacks" in note]
+
+
+def test_files_without_a_header_are_read_as_train_reads_them(tmp_path) -> None:
+    rows = np.round(np.random.default_rng(0).normal(size=(60, 2)), 3)
+    np.savetxt(tmp_path / "real.csv", rows, delimiter=",", fmt="%.3f")
+    named = pd.DataFrame(np.round(rows[::-1] + 1, 3), columns=["column_1", "column_2"])
+    named.to_csv(tmp_path / "sampled.csv", index=False)
+    pair = open_pair(tmp_path / "real.csv", tmp_path / "sampled.csv")
+    assert pair.names == ("column_1", "column_2")
+    assert np.array_equal(pair.real, rows)
+    (note,) = [note for note in pair.notes if "header" in note]
+    assert (
+        note
+        == f"There is no header line in {tmp_path / 'real.csv'}: the columns were named column_1 to column_2."
+    )
+
+
+def test_a_first_line_of_numbers_is_names_when_the_other_side_says_so(tmp_path) -> None:
+    years = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=["2019", "2020"])
+    years.to_csv(tmp_path / "real.csv", index=False)
+    years.iloc[::-1].round(3).to_csv(tmp_path / "fake.csv", index=False)
+    for fake in (tmp_path / "fake.csv", years.round(3)):
+        pair = open_pair(tmp_path / "real.csv", fake)
+        assert pair.names == ("2019", "2020")
+        assert len(pair.real) == len(pair.fake) == 50
+        assert "real.csv, numbers only, was read as column names" in pair.notes[0]
+
+
+def test_the_names_of_a_data_set_stand_in_the_findings() -> None:
+    """A run's rows come as arrays with names; 'column 2' would tell nobody anything."""
+    from dataclasses import replace
+
+    from saddlepoint.data.sources import open_source
+
+    rng = np.random.default_rng(0)
+    real = open_source(pd.DataFrame({"age": rng.normal(size=50), "income": np.arange(50)}))
+    pair = open_pair(real, replace(real, rows=real.rows + 1 / 3))
+    assert pair.notes == (
+        "Column 'income' of the data: whole numbers; of the fakes: more than 12 decimals "
+        "(100.0% of cells off the data's grid, rounded to it before judging).",
+    )
+
+
+def test_a_generator_is_asked_for_its_rows() -> None:
+    with pytest.raises(InputError, match=r"fake rows are a GAN, which makes rows; .* gan\.sample\(2000\)"):
+        sp.judge(np.zeros((50, 2)), sp.GAN())

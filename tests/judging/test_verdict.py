@@ -107,7 +107,6 @@ def test_words_carry_the_figures():
         "JSD >= 0.0310 nats (95 %, betting bound, fixed n; 3,000 real rows read once, 4 fake rows for each; "
         "estimate 0.0360; 0.693 is the largest",
         "(stack) tells real from fake 58.3 % of the time (TV >= 0.110)",
-        "no JSD below 0.00125",
         "Control, real against real: passed, 50.2 % told right, bound 0.0000.",
         "a missing region of 5 % (JSD 0.0176) was found 5 of 5 times, recall 0.91",
         "column pay, its relation to age, sex, a, b, ... (JSD >= 0.0200)",
@@ -123,7 +122,24 @@ def test_words_carry_the_figures():
 def test_nothing_found_is_said_to_be_no_proof():
     text = " ".join(str(NOTHING).split())
     assert "No difference certified: bound 0" in text
-    assert "This is no proof of equality: these rows cannot certify a JSD below 0.00125 nats" in text
+    assert "This is no proof of equality: so few rows may well miss a JSD below 0.00125 nats" in text
+
+
+def test_a_certified_bound_below_the_floor_is_no_contradiction():
+    """The floor is a JSD of the laws and a bound lies below the JSD: nothing may be said to forbid such bounds."""
+    text = " ".join(str(replace(FULL, jsd_lower=0.0006, floor=0.0416)).split())
+    assert "JSD >= 0.0006 nats" in text
+    assert "0.0416" not in text
+    assert "certify" not in text
+
+
+def test_the_control_says_what_passing_means():
+    control = {"passed": True, "accuracy": 0.622, "jsd_lower": 0.0, "rows_read": 54}
+    text = " ".join(str(replace(FULL, control=control)).split())
+    assert (
+        "passed, 62.2 % told right, bound 0.0000 (passed is a bound of 0 and no more than guessing gives: "
+        "26 to 74 % of 54 rows)." in text
+    )
 
 
 def test_a_failed_control_is_told_with_its_reason_first():

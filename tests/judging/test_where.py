@@ -6,7 +6,7 @@ import pytest
 from saddlepoint.judging.bins import fit_bins
 from saddlepoint.judging.columns import Certified, certify_columns, name_columns
 from saddlepoint.judging.judgement import judge
-from saddlepoint.judging.regions import certify_regions
+from saddlepoint.judging.regions import certify_regions, name_regions
 from saddlepoint.judging.samples import check
 from saddlepoint.judging.splits import split
 
@@ -128,3 +128,27 @@ def test_a_table_of_categories_has_no_regions():
     samples = check(rows, rows[::-1], categorical=[True, True])
     splits = split(200, 200, alpha=0.05, rng=np.random.default_rng(0))
     assert certify_regions(samples, splits, alpha=0.05, seed=0) == []
+
+
+def test_regions_are_named_by_dates_and_by_digits_that_tell_them_apart():
+    day = 86400.0
+    start = np.datetime64("2019-03-07").astype("datetime64[s]").astype(float)
+    centres = [
+        (np.array([start, 1551000.0, 5.0]), np.zeros(3)),
+        (np.array([start + 18 * day, 1551000.0, 5.0]), np.zeros(3)),
+    ]
+    names = ("pickup", "metres", "stops")
+    spread = np.array([9 * day, 300.0, 1.0])
+    assert name_regions(centres, names, spread, (True, False, False)) == [
+        "the region with pickup near 2019-03-07, metres near 1,551,000, stops near 5",
+        "the region with pickup near 2019-03-25, metres near 1,551,000, stops near 5",
+    ]
+    close = [(np.array([1.55e9, 0.5]), np.zeros(2)), (np.array([1.55e9 + 40, 0.5]), np.zeros(2))]
+    assert name_regions(close, ("a", "b"), np.array([60.0, 1.0]), (False, False)) == [
+        "the region round (1,550,000,000, 0.5)",
+        "the region round (1,550,000,040, 0.5)",
+    ]
+    assert name_regions(close, ("a", "b"), np.array([9 * day, 1.0]), (True, False)) == [
+        "the region with a near 2019-02-12 19:33, b near 0.5",
+        "the region with a near 2019-02-12 19:34, b near 0.5",
+    ]

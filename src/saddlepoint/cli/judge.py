@@ -39,7 +39,10 @@ def judge(
         bool, typer.Option("--quick", help="Fewer referees: a weaker bound, just as valid.")
     ] = False,
     max_jsd: Annotated[
-        float | None, typer.Option(help="Exit with 3 when a larger JSD (nats) is certified: for pipelines.")
+        float | None,
+        typer.Option(
+            help="Exit with 3 when a larger JSD (nats) is certified, with 1 when there is no verdict."
+        ),
     ] = None,
     page: Annotated[
         Path | None, typer.Option(help="Write a page with pictures: a name ending in .html.")
@@ -88,7 +91,17 @@ def judge(
 
         write_verdict_page(page, verdict, pair, real=real if fake else f"the vault of {real}", fake=run)
         print(f"look at {page}", file=sys.stderr)
-    if max_jsd is not None and verdict.certified and (verdict.jsd_lower or 0.0) > max_jsd:
+    if max_jsd is None:
+        return
+    if verdict.jsd_lower is None:
+        reason = verdict.notes[0] if verdict.notes else "The reason was not recorded."
+        raise InputError(f"There is no verdict to hold --max-jsd {max_jsd:g} against. {reason}")
+    if verdict.held_out == "no":
+        raise InputError(
+            f"--max-jsd {max_jsd:g} cannot be held against rows that the generator was trained on, for no bound holds; "
+            "give rows that were held out."
+        )
+    if verdict.certified and verdict.jsd_lower > max_jsd:
         raise typer.Exit(3)
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from saddlepoint.data.arrays import check_finite, one_per_row
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.reading import foreign_bytes, refuse_bomb
-from saddlepoint.data.tables import frame_of, read_table, table_suffix
+from saddlepoint.data.tables import frame_of, read_as_written, read_table, table_suffix
 from saddlepoint.errors import InputError, nearest
 
 
@@ -26,15 +26,8 @@ def open_table(path: Path, *, label: Any = None, group: Any = None) -> Dataset:
         _refuse_gzip_bomb(path)
     notes: tuple[str, ...] = ()
     if "csv" in suffix or "tsv" in suffix:
-        frame = read_table(path, header=None)
-        if list(frame.columns) == [f"column_{i + 1}" for i in range(frame.shape[1])]:
-            if frame.shape[1] > 1 and list(frame.iloc[0]) == list(range(frame.shape[1])):
-                frame = read_table(path)
-                notes = ("the first line, 0, 1, 2, ..., was read as column names",)
-            else:
-                notes = (
-                    f"there is no header line: the columns were named column_1 to column_{frame.shape[1]}",
-                )
+        frame, note = read_as_written(path)
+        notes = () if note is None else (note,)
     else:
         with foreign_bytes(str(path), f"a {suffix[1:]} file"):
             frame = read_table(path)

@@ -106,7 +106,7 @@ def parse(text: str, *, name: str, delimiter: str, header: bool | None = True) -
     text = text.lstrip("\r\n") + "\n"
     first = next(_records(text, name=name, delimiter=delimiter))[1]
     if header is None:
-        header = not all(_is_number(cell) for cell in first)
+        header = has_header(text, name=name, delimiter=delimiter)
     names = _column_names(first, name=name) if header else [f"column_{i + 1}" for i in range(len(first))]
     if text.count('"') % 2:
         # Arrow takes an unclosed quote for a cell reaching to the end; csv says where it opens.
@@ -141,6 +141,12 @@ def parse(text: str, *, name: str, delimiter: str, header: bool | None = True) -
     if table.num_rows == 0:
         raise InputError(f"{name} holds a header line but no rows; a table needs at least one row.")
     return pa.table({column: narrow(table[column]) for column in names})
+
+
+def has_header(text: str, *, name: str, delimiter: str) -> bool:
+    """Tell whether the first line of a delimited text is one of names: not all of its cells are numbers."""
+    first = next(_records(text.lstrip("\r\n") + "\n", name=name, delimiter=delimiter))[1]
+    return not all(_is_number(cell) for cell in first)
 
 
 def narrow(cells: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -59,6 +59,26 @@ def read_table(
     return _to_pandas(table_text.parse(text, name=str(path), delimiter=chosen, header=header), name=str(path))
 
 
+def read_as_written(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, str | None]:
+    """Read a table file whose first line may be data, and say how that line was read where it is in doubt.
+
+    A first line of numbers only is data, its columns column_1, ...; except 0, 1, 2, ..., which are names that a frame
+    without names was written with. Raises InputError as `read_table` does.
+    """
+    if table_suffix(path) not in TEXT_SUFFIXES:
+        return read_table(path), None
+    frame = read_table(path, header=None)
+    width = frame.shape[1]
+    if list(frame.columns) != [f"column_{i + 1}" for i in range(width)]:
+        return frame, None
+    text = table_text.read_text(Path(path))
+    if table_text.has_header(text, name=str(path), delimiter=table_text.delimiter_of(Path(path), text)):
+        return frame, None  # the names themselves are column_1, ..., as of rows sampled after such a file
+    if width > 1 and list(frame.iloc[0]) == list(range(width)):
+        return read_table(path), "the first line, 0, 1, 2, ..., was read as column names"
+    return frame, f"there is no header line: the columns were named column_1 to column_{width}"
+
+
 def frame_of(source: Any, *, name: str = "the table") -> pd.DataFrame:
     """Return a path's or a pandas, polars or pyarrow frame's table as a frame of Arrow-backed columns.
 

@@ -27,17 +27,25 @@ FEWEST_ROWS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """Real rows judged against real rows: `jsd_lower` in nats at level 1 - FALSE_ALARM/2, `n` rows in all."""
+    """Real rows judged against real rows: `jsd_lower` in nats at level 1 - FALSE_ALARM/2, `n` rows in all,
+    `rows_read` of them told real or fake.
+    """
 
     passed: bool
     accuracy: float
     jsd_lower: float
     p: float
     n: int
+    rows_read: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the verdict's JSON shows."""
-        return {"passed": self.passed, "accuracy": self.accuracy, "jsd_lower": self.jsd_lower}
+        return {
+            "passed": self.passed,
+            "accuracy": self.accuracy,
+            "jsd_lower": self.jsd_lower,
+            "rows_read": self.rows_read,
+        }
 
 
 def control(samples: Samples, *, groups: NDArray[Any] | None, size: Pool, seed: int) -> Control | None:
@@ -64,11 +72,13 @@ def control(samples: Samples, *, groups: NDArray[Any] | None, size: Pool, seed: 
     splits = split(len(halves.real), len(halves.fake), alpha=alpha, rng=rng)
     panel = appoint(halves, splits, size=size, alpha=alpha, seed=seed)
     found = read(panel, halves, splits, alpha=alpha)
-    p = float(binomtest(sum(found.right), len(found.real_logits) + len(found.fake_logits), 0.5).pvalue)
+    rows_read = len(found.real_logits) + len(found.fake_logits)
+    p = float(binomtest(sum(found.right), rows_read, 0.5).pvalue)
     return Control(
         passed=found.lower <= 0 and p >= FALSE_ALARM / 2,
         accuracy=found.accuracy,
         jsd_lower=found.lower,
         p=p,
         n=len(rows),
+        rows_read=rows_read,
     )

@@ -130,7 +130,7 @@ def _compared(
     finite = fake[np.isfinite(fake)]
     off = _off(finite, grid, real)
     decimals = decimals_of(finite[:FORMAT_CELLS])
-    found = f"no grid of {MOST_DECIMALS} decimals or fewer" if decimals is None else _worded(decimals)
+    found = f"more than {MOST_DECIMALS} decimals" if decimals is None else _worded(decimals)
     if off.any():
         return FormatFinding(column=name, data=said, fake=found, share=float(off.mean()))
     if isinstance(grid, int) and decimals is not None and decimals < grid:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from saddlepoint.errors import InputError, nearest
 from saddlepoint.judging import betting, order
 from saddlepoint.judging.controls import control as null_control
 from saddlepoint.judging.ladder import SATURATED, climb
+from saddlepoint.judging.missing import missing_notes
 from saddlepoint.judging.reading import Reading, read
 from saddlepoint.judging.referees import POOLS, Pool, appoint
 from saddlepoint.judging.samples import Samples, check
@@ -30,12 +32,13 @@ def judge(
     *,
     train: Any = None,
     groups: Any = None,
-    held_out: str = "unknown",
+    held_out: str | bool = "unknown",
     confidence: float = 0.95,
     random_state: int | None = 0,
     kind: str | None = None,
     names: Sequence[str] | None = None,
     categorical: Any = None,
+    dates: Sequence[bool] = (),
     pool: Pool = "full",
     control: bool = True,
     progress: Callable[[str], None] | None = None,
@@ -50,7 +53,9 @@ def judge(
     or kind="table", NaN stands for null; or pictures (n, height, width[, channels]) of uint8.
     train: rows the generator was trained on, of the same form; fake rows are then searched for copies.
     groups: one label a real row; rows of one group stay on one side and count as one observation.
-    held_out: "declared" (the real rows were kept from the generator), "no", or "unknown"; said first.
+    held_out: "declared" or True (the real rows were kept from the generator), "no" or False, or "unknown"; said
+    first.
+    dates: the columns that hold seconds since 1970, so that places name them as dates.
     pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
     control: also judge real against real.
     progress: called with a few words before each step.
@@ -59,9 +64,12 @@ def judge(
     Source: Goodfellow et al. 2014, section 4.1; arXiv 2010.09686.
     """
     started = time.perf_counter()
-    _options(held_out=held_out, confidence=confidence, pool=pool)
+    if isinstance(held_out, bool | np.bool_):
+        held_out = "declared" if held_out else "no"
+    _options(held_out=held_out, confidence=confidence, pool=pool, random_state=random_state)
     say = progress or (lambda words: None)
     samples = check(real, fake, kind=kind, names=names, categorical=categorical)
+    samples = replace(samples, dates=tuple(dates))
     alpha = 1 - confidence
     seeds = [int(s) for s in np.random.SeedSequence(random_state).generate_state(4)]
     units = copies_as_groups(samples.real)[0] if groups is None else np.asarray(groups)
@@ -118,10 +126,17 @@ def judge(
     )
 
 
-def _options(*, held_out: str, confidence: float, pool: str) -> None:
+def _options(*, held_out: Any, confidence: float, pool: str, random_state: Any) -> None:
     if held_out not in HELD_OUT:
+        close = nearest(held_out, HELD_OUT) if isinstance(held_out, str) else ""
         raise InputError(
-            f"held_out is {held_out!r}{nearest(held_out, HELD_OUT) or '.'} Allowed are {', '.join(HELD_OUT)}."
+            f"held_out is {held_out!r}{close or '.'} "
+            f"Allowed are {', '.join(HELD_OUT)}, or True for declared and False for no."
+        )
+    whole = isinstance(random_state, Integral) and not isinstance(random_state, bool)
+    if random_state is not None and not (whole and random_state >= 0):
+        raise InputError(
+            f"random_state is {random_state!r}; give a whole number from 0 on, or None for a fresh one each time."
         )
     if not 0.5 <= confidence < 1:
         raise InputError(
@@ -159,7 +174,7 @@ def _figures(found: Reading) -> dict[str, Any]:
 
 
 def _notes(samples: Samples, groups: NDArray[Any] | None) -> list[str]:
-    found = [order.shared_note(samples)]
+    found = [order.shared_note(samples), *missing_notes(samples, groups)]
     if groups is None:
         found += [order.repeats_note(samples), order.serial_note(samples)]
     else:

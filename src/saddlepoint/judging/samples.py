@@ -23,7 +23,7 @@ Rows = NDArray[Any]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
     """Two checked samples: `real` and `fake` share their kind, their width (or picture shape) and their
-    names.
+    names. `dates` marks the columns that hold seconds since 1970, UTC.
     """
 
     kind: Kind
@@ -31,6 +31,7 @@ class Samples:
     fake: Rows
     names: tuple[str, ...]
     categorical: NDArray[np.bool_]
+    dates: tuple[bool, ...] = ()
 
 
 def check(

@@ -20,10 +20,12 @@ class Verdict:
     `certified`: a difference is certified, at level `confidence`; False also where the bound cannot hold
     (held_out "no", a failed control, the same rows twice). `jsd_lower`: the certified lower bound for the
     JSD, None where there is none. `jsd_estimate`: the mean payoff on the evaluate rows, an estimate of what
-    the referee sees, not of the JSD. `floor`: the smallest JSD that so many rows can certify. `tv_lower`: a
-    bound for the total variation distance, at the same level on its own. `n_fit`, `n_select`, `n_evaluate`:
-    real rows. `where`: places, jointly at level `confidence`. `ladder`: bounds after the same noise on both
-    sides, jointly at level `confidence`. `notes`: sentences, the reason for a missing bound first.
+    the referee sees, not of the JSD. `floor`: the JSD of the two laws near which so many rows begin to
+    certify a difference; a smaller one may well be missed, and the certified bound of a larger one may be any
+    positive number. `tv_lower`: a bound for the total variation distance, at the same level on its own.
+    `n_fit`, `n_select`, `n_evaluate`: real rows. `where`: places, jointly at level `confidence`. `ladder`:
+    bounds after the same noise on both sides, jointly at level `confidence`. `notes`: sentences, the reason
+    for a missing bound first.
     """
 
     certified: bool

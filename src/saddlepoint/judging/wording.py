@@ -8,9 +8,13 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+import numpy as np
+from scipy.stats import binom
+
 from saddlepoint.judging.verdict import Verdict
 
 WIDTH, LINES, MOST_PLACES = 100, 24, 6
+CONTROL_LEVEL = 0.0005  # two-sided, of the control's accuracy: see `controls`
 REAL_ROWS = {
     "declared": "The real rows were held out from the generator, as you declare.",
     "unknown": "Nobody said if the real rows were held out: the bound holds only if the generator never saw "
@@ -69,13 +73,12 @@ def _finding(verdict: Verdict) -> list[str]:
             "The fake rows differ from the data.",
             f"  JSD >= {verdict.jsd_lower:.4f} nats ({_level(verdict)}, {verdict.protocol}; {rows}; estimate "
             f"{verdict.jsd_estimate:.4f}; 0.693 is the largest there is, nothing in common).",
-            f"  {saw} (TV >= {verdict.tv_lower:.3f}). These rows could certify no JSD below "
-            f"{verdict.floor:.5f}.",
+            f"  {saw} (TV >= {verdict.tv_lower:.3f}).",
         ]
     return [
         f"No difference certified: bound 0 ({_level(verdict)}, {verdict.protocol}; {rows}; estimate "
         f"{verdict.jsd_estimate:.4f} of at most 0.693 nats).",
-        f"  {saw}. This is no proof of equality: these rows cannot certify a JSD below "
+        f"  {saw}. This is no proof of equality: so few rows may well miss a JSD below "
         f"{verdict.floor:.5f} nats, "
         f"and other referees might see what these do not.",
     ]
@@ -89,9 +92,16 @@ def _per(fakes_per_real: float) -> str:
 
 def _control(control: dict[str, Any]) -> str:
     state = "passed" if control["passed"] else "FAILED"
-    return (
+    said = (
         f"Control, real against real: {state}, {100 * control['accuracy']:.1f} % told right, "
-        f"bound {control['jsd_lower']:.4f}."
+        f"bound {control['jsd_lower']:.4f}"
+    )
+    if not control["passed"] or not control.get("rows_read"):
+        return f"{said}."
+    low, high = binom.interval(1 - CONTROL_LEVEL, control["rows_read"], 0.5) / np.array(control["rows_read"])
+    return (
+        f"{said} (passed is a bound of 0 and no more than guessing gives: {100 * low:.0f} to {100 * high:.0f} % "
+        f"of {control['rows_read']:,} rows)."
     )
 
 

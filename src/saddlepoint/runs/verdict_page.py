@@ -10,16 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from saddlepoint.drawing.pictures import sample_grid
-from saddlepoint.drawing.points import pairs
 from saddlepoint.drawing.saving import to_png
+from saddlepoint.drawing.tables import Drawn, table_pairs
 from saddlepoint.judging.opening import Pair
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.judging.wording import paragraphs
 from saddlepoint.runs.page import Code, Page, Picture, Section, Table, render
 from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__
-
-_SHOWN = 2000
 
 
 def write_verdict_page(path: Path, verdict: Verdict, pair: Pair, *, real: str, fake: str) -> None:
@@ -62,7 +60,7 @@ def _lead(verdict: Verdict) -> str:
         return f"No verdict: {verdict.notes[0] if verdict.notes else 'the reason was not recorded'}"
     if verdict.jsd_lower > 0:
         return f"The fake rows differ from the data: JSD of at least {verdict.jsd_lower:.4f} nats, of at most 0.693 possible."
-    return f"No difference certified; so many rows cannot certify a JSD below {verdict.floor or 0:.4f} nats."
+    return f"No difference certified; so few rows may well miss a JSD below {verdict.floor or 0:.4f} nats."
 
 
 def _short(verdict: Verdict) -> list[dict[str, Any]]:
@@ -104,17 +102,17 @@ def _pictures(verdict: Verdict, pair: Pair) -> list[Section]:
 
 def _columns(verdict: Verdict, pair: Pair) -> list[Section]:
     names = pair.names or tuple(f"x{index + 1}" for index in range(pair.real.shape[1]))
-    named = [place["name"] for place in verdict.where if place["kind"] == "column"]
-    named += [other for place in verdict.where if place["kind"] == "pair" for other in place.get("with", [])]
-    order = [names.index(name) for name in dict.fromkeys(named) if name in names]
-    order += [index for index in range(len(names)) if index not in order]
-    figure = pairs(
-        pair.real[:_SHOWN, order], pair.fake[:_SHOWN, order], names=[names[index] for index in order]
+    order, named = column_order(verdict, names)
+    figure = table_pairs(
+        pair.real[:, order], pair.fake[:, order], [_drawn(pair, names, index) for index in order]
     )
+    first = f"The judge certified a difference in {', '.join(names[index] for index in order[:named])}: "
     caption = (
-        "Columns named by the judge come first." if named else "Margins on the diagonal, pairs below it."
+        f"{first}these come first, the strongest first."
+        if named
+        else "Margins on the diagonal, pairs below it; the judge named no column."
     )
-    return [
+    shown = [
         Section(
             heading="Real and fake rows",
             figures=[
@@ -124,3 +122,37 @@ def _columns(verdict: Verdict, pair: Pair) -> list[Section]:
             ],
         )
     ]
+    shares = [
+        (names[index], [float(np.isnan(rows[:, index]).mean()) for rows in (pair.real, pair.fake)])
+        for index in order
+    ]
+    lacking = [
+        (name, f"{here:.1%} of real, {there:.1%} of fake") for name, (here, there) in shares if here or there
+    ]
+    if lacking:
+        shown.append(Section(heading="Missing cells", tables=[Table(rows=lacking)]))
+    return shown
+
+
+def column_order(verdict: Verdict, names: tuple[str, ...]) -> tuple[list[int], int]:
+    """Return the columns' indices, those of certified places first, and how many these are.
+
+    Places go by falling bound; each brings its columns, a relation its own column and the partner that shows it best.
+    """
+    places = [place for place in verdict.where if place["jsd_lower"] is not None]
+    named: list[str] = []
+    for place in sorted(places, key=lambda place: -place["jsd_lower"]):
+        if place["kind"] == "column":
+            named += [place["name"], *place.get("with", [])[:1]]
+        else:
+            named += place.get("columns", [])
+    first = [names.index(name) for name in dict.fromkeys(named) if name in names]
+    return first + [index for index in range(len(names)) if index not in first], len(first)
+
+
+def _drawn(pair: Pair, names: tuple[str, ...], index: int) -> Drawn:
+    if pair.categorical is not None and pair.categorical[index]:
+        words = None if pair.categories is None else pair.categories[index]
+        return Drawn(name=names[index], kind="category", words=words or ())
+    dated = pair.kinds is not None and pair.kinds[index] == "date-time"
+    return Drawn(name=names[index], kind="date" if dated else "number")
