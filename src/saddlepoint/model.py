@@ -5,6 +5,7 @@ On disk it is a folder with `model.json` and one safetensors file that the JSON 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict
 from saddlepoint.errors import InputError, StoredFileError, nearest
-from saddlepoint.networks import build
+from saddlepoint.networks import ChartGenerator, build
 from saddlepoint.version import __version__
 
 _CHUNK = 4096
@@ -110,6 +111,26 @@ class Model:
         rows = self.encoder.decode(self.generate(z, codes))
         classes = self.classes
         return rows, None if codes is None or classes is None else [classes[code] for code in codes.tolist()]
+
+    def base(self) -> Model:
+        """Return the model before the game: the mixture of Gaussians that its generator started from.
+
+        Raises:
+            InputError: the generator did not start in charts.
+        """
+        if not isinstance(self.generator, ChartGenerator) or self.generator.start != "charts":
+            raise InputError(
+                "This generator did not start at a mixture, so there is no base to sample from; train points with "
+                "--start charts (the default), or leave the base out."
+            )
+        generator = copy.deepcopy(self.generator)
+        generator.forget()
+        return Model(
+            encoder=self.encoder,
+            generator=generator,
+            discriminator=self.discriminator,
+            description={**self.description, "kept_round": 0},
+        )
 
     @torch.no_grad()
     def generate(self, z: Tensor, codes: Tensor | None = None) -> Tensor:

@@ -27,6 +27,10 @@ def sample(
             help="Class to draw from, as `class=7` (or by the label column's name); all by their shares if left out."
         ),
     ] = None,
+    base: Annotated[
+        bool,
+        typer.Option("--base", help="Of the mixture of Gaussians that the generator of points started from."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:
     """Draw N samples from RUN and write them to a file.
@@ -55,4 +59,4 @@ def sample(
         raise InputError(f"{out} exists; choose another name, or add --force to write over it.")
     from saddlepoint.runs.sampling import sample_to_file
 
-    print(sample_to_file(run, out, n=n, seed=seed, given=condition))
+    print(sample_to_file(run, out, n=n, seed=seed, given=condition, base=base))

@@ -47,6 +47,8 @@ class Progress:
 
         report = write_report(self.session.path, dataset=self.session.preparation.train)
         sentence = "stopped" if self.stopped is None else self.stopped.sentence
+        if (added := self.session.fit.added()) is not None:
+            self.console.print(f"  {added}", markup=False, soft_wrap=True)
         if not self.quiet:
             example = "grid.png" if self.session.preparation.train.kind == "pictures" else "samples.csv"
             self.console.print(

@@ -2,6 +2,7 @@
 
 from saddlepoint.fitting.events import Event, Looked, Played, Sampled, Saved, Stopped
 from saddlepoint.fitting.fit import Fit
+from saddlepoint.fitting.looks import added
 from saddlepoint.fitting.preparation import Choices, Preparation, prepare, restore
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Sampled",
     "Saved",
     "Stopped",
+    "added",
     "prepare",
     "restore",
 ]

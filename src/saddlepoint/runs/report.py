@@ -8,7 +8,7 @@ from typing import Any
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.drawing.saving import save, to_png
 from saddlepoint.errors import InputError, SaddlepointError
-from saddlepoint.fitting import restore
+from saddlepoint.fitting import added, restore
 from saddlepoint.model import Model
 from saddlepoint.objectives import cite, get, get_penalty
 from saddlepoint.runs.folder import RunFolder
@@ -100,6 +100,7 @@ def _page(
                 )
                 for index, each in enumerate(found)
             ),
+            *_looks(model, name),
             Section(
                 heading="Sample again",
                 codes=[
@@ -116,6 +117,33 @@ def _page(
         ],
         footer=f"saddlepoint {settings['saddlepoint']}, torch {settings['torch']}",
     )
+
+
+def _looks(model: Model, name: str) -> list[Section]:
+    """Return the section on the looks at the monitor rows, where there were any."""
+    seen, kept = model.description.get("looks") or [], model.description.get("kept_round")
+    if len(seen) < 2:
+        return []
+    rows = [
+        (
+            f"round {look['round']:,}" + (", kept" if look["round"] == kept else ""),
+            f"{look['jsd']:.4f} +- {look['error']:.4f} nats",
+        )
+        for look in seen
+    ]
+    sentence = added(seen, kept)
+    paragraphs = [f"{sentence[:1].upper()}{sentence[1:]}."] if sentence else []
+    paragraphs.append(
+        "An estimate of the distance to the monitor rows (Jensen-Shannon, 0.693 is the largest there is), by two quick "
+        "referees: for choosing among snapshots of this run, no bound."
+    )
+    codes = []
+    if sentence:
+        command = f"saddlepoint sample {name} --base -n 1000 --out base.csv"
+        codes = [Code(text=command, caption="The mixture of Gaussians that the game started from, alone")]
+    return [
+        Section(heading="What the game added", paragraphs=paragraphs, tables=[Table(rows=rows)], codes=codes)
+    ]
 
 
 def _picture(portrait: Portrait) -> Picture:

@@ -38,15 +38,21 @@ def label_of(path: Path) -> str | None:
 
 
 def sample_to_file(
-    run: Path, out: Path, *, n: int = 100, seed: int | None = None, given: str | None = None
+    run: Path,
+    out: Path,
+    *,
+    n: int = 100,
+    seed: int | None = None,
+    given: str | None = None,
+    base: bool = False,
 ) -> str:
-    """Draw n samples and write them; return in one sentence what was written.
+    """Draw n samples (with base: of the mixture that the generator started from) and write them; return in one sentence what was written.
 
     Raises:
         InputError: n, the class or the file's suffix cannot be used.
         StoredFileError: the model is damaged, or the file cannot be written.
     """
-    model = load_model(run)
+    model = load_model(run).base() if base else load_model(run)
     like = model.like
     check_target(out, like.kind)
     used = compute.fresh_seed() if seed is None else seed
