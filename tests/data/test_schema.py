@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saddlepoint.data.schema import Schema, infer
-from saddlepoint.data.table_columns import decimals_of
+from saddlepoint.data.decimals import decimals_of
 from saddlepoint.data.table_dates import FORMATS
 from saddlepoint.errors import InputError, StoredFileError
 
