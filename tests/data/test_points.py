@@ -187,7 +187,9 @@ def test_an_encoder_stored_before_decimals_were_known_is_read_and_rounds_nothing
         del column["decimals"], column["single"]
     encoder = PointsEncoder.from_dict(stored)
     assert encoder.columns[0].decimals is None
-    assert encoder.decode(torch.tensor([[0.1]]))[0, 0] != round(encoder.decode(torch.tensor([[0.1]]))[0, 0], 2)
+    assert encoder.decode(torch.tensor([[0.1]]))[0, 0] != round(
+        encoder.decode(torch.tensor([[0.1]]))[0, 0], 2
+    )
 
 
 def test_names_are_kept():
