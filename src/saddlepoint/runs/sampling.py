@@ -43,9 +43,11 @@ def sample_to_file(
     """Draw n samples and write them; return in one sentence what was written.
 
     Raises:
-        InputError: n, the class or the file's suffix cannot be used.
+        InputError: n, the seed, the class or the file's suffix cannot be used.
         StoredFileError: the model is damaged, or the file cannot be written.
     """
+    if seed is not None and seed < 0:
+        raise InputError(f"seed is {seed}; give a whole number, 0 or more.")
     model = load_model(run)
     like = model.like
     check_target(out, like.kind)
