@@ -93,7 +93,7 @@ def page() -> str:
         "Networks and batches of your own": list(refusals("test_own_networks.py")),
     }
     lines = [
-        HEAD.format(count=sum(len(cases, **json.loads(FUZZ.read_text())) for cases in sections.values()))
+        HEAD.format(count=sum(len(cases) for cases in sections.values()), **json.loads(FUZZ.read_text()))
     ]
     for heading, cases in sections.items():
         lines += [f"## {heading}", "", *table(cases), ""]
