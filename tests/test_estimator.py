@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -253,6 +254,41 @@ def test_frames_that_cannot_be_learnt_from_are_told_why():
         sp.GAN(**QUICK).fit(wide)
     with pytest.raises(InputError, match=r"X is a LazyFrame, which has no rows yet; give X.collect\(\)"):
         sp.GAN(**QUICK).fit(pl.from_pandas(frame()).lazy())
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_column_of_text_is_named(library):
+    came = library({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "x"]})
+    with pytest.raises(
+        InputError, match=r"column 'b' of the table holds text, first 'x' in row 1 .* make it the label"
+    ):
+        sp.GAN(**QUICK).fit(came)
+
+
+@pytest.mark.parametrize("name", ["people.csv", Path("people.csv")])
+def test_a_name_in_place_of_rows_is_told(name):
+    with pytest.raises(
+        InputError, match=r"X is the name 'people\.csv'; .*read_csv.*`saddlepoint train people.csv`"
+    ):
+        sp.GAN(**QUICK).fit(name)
+
+
+@pytest.mark.parametrize("y", [[0.0, np.nan, 1.0, np.nan] * 10, ["a", None, "b", None] * 10])
+def test_missing_classes_are_told_without_a_warning(y):
+    with pytest.raises(InputError, match=r"y has 20 missing values \(None or NaN\), first in row 2"):
+        sp.GAN(**QUICK).fit(np.arange(80.0).reshape(40, 2), y)
+
+
+def test_a_batch_beyond_the_rows_is_refused_and_the_recipe_s_own_is_not():
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(InputError, match=r"batch=31 is more than the 30 rows to train on.*give at most 30"):
+        sp.GAN(**{**QUICK, "batch": 31}).fit(rows)
+    assert sp.GAN(**{**QUICK, "batch": None}).fit(rows).sample(2).shape == (2, 2)
+
+
+def test_citing_what_is_no_model_is_told():
+    with pytest.raises(InputError, match="cite was given 3, a int; give a fitted GAN or a Model"):
+        sp.cite(3)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8])

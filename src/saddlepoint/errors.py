@@ -21,16 +21,24 @@ class GameError(SaddlepointError):
     """The game itself cannot go on: a loss or a gradient is no longer a finite number."""
 
 
+_CLOSE = 0.65
+"""Of two letters in three the same: "dgo" is near "dog", "nope" is not near "income"."""
+
+
 def nearest(given: str, allowed: list[str] | tuple[str, ...]) -> str:
-    """Return ", did you mean 'x'?" for the closest allowed name, or an empty string.
+    """Return ", did you mean 'x'?" for the closest allowed name, or an empty string; a number is never misspelt.
 
     >>> nearest("relativstic", ["minimax", "relativistic"])
     ", did you mean 'relativistic'?"
-    >>> nearest("xyz", ["minimax"])
-    ''
+    >>> nearest("nope", ["income"]), nearest("12", ["2"])
+    ('', '')
     """
     import difflib
 
-    close = difflib.get_close_matches(str(given).lower(), [name.lower() for name in allowed], n=1)
+    if str(given).lstrip("+-").replace(".", "", 1).isdigit():
+        return ""
+    close = difflib.get_close_matches(
+        str(given).lower(), [name.lower() for name in allowed], n=1, cutoff=_CLOSE
+    )
     original = next((name for name in allowed if close and name.lower() == close[0]), None)
     return f", did you mean {original!r}?" if original else ""

@@ -28,6 +28,7 @@ from saddlepoint.data.frame_form import FrameForm
 from saddlepoint.data.frames import is_frame
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.sources import open_source
+from saddlepoint.data.splits import refuse_large_batch
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting import Choices, Event, Played, Preparation, Stopped, prepare
 from saddlepoint.judging.parzen import choose_sigma, log_density
@@ -169,6 +170,7 @@ class GAN(DensityMixin, BaseEstimator):
             conditional=y is not None,
         )
         preparation = prepare(dataset, choices, device=self.device)
+        refuse_large_batch(choices.batch, len(preparation.train), "batch=")
         fit = preparation.fit(strip=False)
         events: Iterable[Event] = fit.play(seconds=None if self.minutes is None else 60 * self.minutes)
         if self.verbose:
@@ -290,6 +292,11 @@ class GAN(DensityMixin, BaseEstimator):
     # ------------------------------------------------------------------------------------------------------------
 
     def _dataset(self, X: Any, y: Any, groups: Any) -> Dataset:
+        if isinstance(X, str | os.PathLike):
+            raise InputError(
+                f"X is the name {os.fspath(X)!r}; give the rows themselves: read the file first, for example with "
+                f"pandas.read_csv({os.fspath(X)!r}), or run `saddlepoint train {os.fspath(X)}`."
+            )
         self._frame: FrameForm | None = None
         if _is_pictures(X):
             dataset = open_source(np.asarray(X), label=y, group=groups, name="X")
@@ -298,10 +305,11 @@ class GAN(DensityMixin, BaseEstimator):
             return dataset
         if is_frame(X) and not hasattr(X, "shape"):
             raise InputError(f"X is a {type(X).__name__}, which has no rows yet; give X.collect().")
-        values = validate_data(self, X, ensure_min_samples=2, dtype="numeric")
         if not is_frame(X):
+            values = validate_data(self, X, ensure_min_samples=2, dtype="numeric")
             return open_source(values, label=y, group=groups, name="X")
-        dataset = open_source(X, label=y, group=groups, name="X")
+        dataset = open_source(X, label=y, group=groups, name="X")  # names the column that cannot be learnt
+        validate_data(self, X, ensure_min_samples=2, dtype="numeric")
         self._frame = FrameForm.of(X, dtypes=dataset.dtypes or ())
         return dataset
 
@@ -387,7 +395,13 @@ def cite(model: GAN | Model) -> list[str]:
 
     Raises:
         NotFittedError: the estimator was not fitted.
+        InputError: it is no model.
     """
+    if not isinstance(model, GAN | Model):
+        raise InputError(
+            f"cite was given {model!r:.60}, a {type(model).__name__}; give a fitted GAN or a Model (the papers of one "
+            "objective are in saddlepoint.objectives.get(NAME).references)."
+        )
     if isinstance(model, GAN):
         check_is_fitted(model, "model_")
         model = model.model_
@@ -413,6 +427,14 @@ def _classes_of(y: Any) -> Any:
     """Return y as it is, refusing what are no classes."""
     if y is None:
         return None
+    values = np.asarray(y)
+    if values.dtype.kind in "fO" and values.ndim == 1:
+        missing = np.flatnonzero([value is None or value != value for value in values.tolist()])
+        if len(missing):
+            raise InputError(
+                f"y has {len(missing):,} missing value{'s' * (len(missing) > 1)} (None or NaN), first in row "
+                f"{missing[0] + 1}; fill in or leave out these rows."
+            )
     kind = type_of_target(y, input_name="y", raise_unknown=True)
     if kind not in _CLASSES:
         raise InputError(

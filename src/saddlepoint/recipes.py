@@ -124,9 +124,14 @@ def _modern(data: Data, chosen: dict[str, Any]) -> Plan:
 def _modern_in_charts(data: Data, chosen: dict[str, Any]) -> Plan:
     """Points in charts: every scale is about 1 there, so that no number depends on the data's own scales."""
     local = data.width - data.charts
+    # A plane is learnt in 1,000 rounds; what is left to correct grows with the dimension, slowly.
+    horizon = min(4000, 100 * round(10 * math.sqrt(max(2, local) / 2)))
     width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]]
     rate = Schedule(start=2e-3, end=4e-5, shape="cosine", warm_up=0.01)
-    gamma = Schedule(start=1.0)
+    # From a start this near the data a light penalty is enough to keep D smooth, and a lighter one late shows detail;
+    # frequencies and shapes that must be learnt from nothing want the firm one to the end.
+    light = Schedule(start=0.1, end=0.03, shape="geometric", finish=0.9)
+    gamma = Schedule(start=1.0) if data.start == "learned" else light
     noise_width = ChartGenerator.noise_for(data.charts, local, data.start)
     both = {
         "charts": data.charts,
@@ -148,7 +153,7 @@ def _modern_in_charts(data: Data, chosen: dict[str, Any]) -> Plan:
             discriminator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
             generator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
             average=0.03,
-            horizon=2000,
+            horizon=horizon,
         ),
     )
 

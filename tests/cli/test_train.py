@@ -219,7 +219,7 @@ def test_samples_of_pictures_are_pictures(tmp_path: Path) -> None:
     call("train", "digits", "--rounds", 3, "--out", tmp_path / "run", "--label", "class", *SMALL, "--quiet")
     call("sample", tmp_path / "run", "-n", 9, "--given", "class=7", "--out", tmp_path / "grid.png")
     with Image.open(tmp_path / "grid.png") as grid:
-        assert grid.size == (24, 24)
+        assert grid.size == (408, 408)  # 24 pixels a side, each 17 x 17
     call("sample", tmp_path / "run", "-n", 5, "--given", "class=7", "--out", tmp_path / "sevens")
     assert len(list((tmp_path / "sevens" / "7").glob("*.png"))) == 5
     call("sample", tmp_path / "run", "-n", 5, "--out", tmp_path / "some.npz")
@@ -244,7 +244,31 @@ def test_samples_of_pictures_are_pictures(tmp_path: Path) -> None:
         (["sample", "{run}", "-n", "0", "--out", "a.csv"], "0 samples cannot be drawn"),
         (["sample", "{run}", "-n", "5", "--out", "a.png"], "a.png cannot hold samples of points"),
         (["sample", "{run}", "--out", "a.csv", "--given", "class=3"], "learnt no classes"),
-        (["sample", "{run}", "--out", "a.csv", "--given", "3"], "write --given class=VALUE"),
+        (["sample", "{run}", "--out", "a.csv", "--given", "3"], "learnt no classes"),
+        (["sample", "{run}", "--out", "a.csv", "--given", "klass=3"], "write --given class=VALUE"),
+        (["sample", "{run}", "--out", "a.csv", "--seed", "-2"], "seed is -2; give a whole number, 0 or more"),
+        (["train", "{points}", "--seed", "-1"], "seed is -1; give a whole number, 0 or more"),
+        (["train", "{points}", "--precision", "fp16"], "Unknown precision 'fp16', did you mean 'bf16'"),
+        (["train", "{points}", "--capacity", "huge"], "Unknown capacity 'huge'"),
+        (["train", "{points}", "--objective", "hing"], "did you mean 'hinge'"),
+        (["train", "{points}", "--restart", "--seed", "-1", "--out", "{run}"], "seed is -1"),
+        (
+            ["train", "{points}", "--batch", "100000"],
+            "--batch 100000 is more than the 120 rows to train on, so that each batch would hold rows twice",
+        ),
+        (
+            ["train", "{points}", "--label", "x"],
+            "--label x makes 150 classes of 150 rows, fewer than 10 rows a class: name a column of fewer values",
+        ),
+        (["train", "{points}", "--group", "nope"], "has no group column 'nope'. It has x, y."),
+        (
+            ["train", "{points}", "--resume", "--objective", "hinge", "--out", "{run}"],
+            "--objective hinge cannot be changed on --resume: this run began with relativistic",
+        ),
+        (
+            ["train", "{points}", "--resume", "--label", "y", "--out", "{run}"],
+            "--label y cannot be changed on --resume: this run began without one",
+        ),
         (["sample", "{points}", "--out", "a.csv"], "There is no model in"),
         (["draw", "nowhere"], "nowhere is not a run folder"),
         (
@@ -262,7 +286,7 @@ def test_wrong_arguments_get_one_sentence_and_exit_code_1(
     if any("{run}" in argument for argument in arguments):
         shutil.copytree(trained, tmp_path / "run")
     filled = [argument.format(points=points_file, run=tmp_path / "run") for argument in arguments]
-    before = sorted(path for path in tmp_path.rglob("*") if path.name != ".lock")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
     monkeypatch.setattr(sys, "argv", ["saddlepoint", *filled])
     capsys.readouterr()
     with pytest.raises(SystemExit) as stopped:
@@ -273,8 +297,33 @@ def test_wrong_arguments_get_one_sentence_and_exit_code_1(
     assert said.err.startswith("saddlepoint: ")
     assert len(said.err.splitlines()) == 1
     assert "Traceback" not in said.err
-    after = sorted(path for path in tmp_path.rglob("*") if path.name != ".lock")
-    assert [path for path in after if path.is_file()] == [path for path in before if path.is_file()]
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_the_objective_that_the_recipe_chose_may_be_named_on_resume(
+    points_file: Path, trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    options = ["--resume", "--rounds", 3, "--objective", "relativistic", "--recipe", "modern", "--quiet"]
+    call("train", points_file, "--out", tmp_path / "run", *options)
+    assert checkpoint.load(tmp_path / "run" / "checkpoint").round == 3
+
+
+def test_below_fifty_rows_it_is_said_that_nothing_is_held_out(tmp_path: Path, capsys) -> None:
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).normal(size=(40, 2)))
+    call("train", tmp_path / "few.npy", "--rounds", 1, "--out", tmp_path / "run", *SMALL)
+    said = capsys.readouterr().err
+    assert "40 rows train; below 50 rows nothing is held out, so this run cannot be judged" in said
+
+
+def test_money_is_sampled_in_cents(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = [f"{age},{pay:.2f}" for age, pay in zip(random.integers(18, 90, 80), random.gamma(3, 9000, 80))]
+    (tmp_path / "people.csv").write_text("age,income\n" + "\n".join(rows) + "\n")
+    call("train", tmp_path / "people.csv", "--rounds", 3, "--out", tmp_path / "run", *SMALL, "--quiet")
+    call("sample", tmp_path / "run", "-n", 50, "--out", tmp_path / "more.csv")
+    lines = (tmp_path / "more.csv").read_text().splitlines()[1:]
+    assert max(len(line.partition(".")[2]) for line in lines) == 2
 
 
 def test_errors_of_ours_are_caught_by_main_and_others_are_not_hidden(monkeypatch) -> None:

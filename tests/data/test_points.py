@@ -140,6 +140,58 @@ def test_neighbouring_floats_are_told_apart():
     np.testing.assert_array_equal(round_trip(rows)[1], rows)
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    steps=st.lists(st.integers(-400_000, 400_000), min_size=3, max_size=30, unique=True),
+    decimals=st.integers(1, 6),
+    dtype=st.sampled_from(["float64", "float32"]),
+)
+def test_floats_of_few_decimals_are_exact(steps, decimals, dtype):
+    # A float32 tells decimals from its own spacing up to some 20,000 steps.
+    steps = np.array(steps) // (1 if dtype == "float64" else 20)
+    assume(len(set(steps)) > 1)
+    rows = (steps[:, None] / 10.0**decimals).astype(dtype)
+    encoder, back = round_trip(rows)
+    assume(not encoder.columns[0].whole)
+    assert encoder.columns[0].decimals <= decimals
+    assert back.dtype == rows.dtype
+    np.testing.assert_array_equal(back, rows)
+
+
+def test_samples_of_money_come_in_cents_and_other_floats_as_they_are():
+    rows = np.column_stack([[14599.39, 22095.15, 310.0, 8000.5], [0.1, 1 / 3, 2.5, 7.0]])
+    encoder, back = round_trip(rows)
+    assert [column.decimals for column in encoder.columns] == [2, None]
+    np.testing.assert_array_equal(back[:, 0], rows[:, 0])
+    drawn = encoder.decode(torch.randn(500, 2))
+    np.testing.assert_array_equal(drawn[:, 0], np.round(drawn[:, 0], 2))
+    assert not (drawn[:, 1] == np.round(drawn[:, 1], 6)).all()
+    assert encoder.decode(torch.full((1, 2), 3e38))[0, 0] > 1e40
+
+
+def test_single_precision_among_doubles_stays_single():
+    rows = np.column_stack([np.float32([0.1, 0.2, 0.35]).astype(float), [0.5, 1 / 3, 7.0]])
+    encoder, back = round_trip(rows)
+    assert (encoder.columns[0].decimals, encoder.columns[0].single) == (2, True)
+    np.testing.assert_array_equal(back[:, 0], rows[:, 0])
+
+
+def test_sums_of_decimals_come_back_without_their_float_noise():
+    rows = np.array([[0.1 + 0.2], [0.7], [5.5]])
+    assert round_trip(rows)[1][0, 0] == 0.3
+
+
+def test_an_encoder_stored_before_decimals_were_known_is_read_and_rounds_nothing():
+    stored = PointsEncoder.fit(np.array([[0.25], [0.5], [1.75]])).to_dict()
+    for column in stored["columns"]:
+        del column["decimals"], column["single"]
+    encoder = PointsEncoder.from_dict(stored)
+    assert encoder.columns[0].decimals is None
+    assert encoder.decode(torch.tensor([[0.1]]))[0, 0] != round(
+        encoder.decode(torch.tensor([[0.1]]))[0, 0], 2
+    )
+
+
 def test_names_are_kept():
     encoder = PointsEncoder.fit(np.eye(2), names=("a", "b"))
     assert PointsEncoder.from_dict(encoder.to_dict()).names == ("a", "b")
@@ -185,6 +237,7 @@ def test_another_width_or_numbers_not_finite_are_refused():
         lambda d: d["columns"][0].pop("mean"),
         lambda d: d["columns"][0].update(scale=float("nan")),
         lambda d: d["columns"][0].update(extra=1),
+        lambda d: d["columns"][0].update(decimals=99),
         lambda d: d.update(columns=3),
     ],
 )

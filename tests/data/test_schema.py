@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saddlepoint.data.decimals import decimals_of
 from saddlepoint.data.schema import Schema, infer
-from saddlepoint.data.table_columns import decimals_of
 from saddlepoint.data.table_dates import FORMATS
 from saddlepoint.errors import InputError, StoredFileError
 

@@ -164,8 +164,22 @@ def test_a_million_points_are_thinned_by_a_fixed_rule_that_is_said():
     assert np.array_equal(cloud.marks, as_cloud(huge, "data").marks)
     figure = decision_field(huge, huge[:10])
     assert "Drawn, chosen at random: 2,000 of 1,000,000 rows of data." in words(figure)
-    drawn = sum(len(collection.get_offsets()) for collection in figure.axes[0].collections)
-    assert drawn == MOST_MARKS + 10
+    data, samples = (sum(len(c.get_offsets()) for c in axes.collections) for axes in figure.axes[:2])
+    assert (data, samples) == (MOST_MARKS, 10)
+
+
+def test_the_field_shows_data_and_samples_beside_one_another_on_the_same_axes():
+    asked = []
+    figure = decision_field(PLANE, PLANE[:20] + 1, logit=lambda x: asked.append(len(x)) or slope(x))
+    left, right = figure.axes[:2]
+    assert tuple(axes.get_title(loc="left") for axes in (left, right)) == ("data", "samples")
+    assert left.get_xlim() == right.get_xlim()
+    assert left.get_ylim() == right.get_ylim()
+    assert np.array_equal(left.images[0].get_array(), right.images[0].get_array())
+    assert len(asked) == 1
+    drawn = [axes.collections[-1].get_offsets() for axes in (left, right)]
+    assert np.allclose(drawn[0], PLANE)
+    assert np.allclose(drawn[1], PLANE[:20] + 1)
 
 
 def test_lines_hold_each_path_and_mark_both_ends():

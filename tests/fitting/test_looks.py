@@ -41,8 +41,8 @@ def test_a_glance_is_near_zero_for_one_law_and_near_the_truth_for_two():
 
 
 def test_a_glance_needs_fifty_rows_of_each():
-    with pytest.raises(InputError, match="49 real and 49 fake"):
-        glance(np.zeros((49, 1)), np.zeros((49, 1)))
+    with pytest.raises(InputError, match="49 real and 80 fake"):
+        glance(np.zeros((49, 1)), np.zeros((80, 1)))
 
 
 def test_where_the_start_is_the_law_itself_the_start_is_kept():
@@ -67,7 +67,7 @@ def test_where_the_start_is_coarse_the_game_earns_its_place(monkeypatch):
     assert "nearer" in fit.added()
     kept = {each["round"]: each["jsd"] for each in seen}[model.description["kept_round"]]
     again = glance(
-        np.asarray(fit.looks._real), np.asarray(model.draw(len(fit.looks._real), random_state=0)[0])
+        np.asarray(fit.looks._real), np.asarray(model.draw(2 * len(fit.looks._real), random_state=0)[0])
     )
     assert again.jsd == pytest.approx(kept)
 

@@ -37,6 +37,31 @@ def test_warm_up_rises_linearly() -> None:
         assert [schedule.at(round_, 10) for round_ in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
 
 
+def test_a_penalty_may_be_named_alone() -> None:
+    named = Settings(horizon=1, penalties=("r1", PenaltySettings(name="r2", weight=Schedule(start=3.0))))
+    assert named.penalties[0] == PenaltySettings(name="r1", weight=Schedule(start=1.0))
+    assert named.penalties[1].weight.start == 3.0
+    assert Settings.from_dict(json.loads(json.dumps(named.to_dict()))) == named
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: PenaltySettings(name="r3"),
+            "No penalty is called 'r3'. The penalties are r1, r2, gradient-penalty",
+        ),
+        (lambda: PenaltySettings(name="r1", weight=10), r"weight of the penalty 'r1' is 10; give a Schedule"),
+        (lambda: Settings(horizon=1, penalties="r1"), "penalties is 'r1'; give a tuple of names"),
+        (lambda: Settings(horizon=1, penalties=(3,)), "penalties holds 3; give names or PenaltySettings"),
+        (lambda: Settings(horizon=1, penalties=("r1", "gp")), "No penalty is called 'gp'"),
+    ],
+)
+def test_penalties_are_checked_where_they_are_named(make, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        make()
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -14,7 +14,7 @@ def sample(
         Path,
         typer.Option(
             help="File to write; its suffix says the form: .npy .npz .csv .tsv .parquet .feather, for pictures also "
-            ".png (a grid), .zip, or a folder."
+            ".png (one grid, small pictures enlarged), .zip, or a folder."
         ),
     ],
     n: Annotated[int, typer.Option("-n", "--n", help="How many.")] = 100,
@@ -24,7 +24,8 @@ def sample(
     given: Annotated[
         str | None,
         typer.Option(
-            help="Class to draw from, as `class=7` (or by the label column's name); all by their shares if left out."
+            help="Class to draw from, as `class=7` (or `7`, or by the label column's name); all by their shares if left "
+            "out."
         ),
     ] = None,
     base: Annotated[
@@ -50,8 +51,10 @@ def sample(
         from saddlepoint.runs.sampling import label_of
 
         name, equals, value = given.partition("=")
+        if not equals:  # there is one label, so that a value alone is clear
+            name, value = "class", given
         allowed = ["class", *filter(None, [label_of(run)])]
-        if not equals or name not in allowed or not value:
+        if name not in allowed or not value:
             ways = " or ".join(f"--given {each}=VALUE" for each in dict.fromkeys(allowed))
             raise InputError(f"--given {given!r} is not understood; write {ways}.")
         condition = value

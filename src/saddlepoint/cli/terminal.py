@@ -12,6 +12,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemai
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from saddlepoint.data.splits import SMALLEST_SPLIT
 from saddlepoint.fitting import Event, Played, Stopped
 from saddlepoint.runs.session import Session
 from saddlepoint.training import Record
@@ -66,9 +67,13 @@ class Progress:
 
         parts = preparation.to_dict()["rows"]
         say(f"{preparation.train.name}: {self.session.described}")
-        say(
-            f"  {parts['train']:,} rows train; {parts['monitor']:,} monitor and {parts['vault']:,} vault rows are held out"
-        )
+        held_out = f"{parts['monitor']:,} monitor and {parts['vault']:,} vault rows are held out"
+        if parts["vault"] == 0:
+            held_out = (
+                f"below {SMALLEST_SPLIT} rows nothing is held out, so this run cannot be judged "
+                "(give more rows, or held-out ones with --holdout)"
+            )
+        say(f"  {parts['train']:,} rows train; {held_out}")
         for note in self.session.notes:
             say(f"  {note}")
         if preparation.classes is not None:

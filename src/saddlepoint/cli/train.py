@@ -27,7 +27,8 @@ def train(
     source: Annotated[
         str,
         typer.Argument(
-            help="`digits`, a .npy, .npz, .csv, .tsv, .parquet or idx file, or a folder or .zip of pictures."
+            help="`digits`, a .npy, .npz, .csv, .tsv, .parquet or idx file, or a folder or .zip of pictures. Tables hold "
+            "numbers only: no text, dates or missing cells yet (leave such columns out, or make one the --label)."
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if left out.")] = None,
@@ -47,7 +48,10 @@ def train(
         str | None,
         typer.Option(help=f"Instead of the recipe's: {', '.join(OBJECTIVES)}.", show_default=False),
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Rows in a minibatch, instead of the recipe's.")] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(help="Rows in a minibatch, instead of the recipe's."),
+    ] = None,
     rounds: Annotated[
         int | None, typer.Option(help="Rounds to play in all.", show_default="by recipe")
     ] = None,

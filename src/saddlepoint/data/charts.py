@@ -21,7 +21,7 @@ from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
 from saddlepoint import compute
-from saddlepoint.data.points import PointsEncoder
+from saddlepoint.data.points import PointsColumn, PointsEncoder
 from saddlepoint.errors import InputError, StoredFileError
 
 Floats = npt.NDArray[np.float64]
@@ -44,8 +44,8 @@ class ChartsEncoder:
 
     points: the standardising encoder below. shares (C, K): the charts' weights, a row a class (C = 1 without classes);
     means (K, width), factors (K, width, width): lower triangular. compared: ((charts, nats a held-out row), ...), what the
-    number of charts was chosen by. Whole numbers of few values are spread over their step before they are charted, so
-    that no discriminator can tell real rows by the lattice they lie on; decoding rounds them back, exactly.
+    number of charts was chosen by. Whole numbers and decimals of few values are spread over their step before they are
+    charted, so that no discriminator can tell real rows by the lattice they lie on; decoding rounds them back, exactly.
     """
 
     points: PointsEncoder
@@ -194,11 +194,18 @@ def _spread(points: PointsEncoder, rows: npt.NDArray[Any], seed: int) -> Floats:
     """Return standardised rows, whole numbers of few values spread evenly over their step."""
     x: Floats = points.encode(rows, dtype=torch.float64).numpy()
     varying = [column for column in points.columns if not column.constant]
-    steps = np.array([1.0 / column.scale if column.whole else 0.0 for column in varying])
+    steps = np.array([_step(column) / column.scale for column in varying])
     steps[steps < _COARSE] = 0.0
     if steps.any():
         x = x + _JITTER * steps * (compute.numpy_stream(seed, "spread").random(x.shape) - 0.5)
     return x
+
+
+def _step(column: PointsColumn) -> float:
+    """Return the step of the lattice that a column's values lie on, in its own units; 0 where there is none."""
+    if column.whole:
+        return 1.0
+    return 0.0 if column.decimals is None else 10.0**-column.decimals
 
 
 def _choose(x: Floats, held_out: Floats | None, seed: int) -> tuple[Any, tuple[tuple[int, float], ...]]:
@@ -217,7 +224,7 @@ def _choose(x: Floats, held_out: Floats | None, seed: int) -> tuple[Any, tuple[t
             if (mixture := _fitted(few, charts, RIDGES[place], seed)) is None:
                 continue
             score = 0.0 if held_out is None else float(mixture.score(held_out[:ROWS_TO_COMPARE]))
-            if score <= nats:
+            if score <= nats + GAIN:
                 break
             nats, least = score, place
             if best is None or score > best[0] + GAIN:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from saddlepoint.data.decimals import MOST_DECIMALS, decimals_of, is_single_precision, rounded_to
 from saddlepoint.errors import InputError, StoredFileError
 
 LARGEST = 1e300
@@ -30,7 +31,11 @@ _DTYPES = (
 
 @dataclass(frozen=True, kw_only=True)
 class PointsColumn:
-    """One fitted column: constant (scale 0), whole numbers within low..high, or real numbers."""
+    """One fitted column: constant (scale 0), whole numbers within low..high, or real numbers.
+
+    `decimals`: digits behind the point that write every real number of the column, None where no few do; `single`:
+    these are single-precision numbers, whatever the dtype of the rows.
+    """
 
     origin: int | float
     mean: float
@@ -38,6 +43,8 @@ class PointsColumn:
     whole: bool
     low: int | float
     high: int | float
+    decimals: int | None = None
+    single: bool = False
 
     @property
     def constant(self) -> bool:
@@ -52,7 +59,9 @@ class PointsEncoder:
     Constant columns are left out of the encoding and restored exactly. Whole-numbered columns (an integer or
     boolean dtype, or floats that are all whole) are decoded by rounding and kept within the range seen; they
     are exact in float32 up to 2^23 away from the mean, beyond that to one float32 rounding (encode with
-    dtype=torch.float64 for more). Other floats come back to one float32 rounding of the standardised value.
+    dtype=torch.float64 for more). Floats that few decimals write are decoded by rounding to these, hence exact under
+    the same limit, with 10^-decimals for the step. Other floats come back to one float32 rounding of the
+    standardised value.
     """
 
     columns: tuple[PointsColumn, ...]
@@ -142,6 +151,13 @@ class PointsEncoder:
         whole = self._of("whole", bool)
         bounded = np.clip(np.rint(values), self._of("low"), self._of("high"))
         values = np.where(whole, bounded, values)
+        for at, index in enumerate(self._varying):
+            decimals, single = self.columns[index].decimals, self.columns[index].single
+            if decimals is not None:
+                values[:, at] = rounded_to(values[:, at], decimals)
+                if single:
+                    largest = float(np.finfo(np.float32).max)
+                    values[:, at] = np.clip(values[:, at], -largest, largest).astype(np.float32)
         if target.kind == "f":
             limit = float(np.finfo(target).max)
             values = np.clip(values, -limit, limit)
@@ -162,6 +178,8 @@ class PointsEncoder:
             for column in columns:
                 if not np.isfinite([float(column.origin), column.mean, column.scale]).all():
                     raise ValueError("a number that is not finite")
+                if column.decimals is not None and not 0 <= column.decimals <= MOST_DECIMALS:
+                    raise ValueError(f"{column.decimals!r} decimals")
             if stored["dtype"] not in _DTYPES:
                 raise ValueError(f"dtype {stored['dtype']!r}")
             names = None if stored["names"] is None else tuple(map(str, stored["names"]))
@@ -191,7 +209,32 @@ def _fit_column(values: npt.NDArray[Any]) -> PointsColumn:
     mean, scale = float(np.ldexp(unit.mean(), exponent)), float(np.ldexp(unit.std(), exponent))
     whole = integer or values.dtype.kind == "b" or _all_whole(values)
     scale = max(scale, float(np.finfo(np.float64).smallest_subnormal))
-    return PointsColumn(origin=origin, mean=mean, scale=scale, whole=whole, low=low, high=high)
+    decimals, single = (None, False) if whole else _decimals(values, low, high)
+    return PointsColumn(
+        origin=origin,
+        mean=mean,
+        scale=scale,
+        whole=whole,
+        low=low,
+        high=high,
+        decimals=decimals,
+        single=single,
+    )
+
+
+def _decimals(values: npt.NDArray[Any], low: float, high: float) -> tuple[int | None, bool]:
+    """Return the digits behind the point that write all floats (n,), and whether they are of single precision."""
+    wide = values.astype(np.float64)
+    single = is_single_precision(wide)
+    decimals = decimals_of(wide) if values.dtype == np.float64 else None
+    if decimals is not None:
+        single = False
+    elif single:
+        decimals = decimals_of(wide, precision=np.float32)
+    # Where rounding leaves one number, all that varied was taken for float noise.
+    if not decimals or round(float(low), decimals) == round(float(high), decimals):
+        return None, False
+    return decimals, single
 
 
 def _all_whole(values: npt.NDArray[Any]) -> bool:

@@ -18,13 +18,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from saddlepoint.data import table_text
+from saddlepoint.data.decimals import decimals_of
 from saddlepoint.data.table_dates import date_format_of, moments
 from saddlepoint.errors import InputError
 
@@ -32,7 +33,6 @@ Kind = Literal["numeric", "integer", "boolean", "categorical", "date-time", "ide
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SAME_BY_CHANCE = 1e-4
 FEWEST_KEYS = 20
-MOST_DECIMALS = 12
 MIXED_BELOW = 0.2
 _NUMERIC_TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
 
@@ -164,35 +164,6 @@ def decoded(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(cells.type.value_type)
     return cells.cast(pa.large_string()) if pa.types.is_string_view(cells.type) else cells
-
-
-def decimals_of(values: np.ndarray, *, precision: Any = np.float64, least: int = 0) -> int | None:
-    """Return the fewest digits behind the point (at least `least`) that write every finite value, or None.
-
-    A value v counts as written by p digits when |v - round(v, p)| <= 4 eps |v|: 0.1 + 0.2 has one decimal.
-    None when no p <= 12 does, or when the steps 10^-p are too fine for the float's own spacing to tell.
-    """
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return None
-    noise = 4 * float(np.finfo(precision).eps) * np.abs(finite)
-    few = finite[:1000]
-    for digits in range(least, MOST_DECIMALS + 1):
-        if 10.0**-digits < 100 * noise.max():
-            # Steps this fine are not seen in the largest values; whole numbers alone are certain even there.
-            return 0 if digits <= 0 and bool((finite == np.rint(finite)).all()) else None
-        if (np.abs(few - np.round(few, digits)) <= noise[:1000]).all() and (
-            np.abs(finite - np.round(finite, digits)) <= noise
-        ).all():
-            return digits
-    return None
-
-
-def is_single_precision(values: np.ndarray) -> bool:
-    """Return whether every finite value is a float32 number, as in a table stored in single precision."""
-    finite = values[np.isfinite(values)]
-    with np.errstate(over="ignore"):
-        return bool((finite.astype(np.float32) == finite).all())
 
 
 def numbers(cells: pa.ChunkedArray, *, name: str, table: str) -> np.ndarray:

@@ -187,7 +187,10 @@ def _open_text(file: Path, suffix: str, group: str | None) -> _Rows:
 
 def _column(table: pa.Table, group: str, file: Path) -> list[object]:
     if group not in table.column_names:
-        raise InputError(f"{file} has no column {group!r}{nearest(group, table.column_names)}.")
+        raise InputError(
+            f"{file} has no column {group!r}{nearest(group, table.column_names) or '.'} "
+            f"It has {', '.join(table.column_names[:12])}{', ...' * (len(table.column_names) > 12)}."
+        )
     # A row without a group is a group of its own.
     return [
         ("row", i) if cell is None else ("group", cell) for i, cell in enumerate(table[group].to_pylist())

@@ -17,6 +17,7 @@ from saddlepoint.errors import InputError, StoredFileError
 
 Array = npt.NDArray[Any]
 _ARRAYS = (".npy", ".npz")
+_SMALL_PICTURE, _GRID_SIDE = 32, 400
 _TABLES = (".csv", ".tsv", ".parquet", ".feather")
 
 
@@ -49,7 +50,8 @@ def write_samples(path: Path, rows: Array, like: Dataset, *, classes: Array | No
     """Write decoded rows to a file whose suffix says the form, and return in words what was written.
 
     rows are points (n, d) or pictures (n, H, W, C); like is a data set of the same form (it may be empty);
-    classes, (n,), are written beside them (a column, a key `labels`, sub-folders).
+    classes, (n,), are written beside them (a column, a key `labels`, sub-folders). In a grid, pictures with a side below
+    32 pixels are enlarged by a whole factor, so that the grid's shorter side has at least 400; single pictures never are.
 
     Raises:
         InputError: the suffix is unknown.
@@ -139,8 +141,12 @@ def _write_pictures(path: Path, rows: Array, like: Dataset, classes: Array | Non
         for index, picture in enumerate(grey):
             top, left = index // across * height, index % across * width
             sheet[top : top + height, left : left + width] = picture
-        _replace(path, lambda file: file.write(png(sheet)))
-        return f"{n:,} pictures in one grid, pixel for pixel"
+        factor = ceil(_GRID_SIDE / min(sheet.shape[:2])) if min(height, width) < _SMALL_PICTURE else 1
+        enlarged = sheet.repeat(factor, axis=0).repeat(factor, axis=1)
+        _replace(path, lambda file: file.write(png(enlarged)))
+        return f"{n:,} pictures in one grid, " + (
+            "pixel for pixel" if factor == 1 else f"each pixel enlarged to {factor} x {factor}"
+        )
     for index, picture in enumerate(grey):
         target = path / name(index)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -51,7 +51,9 @@ def decision_field(
     names: Sequence[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Return 2-D data and samples over D(x) = 1 / (1 + exp(-logit(x))), with the line where D = 1/2.
+    """Return 2-D data and, in a second panel, samples over D(x) = 1 / (1 + exp(-logit(x))), with the line D = 1/2.
+
+    Two panels of the same axes, since two clouds of thousands of points cannot be told apart in one.
 
     `data` and `samples` are points (n, 2) and (m, 2), `logit` maps points (k, 2) to logits (k,) and is asked
     once, at 128 x 128 points. The field is white at 1/2, in the data's tint above and in the model's below.
@@ -66,17 +68,19 @@ def decision_field(
     spans = [high - low for low, high in limits]
     equal = max(spans) <= 3 * min(spans)
     shape = spans[1] / spans[0] if equal else 0.75
-    across_inches = min(4.6, 5.2 / shape)
-    figure = new_figure(across_inches + 2.2, across_inches * shape + 0.85)
-    axes = figure.add_subplot()
+    across_inches = min(3.2, 5.2 / shape)
+    figure = new_figure(2 * across_inches + 2.0, across_inches * shape + 0.9)
+    panels: list[Axes] = list(figure.subplots(1, 2, sharex=True, sharey=True))
     notes = [*real.notes(), *fake.notes(), *outside(fake, limits)]
     if logit is not None:
-        notes += _field(figure, axes, logit, limits)
-    _scatter(axes, real, fake, (0, 1))
-    axes.set(xlim=limits[0], ylim=limits[1])
-    if equal:
-        axes.set_aspect("equal", adjustable="box")
-    _name_axes(axes, across, down, inches=4.0)
+        notes += _field(figure, panels, logit, limits)
+    for axes, cloud, pen, said in zip(panels, (real, fake), (DATA, MODEL), ("data", "samples"), strict=True):
+        _marks(axes, cloud, pen, (0, 1), factor=1.0)
+        axes.set(xlim=limits[0], ylim=limits[1])
+        axes.set_title(said, fontsize=SMALL)
+        if equal:
+            axes.set_aspect("equal", adjustable="box")
+        _name_axes(axes, across, down if cloud is real else "", inches=3.0)
     handles = [_mark(DATA, "data"), _mark(MODEL, "samples of the model")]
     if logit is not None:
         half = Line2D([], [], color=DISCRIMINATOR.colour, linestyle=DISCRIMINATOR.dash, label="D = 1/2")
@@ -220,33 +224,36 @@ def _paths(frames: ArrayLike) -> Floats:
     return paths
 
 
-def _field(figure: Figure, axes: Axes, logit: Logit, limits: Sequence[tuple[float, float]]) -> list[str]:
-    """Draw D over the limits; return what could not be drawn."""
+def _field(
+    figure: Figure, panels: Sequence[Axes], logit: Logit, limits: Sequence[tuple[float, float]]
+) -> list[str]:
+    """Draw D over the limits in each panel; return what could not be drawn."""
     ticks = [low + (np.arange(_FIELD_CELLS) + 0.5) / _FIELD_CELLS * (high - low) for low, high in limits]
     across, down = np.meshgrid(*ticks)
     values = probability(logit, np.stack([across.ravel(), down.ravel()], axis=1)).reshape(across.shape)
     box = (*limits[0], *limits[1])
-    image = axes.imshow(
-        values,
-        origin="lower",
-        extent=box,
-        cmap=FIELD,
-        vmin=0.0,
-        vmax=1.0,
-        aspect="auto",
-        interpolation="bilinear",
-    )
     finite = np.isfinite(values)
-    if finite.any() and values[finite].min() < 0.5 < values[finite].max():
-        axes.contour(
-            *ticks,
+    for axes in panels:
+        image = axes.imshow(
             values,
-            levels=[0.5],
-            colors=DISCRIMINATOR.colour,
-            linestyles=[DISCRIMINATOR.dash],
-            linewidths=1.4,
+            origin="lower",
+            extent=box,
+            cmap=FIELD,
+            vmin=0.0,
+            vmax=1.0,
+            aspect="auto",
+            interpolation="bilinear",
         )
-    bar = figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.028, 1.0)))
+        if finite.any() and values[finite].min() < 0.5 < values[finite].max():
+            axes.contour(
+                *ticks,
+                values,
+                levels=[0.5],
+                colors=DISCRIMINATOR.colour,
+                linestyles=[DISCRIMINATOR.dash],
+                linewidths=1.4,
+            )
+    bar = figure.colorbar(image, cax=panels[-1].inset_axes((1.03, 0.0, 0.028, 1.0)))
     bar.set_ticks([0.0, 0.5, 1.0], labels=["0: says model", "1/2", "1: says data"])
     bar.ax.set_title("D(x)", fontsize=SMALL, fontweight="normal")
     bar.outline.set_visible(False)
@@ -258,16 +265,29 @@ def _scatter(axes: Axes, real: Cloud, fake: Cloud, columns: tuple[int, int]) -> 
     # In turns, a part of each at a time: neither cloud lies on top of the other everywhere.
     for part in range(_TURNS):
         for cloud, pen, factor in ((fake, MODEL, 1.8), (real, DATA, 1.0)):
-            marks = cloud.marks[:, list(columns)]
-            axes.scatter(
-                marks[part::_TURNS, 0],
-                marks[part::_TURNS, 1],
-                s=factor * float(np.clip(1500 / (len(marks) + 1), 3.0, 16.0)),
-                marker=pen.marker,
-                color=pen.colour,
-                alpha=float(np.clip(16 / np.sqrt(len(marks) + 1), 0.5, 0.95)),
-                linewidths=0,
-            )
+            _marks(axes, cloud, pen, columns, factor=factor, turn=slice(part, None, _TURNS))
+
+
+def _marks(
+    axes: Axes,
+    cloud: Cloud,
+    pen: Pen,
+    columns: tuple[int, int],
+    *,
+    factor: float,
+    turn: slice = slice(None),
+) -> None:
+    """Draw one cloud's marks, or every so manieth of them; many are small and let each other shine through."""
+    marks = cloud.marks[:, list(columns)]
+    axes.scatter(
+        marks[turn, 0],
+        marks[turn, 1],
+        s=factor * float(np.clip(1500 / (len(marks) + 1), 3.0, 16.0)),
+        marker=pen.marker,
+        color=pen.colour,
+        alpha=float(np.clip(16 / np.sqrt(len(marks) + 1), 0.5, 0.95)),
+        linewidths=0,
+    )
 
 
 def _margin(axes: Axes, real: Cloud, fake: Cloud, column: int, limits: tuple[float, float]) -> None:

@@ -180,7 +180,8 @@ class Fit:
 
     def added(self) -> str | None:
         """Return in words what the game added to the mixture it started from; None if it started from none."""
-        if self.looks is None or not isinstance(self.game.generator, ChartGenerator):
+        generator = self.game.generator
+        if self.looks is None or not isinstance(generator, ChartGenerator) or generator.start != "charts":
             return None
         return added(self.looks.seen(), self.looks.choose(self.game.sampler())[1])
 

@@ -16,7 +16,8 @@ from saddlepoint.model import Model
 from saddlepoint.networks import ChartGenerator
 
 LOOKS = 4
-_MOST_ROWS = 4_000
+_MOST_ROWS = 5_000
+_FAKES_PER_REAL = 2
 _MARGIN = 2.0  # standard errors: the best of several looks is lucky by one more often than not
 
 
@@ -111,9 +112,9 @@ class Looks:
         """Return what a checkpoint stores of the looks: tensors by name, and plain JSON values."""
         tensors: dict[str, Tensor] = {}
         if self.start is not None:
-            tensors["start_gains"] = torch.from_numpy(self.start.gains)
+            tensors |= _packed("start", self.start)
         if self.best is not None:
-            tensors["kept_gains"] = torch.from_numpy(self.best.glance.gains)
+            tensors |= _packed("best", self.best.glance)
             tensors |= {f"kept.{name}": value for name, value in self.best.weights.items()}
         kept = None if self.best is None else self.best.look.round
         return tensors, {"looks": [asdict(each) for each in self.history], "kept": kept}
@@ -122,18 +123,18 @@ class Looks:
         """Take over what `state` returned."""
         self.history = [Look(**each) for each in facts.get("looks", [])]
         self.start, self.best, self._last = None, None, None
-        if "start_gains" in tensors:
-            self.start = Glance(gains=tensors["start_gains"].numpy())
+        if "start_gains.real" in tensors:
+            self.start = _unpacked("start", tensors)
         for look in self.history:
             if look.round == facts["kept"]:
                 self.best = Snapshot(
                     look=look,
-                    glance=Glance(gains=tensors["kept_gains"].numpy()),
+                    glance=_unpacked("best", tensors),
                     weights={n.removeprefix("kept."): v for n, v in tensors.items() if n.startswith("kept.")},
                 )
 
     def _seen(self, model: Model, generator: nn.Module, round_: int) -> Snapshot:
-        rows, classes = model.draw(len(self._real), random_state=0)
+        rows, classes = model.draw(_FAKES_PER_REAL * len(self._real), random_state=0)
         real, fake = (np.asarray(side, dtype=np.float64) for side in (self._real, rows))
         if classes is not None and self._labels is not None:
             order = {str(value): place for place, value in enumerate(model.classes or ())}
@@ -162,6 +163,17 @@ def added(seen: list[dict[str, Any]], kept: int | None) -> str | None:
         f"the game brought the mixture it started from nearer to the monitor rows, from {figures}; "
         f"round {kept:,} is kept"
     )
+
+
+def _packed(name: str, seen: Glance) -> dict[str, Tensor]:
+    return {
+        f"{name}_gains.real": torch.from_numpy(seen.real),
+        f"{name}_gains.fake": torch.from_numpy(seen.fake),
+    }
+
+
+def _unpacked(name: str, tensors: dict[str, Tensor]) -> Glance:
+    return Glance(real=tensors[f"{name}_gains.real"].numpy(), fake=tensors[f"{name}_gains.fake"].numpy())
 
 
 def _nearer(one: Glance, other: Glance) -> bool:

@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from saddlepoint.data.table_columns import decimals_of, is_single_precision
+from saddlepoint.data.decimals import decimals_of, is_single_precision
 from saddlepoint.errors import InputError
 from saddlepoint.judging.copy_space import space_of
 

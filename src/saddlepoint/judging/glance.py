@@ -29,50 +29,55 @@ Floats = NDArray[np.float64]
 class Glance:
     """An estimate of the JSD in nats, which may lie below 0 where nothing is seen.
 
-    gains (2, n): log s(l) + log 2 of each real row and log s(-l) + log 2 of each fake; their mean is the estimate. Of two
-    glances at the same real rows, and at fakes of the same noise, they may be compared row by row.
+    real (n,), fake (m,): log s(l) + log 2 of each real row and log s(-l) + log 2 of each fake; the mean of their means is
+    the estimate. Of two glances at the same real rows, and at fakes of the same noise, they are compared row by row.
     """
 
-    gains: Floats
+    real: Floats
+    fake: Floats
 
     @property
     def jsd(self) -> float:
         """Return the estimate in nats."""
-        return float(self.gains.mean())
+        return float(self.real.mean() + self.fake.mean()) / 2
 
     @property
     def error(self) -> float:
         """Return its standard error."""
-        return _error(self.gains)
+        return _error(self.real, self.fake)
 
     def error_of_difference(self, other: Glance) -> float:
         """Return the standard error of the difference of two estimates, row by row."""
-        return _error(self.gains - other.gains)
+        return _error(self.real - other.real, self.fake - other.fake)
 
 
 def glance(real: Floats, fake: Floats, *, seed: int = 0) -> Glance:
-    """Return how far fakes (n, d) seem to be from real rows (n, d), n at least 50.
+    """Return how far fakes (m, d) seem to be from real rows (n, d), n and m at least 50; more fakes see more.
 
     Raises:
-        InputError: too few rows, or another number of fakes than of real rows.
+        InputError: too few rows.
     """
-    if len(real) < FEWEST_ROWS or len(real) != len(fake):
+    if min(len(real), len(fake)) < FEWEST_ROWS:
         raise InputError(
-            f"A glance was asked at {len(real)} real and {len(fake)} fake rows; give as many of both, "
-            f"at least {FEWEST_ROWS}."
+            f"{len(real)} real and {len(fake)} fake rows are too few for a glance; give {FEWEST_ROWS} of each."
         )
     briefing = Briefing(categorical=np.zeros(real.shape[1], dtype=bool), seed=seed, quick=True)
-    gains = np.empty((2, len(real)))
-    halves = np.array_split(np.random.default_rng(seed).permutation(len(real)), 2)
-    for fitted, read in (halves, halves[::-1]):
-        logits = [referee(real[fitted], fake[fitted], briefing) for referee in (geometry, network)]
+    order = np.random.default_rng(seed)
+    halves = [np.array_split(order.permutation(len(rows)), 2) for rows in (real, fake)]
+    gains = [np.empty(len(real)), np.empty(len(fake))]
+    for fitted, read in ((0, 1), (1, 0)):
+        logits = [
+            referee(real[halves[0][fitted]], fake[halves[1][fitted]], briefing)
+            for referee in (geometry, network)
+        ]
         for side, (rows, sign) in enumerate(((real, 1.0), (fake, -1.0))):
-            mean = np.mean([logit(rows[read]) for logit in logits], axis=0)
-            gains[side, read] = np.log(2.0) - np.logaddexp(
-                0.0, -sign * np.clip(mean, -_LARGEST_LOGIT, _LARGEST_LOGIT)
+            part = halves[side][read]
+            mean = np.mean([logit(rows[part]) for logit in logits], axis=0).clip(
+                -_LARGEST_LOGIT, _LARGEST_LOGIT
             )
-    return Glance(gains=gains)
+            gains[side][part] = np.log(2.0) - np.logaddexp(0.0, -sign * mean)
+    return Glance(real=gains[0], fake=gains[1])
 
 
-def _error(gains: Floats) -> float:
-    return float(np.sqrt((gains.var(1) / gains.shape[1]).sum()) / 2)
+def _error(real: Floats, fake: Floats) -> float:
+    return float(np.sqrt(real.var() / len(real) + fake.var() / len(fake)) / 2)

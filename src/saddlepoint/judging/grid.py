@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saddlepoint.data.table_columns import MOST_DECIMALS, decimals_of, is_single_precision
+from saddlepoint.data.decimals import MOST_DECIMALS, decimals_of, is_single_precision, rounded_to
 from saddlepoint.errors import InputError
 
 COARSEST = -9
@@ -119,9 +119,7 @@ def _worded(decimals: int) -> str:
 def _rounded(values: np.ndarray, grid: float | int) -> np.ndarray:
     if isinstance(grid, float):
         return np.asarray(np.rint(values / grid) * grid)
-    # Beyond 2^52 steps a float is on the grid as well as it can be, and rounding would overflow.
-    near = np.abs(values) < 2.0**52 / 10.0**grid
-    return np.where(near, np.round(np.where(near, values, 0.0), grid), values)
+    return rounded_to(values, grid)
 
 
 def _compared(

@@ -182,7 +182,7 @@ def network(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
     def encode(rows: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(np.clip(scaler.transform(rows), -12, 12).astype(np.float32))
 
-    epochs = int(np.clip((40_000 if briefing.quick else 200_000) / len(real), 8, 60))
+    epochs = int(np.clip((80_000 if briefing.quick else 200_000) / len(real), 8, 60))
     return nets.train(
         lambda: nets.dense(real.shape[1]),
         encode,

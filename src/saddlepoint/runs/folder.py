@@ -49,13 +49,11 @@ class RunFolder:
     # -- beginning -----------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, path: Path, *, restart: bool = False) -> RunFolder:
-        """Return an empty run folder that this process holds.
+    def refuse_taken(cls, path: Path, *, restart: bool = False) -> None:
+        """Refuse a folder that `create` would refuse for what it holds, and touch nothing.
 
         Raises:
-            InputError: the folder holds a run already (and restart was not asked for), holds other files, or another
-                process is writing to it.
-            StoredFileError: the folder cannot be made or written to.
+            InputError: the folder holds a run already (and restart was not asked for), or other files.
         """
         if (path / "settings.json").exists() and not restart:
             raise InputError(
@@ -71,6 +69,17 @@ class RunFolder:
                 + (f" and {len(foreign) - 1} more" if len(foreign) > 1 else "")
                 + "; choose an empty or a new folder with --out."
             )
+
+    @classmethod
+    def create(cls, path: Path, *, restart: bool = False) -> RunFolder:
+        """Return an empty run folder that this process holds.
+
+        Raises:
+            InputError: the folder holds a run already (and restart was not asked for), holds other files, or another
+                process is writing to it.
+            StoredFileError: the folder cannot be made or written to.
+        """
+        cls.refuse_taken(path, restart=restart)
         try:
             path.mkdir(parents=True, exist_ok=True)
             run = cls(path)

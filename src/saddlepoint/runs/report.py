@@ -10,6 +10,7 @@ from saddlepoint.drawing.saving import save, to_png
 from saddlepoint.errors import InputError, SaddlepointError
 from saddlepoint.fitting import added, restore
 from saddlepoint.model import Model
+from saddlepoint.networks import ChartGenerator
 from saddlepoint.objectives import cite, get, get_penalty
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.page import Code, Page, Picture, Section, Table, render
@@ -131,7 +132,8 @@ def _looks(model: Model, name: str) -> list[Section]:
         )
         for look in seen
     ]
-    sentence = added(seen, kept)
+    from_charts = isinstance(model.generator, ChartGenerator) and model.generator.start == "charts"
+    sentence = added(seen, kept) if from_charts else None
     paragraphs = [f"{sentence[:1].upper()}{sentence[1:]}."] if sentence else []
     paragraphs.append(
         "An estimate of the distance to the monitor rows (Jensen-Shannon, 0.693 is the largest there is), by two quick "

@@ -46,12 +46,16 @@ def sample_to_file(
     given: str | None = None,
     base: bool = False,
 ) -> str:
-    """Draw n samples (with base: of the mixture that the generator started from) and write them; return in one sentence what was written.
+    """Draw n samples and write them; return in one sentence what was written.
+
+    base: of the mixture that the generator started from.
 
     Raises:
-        InputError: n, the class or the file's suffix cannot be used.
+        InputError: n, the seed, the class or the file's suffix cannot be used.
         StoredFileError: the model is damaged, or the file cannot be written.
     """
+    if seed is not None and seed < 0:
+        raise InputError(f"seed is {seed}; give a whole number, 0 or more.")
     model = load_model(run).base() if base else load_model(run)
     like = model.like
     check_target(out, like.kind)

@@ -18,6 +18,7 @@ from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.holdout import open_holdout
 from saddlepoint.data.sources import open_source
+from saddlepoint.data.splits import refuse_large_batch
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import (
     Choices,
@@ -35,6 +36,7 @@ from saddlepoint.runs.folder import RunFolder
 from saddlepoint.version import __version__
 
 BY_CLASS = "class"
+FEWEST_ROWS_A_CLASS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,14 @@ class Source:
                 f"{self.data} comes without classes, so --label {self.label} has nothing to name: give the name of a "
                 "column, an .npz with labels, or a folder with one sub-folder a class."
             )
+        if self.label is not None and dataset.classes is not None:
+            number = len(dataset.classes)
+            if len(dataset) < FEWEST_ROWS_A_CLASS * number:
+                raise InputError(
+                    f"--label {self.label} makes {number:,} classes of {len(dataset):,} rows, fewer than "
+                    f"{FEWEST_ROWS_A_CLASS} rows a class: name a column of fewer values, or leave --label out to learn "
+                    "it like the other columns."
+                )
         return dataset, holdout
 
 
@@ -85,8 +95,13 @@ class Session:
         dataset, holdout = source.open()
         choices = dataclasses.replace(choices, conditional=source.label is not None)
         leads = compute.rank_and_count()[0] == 0
-        run = RunFolder.create(path, restart=restart) if leads else None
-        session = cls(run, path, source, prepare(dataset, choices, holdout=holdout, device=device))
+        if leads:
+            RunFolder.refuse_taken(path, restart=restart)
+        preparation = prepare(dataset, choices, holdout=holdout, device=device)
+        refuse_large_batch(choices.batch, len(preparation.train), "--batch ")
+        session = cls(None, path, source, preparation)
+        # Only now, when nothing can be refused any more: a failed call leaves no folder, and an old run as it was.
+        run = session.run = RunFolder.create(path, restart=restart) if leads else None
         if run is not None:
             run.write_settings(
                 {
@@ -180,11 +195,14 @@ def refuse_changes(stored: dict[str, Any], **given: Any) -> None:
     """
     began = {**stored.get("chosen", {}), **stored.get("source", {})}
     began["source"] = began.pop("data", None)
+    in_use = {**began, **stored.get("settings", {}), "recipe": stored.get("recipe")}
     if (name := given.get("source")) is not None and Path(name).exists():
         given["source"] = str(Path(name).resolve())
     for option, value in given.items():
-        if value is not None and began.get(option) != value:
+        if value is not None and value not in (began.get(option), in_use.get(option)):
+            used = in_use.get(option)
             raise InputError(
                 f"{'' if option == 'source' else '--'}{option} {value} cannot be changed on --resume: this run began "
-                f"with {began.get(option)}; leave it as it was to go on, or begin again with --restart."
+                f"{'without one' if used is None else f'with {used}'}; "
+                "leave it as it was to go on, or begin again with --restart."
             )

@@ -1,4 +1,4 @@
-"""Algorithm 1 for any differentiable pair and any iterator of batches.
+"""Algorithm 1 for any differentiable pair and any batches.
 
 `play` is the short way for your own networks; `Game` and `rounds` are its two halves.
 """
@@ -7,39 +7,56 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
 
+from saddlepoint import compute
+from saddlepoint.errors import InputError
 from saddlepoint.objectives import Objective
 from saddlepoint.training.algorithm import rounds
-from saddlepoint.training.game import Game, Rows
-from saddlepoint.training.introduction import introduce
+from saddlepoint.training.feeding import feed
+from saddlepoint.training.game import Game
+from saddlepoint.training.introduction import check_players, introduce
 from saddlepoint.training.records import Record, checked
 from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule, Settings
 from saddlepoint.training.sharing import Share
+
+_SET_BY_THE_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def play(
     generator: nn.Module,
     discriminator: nn.Module,
-    batches: Iterable[Rows],
+    batches: Iterable[Any],
     *,
     settings: Settings,
     objective: str | Objective | None = None,
-    device: torch.device | None = None,
+    device: torch.device | str | None = None,
+    threads: int | None = None,
 ) -> Iterator[Record]:
     """Play the game between your own two networks and yield one record a round, `settings.horizon` in all.
 
     generator maps noise (batch, noise_width) to rows; discriminator maps rows to one logit each. batches yields rows
-    (batch, ...), or pairs (rows, condition); with a condition both networks get it as their second argument.
-    The networks are trained in place. `objective` stands in place of `settings.objective`.
+    (batch, ...), or pairs (rows, condition), as torch tensors or numpy arrays; with a condition both networks get it as
+    their second argument. A list of batches or a DataLoader is iterated again whenever it has run out; a shorter last
+    batch of a pass is left out, with a warning. The networks are trained in place. `objective` stands in place of
+    `settings.objective`.
+
+    A round is played on so many CPU threads as its work can feed (small networks are faster on one), and on no more than
+    torch.get_num_threads(), so that a lower number you set stands. Where OMP_NUM_THREADS or MKL_NUM_THREADS is set,
+    torch's number stands as it is. `threads` overrules both. Outside a round your own number is in force.
 
     Raises:
-        InputError: the networks and the rows do not fit, told before the first round.
+        InputError: the networks and the rows do not fit, told before the first round; or the batches run out.
         GameError: a loss or a gradient is not finite; the player and the round are named.
     """
+    check_players(generator, discriminator)
+    if threads is not None and (type(threads) is not int or threads < 1):
+        raise InputError(f"threads is {threads!r}; it must be a whole number of at least 1, or None.")
     if isinstance(objective, str):
         settings, objective = dataclasses.replace(settings, objective=objective), None
     game = Game(
@@ -47,20 +64,32 @@ def play(
         discriminator,
         settings,
         objective=objective,
-        device=device or next(generator.parameters()).device,
+        device=next(generator.parameters()).device if device is None else compute.choose_device(str(device)),
         share=Share.of_this_process(),
     )
-    return follow(game, batches, settings.horizon)
+    return follow(game, batches, settings.horizon, threads=threads)
 
 
-def follow(game: Game, batches: Iterable[Rows], count: int) -> Iterator[Record]:
-    """Introduce the players to each other, then play so many rounds, checking each record."""
-    rest = iter(batches)
+def follow(game: Game, batches: Iterable[Any], count: int, *, threads: int | None = None) -> Iterator[Record]:
+    """Introduce the players to each other, then play so many rounds, checking each record.
+
+    Batches and threads are those of `play`.
+    """
+    rest = feed(batches, game.settings.batch // game.share.count)
     first = next(rest, None)
+    used = threads or torch.get_num_threads()
     if first is not None:
-        introduce(game, first)
+        work = introduce(game, first)
         rest = itertools.chain([first], rest)
-    yield from checked(rounds(game, rest, count))
+        if threads is None and not any(os.environ.get(name) for name in _SET_BY_THE_USER):
+            used = min(used, compute.choose_threads(work))
+    records = iter(checked(rounds(game, rest, count)))
+    while True:
+        with compute.threads(used):
+            record = next(records, None)
+        if record is None:
+            return
+        yield record
 
 
 __all__ = [

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from saddlepoint.compute import NOISE_LAWS, PRECISIONS, NoiseLaw
 from saddlepoint.errors import InputError, StoredFileError, nearest
+from saddlepoint.objectives import get_penalty
 
 Shape = Literal["constant", "linear", "cosine", "geometric"]
 Unit = Literal["horizon", "rounds"]
@@ -96,10 +97,35 @@ class OptimiserSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PenaltySettings:
-    """A penalty on D by its name in `objectives.PENALTIES`, and its weight through the game."""
+    """A penalty on D by its name in `objectives.PENALTIES`, and its weight through the game.
+
+    Raises:
+        InputError: there is no such penalty, or the weight is no schedule.
+    """
 
     name: str
     weight: Schedule = Schedule(start=1.0)
+
+    def __post_init__(self) -> None:
+        get_penalty(self.name)
+        if not isinstance(self.weight, Schedule):
+            raise InputError(
+                f"The weight of the penalty {self.name!r} is {self.weight!r}; give a Schedule, such as "
+                "Schedule(start=10.0)."
+            )
+
+
+def _penalties(given: object) -> tuple[PenaltySettings, ...]:
+    """Return penalties as they are, and names as penalties of weight 1."""
+    if not isinstance(given, tuple | list):
+        raise InputError(
+            f"penalties is {given!r}; give a tuple of names or PenaltySettings, such as ('r1',) or ()."
+        )
+    penalties = [PenaltySettings(name=each) if isinstance(each, str) else each for each in given]
+    for each in penalties:
+        if not isinstance(each, PenaltySettings):
+            raise InputError(f"penalties holds {each!r}; give names or PenaltySettings, such as ('r1',).")
+    return tuple(penalties)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +137,7 @@ class Settings:
     fresh_noise: Algorithm 1 draws new noise for G's step; without it G's step reuses the fakes of D's last step,
     whose forward pass is then done once. noise_width, noise_law: p_z. average: half-life of the average of G as
     a share of the rounds played so far, None for no average. horizon: the round at which schedules end.
+    penalties: on D; a name alone, as in ("r1",), stands for PenaltySettings(name="r1") of weight 1.
 
     Raises:
         InputError: a value outside its range, named.
@@ -139,6 +166,7 @@ class Settings:
         _one_of("form of the game", self.form, get_args(Form))
         _one_of("noise law", self.noise_law, NOISE_LAWS)
         _one_of("precision", self.precision, tuple(PRECISIONS))
+        object.__setattr__(self, "penalties", _penalties(self.penalties))
         if self.form == "simultaneous" and (self.discriminator_steps > 1 or self.fresh_noise):
             raise InputError(
                 "The simultaneous form updates both players once from the same fakes: it takes "
