@@ -90,7 +90,7 @@ def test_independent_whole_numbers_are_rarely_taken_for_keys():
 def test_decimals_are_the_fewest_that_write_every_value(digits, whole):
     values = np.array([float(f"{n}e-{digits}") for n in whole])
     found = decimals_of(values)
-    written = max(len(f"{n / 10**digits:.12f}".rstrip("0").split(".")[1]) for n in whole)
+    written = max(next(p for p in range(digits + 1) if n * 10**p % 10**digits == 0) for n in whole)
     assert found == written
     assert decimals_of(values * (1 + 2e-16)) == written
 

@@ -113,6 +113,8 @@ def test_every_network_is_built_again_from_its_description() -> None:
         "maxout-discriminator": {"shape": [2]},
         "residual-generator": {"noise_width": 3, "shape": [2]},
         "residual-discriminator": {"shape": [2]},
+        "chart-generator": {"noise_width": 11, "charts": 3, "local_width": 2},
+        "chart-discriminator": {"charts": 3, "local_width": 2},
     }
     assert descriptions.keys() == NETWORKS.keys()
     for name, numbers in descriptions.items():

@@ -38,7 +38,7 @@ def train(
         typer.Option(
             help=f"Where G begins: {', '.join(STARTS)}. charts: at a mixture of Gaussians, which the game corrects; learned: "
             "with its charts but neither their weights nor their shapes; plain: with noise alone.",
-            show_default="charts for points",
+            show_default="auto",
         ),
     ] = None,
     capacity: Annotated[

@@ -90,8 +90,8 @@ class ChartsEncoder:
             return encoder
         taken = np.exp(encoder._log_posterior(x))
         counts = np.stack([taken[codes[order] == code].sum(0) for code in range(classes)])
-        # A class with few rows borrows one row's worth of the common weights.
-        counts = counts + encoder.shares
+        # A class without rows among those looked at has the common weights.
+        counts = counts + 1e-3 * encoder.shares
         return cls(
             points=points,
             shares=counts / counts.sum(1, keepdims=True),

@@ -231,6 +231,8 @@ def _decimals(values: npt.NDArray[Any], low: float, high: float) -> tuple[int | 
         single = False
     elif single:
         decimals = decimals_of(wide, precision=np.float32)
+        if decimals is not None and not (rounded_to(wide, decimals).astype(np.float32) == wide).all():
+            decimals = None  # a neighbour of a short number in float32 is another number
     # Where rounding leaves one number, all that varied was taken for float noise.
     if not decimals or round(float(low), decimals) == round(float(high), decimals):
         return None, False

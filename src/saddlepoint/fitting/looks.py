@@ -18,7 +18,7 @@ from saddlepoint.networks import ChartGenerator
 LOOKS = 4
 _MOST_ROWS = 5_000
 _FAKES_PER_REAL = 2
-_MARGIN = 2.0  # standard errors: the best of several looks is lucky by one more often than not
+_MARGIN = 3.0  # standard errors: the best of several looks is lucky by one more often than not, and fits are noisy too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Looks:
     """The looks of one fit, and the weights of G at the best of them.
 
     Where G starts as a mixture (start "charts") the mixture itself is the first candidate, and a snapshot takes its
-    place only if it lies nearer to the monitor rows by more than two standard errors of the difference: the game must
+    place only if it lies nearer to the monitor rows by more than three standard errors of the difference: the game must
     earn its place. Looks do not touch the game.
     """
 
