@@ -231,8 +231,14 @@ def _decimals(values: npt.NDArray[Any], low: float, high: float) -> tuple[int | 
         single = False
     elif single:
         decimals = decimals_of(wide, precision=np.float32)
-        if decimals is not None and not (rounded_to(wide, decimals).astype(np.float32) == wide).all():
-            decimals = None  # a neighbour of a short number in float32 is another number
+    if decimals:
+        # One unit in the last place is float noise (0.1 + 0.2); beyond that another number was meant.
+        moved = np.abs(rounded_to(wide, decimals) - wide)
+        unit = np.spacing(np.abs(values.astype(np.float32 if single else np.float64))).astype(np.float64)
+        # And the step must be wider than what float32 keeps of a standardised value, or rounding would only add to it.
+        too_fine = 10.0**-decimals < 2.0**-22 * (float(wide.max()) - float(wide.min()))
+        if too_fine or (moved > unit).any():
+            return None, False
     # Where rounding leaves one number, all that varied was taken for float noise.
     if not decimals or round(float(low), decimals) == round(float(high), decimals):
         return None, False
