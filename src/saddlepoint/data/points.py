@@ -235,8 +235,8 @@ def _decimals(values: npt.NDArray[Any], low: float, high: float) -> tuple[int | 
         # One unit in the last place is float noise (0.1 + 0.2); beyond that another number was meant.
         moved = np.abs(rounded_to(wide, decimals) - wide)
         unit = np.spacing(np.abs(values.astype(np.float32 if single else np.float64))).astype(np.float64)
-        # And the step must be wider than what float32 keeps of a standardised value, or rounding would only add to it.
-        too_fine = 10.0**-decimals < 2.0**-22 * (float(wide.max()) - float(wide.min()))
+        # And the step must be no finer than float32's rounding of a standardised value: cents among 90,000 still are.
+        too_fine = 10.0**-decimals < 2.0**-24 * (float(wide.max()) - float(wide.min()))
         if too_fine or (moved > unit).any():
             return None, False
     # Where rounding leaves one number, all that varied was taken for float noise.
