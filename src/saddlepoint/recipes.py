@@ -26,6 +26,7 @@ class Data:
     """What a recipe may know of the data: kind, shape of an encoded row, rows to train on, width of the condition.
 
     start is where the generator begins; charts is how many charts an encoded row begins with (0 for start "plain").
+    finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`).
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Data:
     condition_width: int = 0
     start: str = "plain"
     charts: int = 0
+    finest: float = 1.0
 
     @property
     def width(self) -> int:
@@ -118,7 +120,34 @@ def _goodfellow2014(data: Data, chosen: dict[str, Any]) -> Plan:
 
 
 def _modern(data: Data, chosen: dict[str, Any]) -> Plan:
+    if data.kind == "pictures":
+        return _modern_pictures(data, chosen)
     return _modern_plain(data, chosen) if data.charts == 0 else _modern_in_charts(data, chosen)
+
+
+def _width(columns: int, capacity: str) -> int:
+    """Hidden units for points: narrow for few columns, where rounds count for more than units."""
+    return {"small": 32, "medium": 64, "large": 128}[capacity] * (1 if columns <= 4 else 2)
+
+
+def _modern_settings(
+    *, rate: float, gamma: Schedule, noise_width: int, horizon: int, clip: float | None = None
+) -> Settings:
+    """The game that all modern pairs play: relativistic, R1 and R2, Adam without momentum, an average of G."""
+    pace = OptimiserSettings(
+        rate=Schedule(start=rate, end=rate * 0.02, shape="cosine", warm_up=0.01), betas=(0.0, 0.99)
+    )
+    return Settings(
+        objective="relativistic",
+        batch=256,
+        noise_width=noise_width,
+        penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
+        discriminator=pace,
+        generator=pace,
+        average=0.03,
+        clip=clip,
+        horizon=horizon,
+    )
 
 
 def _modern_in_charts(data: Data, chosen: dict[str, Any]) -> Plan:
@@ -126,8 +155,7 @@ def _modern_in_charts(data: Data, chosen: dict[str, Any]) -> Plan:
     local = data.width - data.charts
     # A plane is learnt in 1,000 rounds; what is left to correct grows with the dimension, slowly.
     horizon = min(4000, 100 * round(10 * math.sqrt(max(2, local) / 2)))
-    width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]]
-    rate = Schedule(start=2e-3, end=4e-5, shape="cosine", warm_up=0.01)
+    width = _width(local, chosen["capacity"])
     # From a start this near the data a light penalty is enough to keep D smooth, and a lighter one late shows detail;
     # frequencies and shapes that must be learnt from nothing want the firm one to the end.
     light = Schedule(start=0.1, end=0.03, shape="geometric", finish=0.9)
@@ -145,59 +173,50 @@ def _modern_in_charts(data: Data, chosen: dict[str, Any]) -> Plan:
         recipe="modern",
         generator={"name": "chart-generator", "noise_width": noise_width, **both},
         discriminator={"name": "chart-discriminator", **both},
-        settings=Settings(
-            objective="relativistic",
-            batch=256,
-            noise_width=noise_width,
-            penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
-            discriminator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
-            generator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
-            average=0.03,
-            horizon=horizon,
-        ),
+        settings=_modern_settings(rate=2e-3, gamma=gamma, noise_width=noise_width, horizon=horizon),
     )
 
 
 def _modern_plain(data: Data, chosen: dict[str, Any]) -> Plan:
-    pictures = data.kind == "pictures"
-    # Wide rows need wide layers; steps matter more than width, so small ones stay narrow.
-    width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]]
-    if data.width > 256:
-        width *= 3
-    noise_width = 64 if data.width >= 32 else max(4, min(16, 2 * data.width))
-    horizon = 5000 if pictures else 4000
-    rate = Schedule(start=2e-3, end=4e-5, shape="cosine", warm_up=0.01)
-    # Pictures keep a firm penalty, since D would learn a small training set by heart; points need fine detail late.
-    gamma = Schedule(start=1.0, end=0.3 if pictures else 0.01, shape="geometric", finish=0.9)
+    """Points from noise on raw coordinates: D must see fine detail early, and G must be able to leave gaps."""
+    width = _width(data.width, chosen["capacity"])
+    # Modes get whole numbers of the 2^coins sign patterns, almost at random: more patterns, masses nearer to the truth;
+    # beyond some 2,000 of them the network no longer keeps them apart.
+    coins = 11
+    noise_width = coins + (64 if data.width >= 32 else max(4, min(16, data.width)))
+    # The fastest wave turns a quarter within the smallest scale; none are needed where that is about 1.
+    octaves = min(7, max(0, 1 + math.floor(math.log2(0.87 / max(data.finest, 1e-3)))))
+    # A firm penalty lets masses flow between modes while they are still joined; a light one late shows the smallest
+    # scale. Slow rates and many rounds on the way keep both players in step.
+    end = min(0.1, max(3e-3, 15.0 * data.finest**2))
+    gamma = Schedule(start=0.5, end=end, shape="geometric", finish=0.9)
+    both = {"shape": list(data.shape), "width": width, "condition_width": data.condition_width}
     return Plan(
         recipe="modern",
-        generator={
-            "name": "residual-generator",
-            "noise_width": noise_width,
-            "shape": list(data.shape),
-            "width": width,
-            "blocks": 2,
-            # Grey levels end at black and white, and many pixels lie exactly there: linear units never would.
-            "output": "sigmoid" if pictures else "linear",
-            "condition_width": data.condition_width,
-        },
-        discriminator={
-            "name": "residual-discriminator",
-            "shape": list(data.shape),
-            "width": width,
-            "blocks": 2,
-            "condition_width": data.condition_width,
-        },
-        settings=Settings(
-            objective="relativistic",
-            batch=256,
-            noise_width=noise_width,
-            penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
-            discriminator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
-            generator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
-            average=0.03,
-            horizon=horizon,
-        ),
+        generator={"name": "coin-generator", "noise_width": noise_width, "coins": coins, **both},
+        discriminator={"name": "wave-discriminator", "octaves": octaves, **both},
+        settings=_modern_settings(rate=8e-4, gamma=gamma, noise_width=noise_width, horizon=5000, clip=2.0),
+    )
+
+
+def _modern_pictures(data: Data, chosen: dict[str, Any]) -> Plan:
+    # Wide rows need wide layers; steps matter more than width, so small ones stay narrow.
+    width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]] * (3 if data.width > 256 else 1)
+    noise_width = 64 if data.width >= 32 else max(4, min(16, 2 * data.width))
+    # Pictures keep a firm penalty, since D would learn a small training set by heart.
+    gamma = Schedule(start=1.0, end=0.3, shape="geometric", finish=0.9)
+    both = {
+        "shape": list(data.shape),
+        "width": width,
+        "blocks": 2,
+        "condition_width": data.condition_width,
+    }
+    return Plan(
+        recipe="modern",
+        # Grey levels end at black and white, and many pixels lie exactly there: linear units never would.
+        generator={"name": "residual-generator", "noise_width": noise_width, "output": "sigmoid", **both},
+        discriminator={"name": "residual-discriminator", **both},
+        settings=_modern_settings(rate=2e-3, gamma=gamma, noise_width=noise_width, horizon=5000),
     )
 
 

@@ -67,7 +67,8 @@ def test_where_the_start_is_coarse_the_game_earns_its_place(monkeypatch):
     assert "nearer" in fit.added()
     kept = {each["round"]: each["jsd"] for each in seen}[model.description["kept_round"]]
     again = glance(
-        np.asarray(fit.looks._real), np.asarray(model.draw(2 * len(fit.looks._real), random_state=0)[0])
+        np.asarray(fit.looks._real),
+        np.asarray(model.draw(max(2000, 2 * len(fit.looks._real)), random_state=0)[0]),
     )
     assert again.jsd == pytest.approx(kept)
 

@@ -115,6 +115,8 @@ def test_every_network_is_built_again_from_its_description() -> None:
         "residual-discriminator": {"shape": [2]},
         "chart-generator": {"noise_width": 11, "charts": 3, "local_width": 2},
         "chart-discriminator": {"charts": 3, "local_width": 2},
+        "coin-generator": {"noise_width": 15, "shape": [2]},
+        "wave-discriminator": {"shape": [2], "octaves": 3},
     }
     assert descriptions.keys() == NETWORKS.keys()
     for name, numbers in descriptions.items():

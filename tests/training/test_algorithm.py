@@ -266,3 +266,34 @@ def test_batches_that_run_out_are_told_in_words() -> None:
 def test_the_algorithm_is_short_enough_to_be_read_beside_the_paper() -> None:
     with open(algorithm.__file__, encoding="utf-8") as file:
         assert len(file.readlines()) < 150
+
+
+@pytest.mark.parametrize("form", ["alternating", "simultaneous"])
+def test_no_fake_pulls_harder_than_the_clip_allows(form: str) -> None:
+    """G's gradient under clip c is the pull-back of each fake's own gradient, cut to c times their mean norm."""
+    clipped, free = small_game(clip=1.0, form=form), small_game(form=form)
+    fake = free.generate(free.noise(0), None, 0, graph=True)
+    (pull,) = torch.autograd.grad(algorithm.generator_loss(free, fake.detach(), fake, None, 0), fake)
+    norms = pull.norm(dim=1)
+    cut = pull * (norms.mean() / norms).clamp(max=1.0)[:, None]
+    assert (norms > norms.mean()).any()
+    expected = torch.autograd.grad(
+        (free.generate(free.noise(0), None, 0, graph=True) * cut).sum(), list(free.generator.parameters())
+    )
+    fake = clipped.generate(clipped.noise(0), None, 0, graph=True)
+    found = clipped.gradients("generator", algorithm.generator_loss(clipped, fake.detach(), fake, None, 0))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    assert not same(moved(clipped), moved(free))
+
+
+def moved(game: Game) -> list[torch.Tensor]:
+    """G's weights after one round."""
+    list(rounds(game, batches(game.settings), 1))
+    return weights(game.generator)
+
+
+def test_a_clip_that_nothing_reaches_changes_nothing() -> None:
+    assert all(
+        torch.allclose(a, b) for a, b in zip(moved(small_game(clip=1e6)), moved(small_game()), strict=True)
+    )

@@ -16,8 +16,14 @@ from saddlepoint.model import Model
 from saddlepoint.networks import ChartGenerator
 
 LOOKS = 4
-_MOST_ROWS = 5_000
-_FAKES_PER_REAL = 2
+_ROWS_PER_COLUMN, _MOST_ROWS = (
+    1_000,
+    5_000,
+)  # few columns hide little, and a look should cost a tenth of the game
+_FAKES_PER_REAL, _FEWEST_FAKES = (
+    2,
+    2_000,
+)  # where real rows are few, fakes (which cost nothing) sharpen the look
 _MARGIN = 3.0  # standard errors: the best of several looks is lucky by one more often than not, and fits are noisy too
 
 
@@ -48,8 +54,9 @@ class Looks:
     """
 
     def __init__(self, monitor: Dataset, horizon: int) -> None:
-        self._real = monitor.rows[:_MOST_ROWS]
-        self._labels = None if monitor.labels is None else np.asarray(monitor.labels)[:_MOST_ROWS]
+        most = min(_MOST_ROWS, _ROWS_PER_COLUMN * max(1, int(np.prod(monitor.rows.shape[1:]))))
+        self._real = monitor.rows[:most]
+        self._labels = None if monitor.labels is None else np.asarray(monitor.labels)[:most]
         self.every = max(1, horizon // LOOKS)
         self.history: list[Look] = []
         self.start: Glance | None = None
@@ -134,7 +141,7 @@ class Looks:
                 )
 
     def _seen(self, model: Model, generator: nn.Module, round_: int) -> Snapshot:
-        rows, classes = model.draw(_FAKES_PER_REAL * len(self._real), random_state=0)
+        rows, classes = model.draw(max(_FEWEST_FAKES, _FAKES_PER_REAL * len(self._real)), random_state=0)
         real, fake = (np.asarray(side, dtype=np.float64) for side in (self._real, rows))
         if classes is not None and self._labels is not None:
             order = {str(value): place for place, value in enumerate(model.classes or ())}

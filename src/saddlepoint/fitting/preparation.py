@@ -18,6 +18,8 @@ from saddlepoint import compute, recipes
 from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
+from saddlepoint.data.points import PointsEncoder
+from saddlepoint.data.scale import smallest_scale
 from saddlepoint.data.splits import split_rows
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting.fit import Fit, make_players
@@ -127,6 +129,7 @@ def prepare(
         condition_width=len(classes or ()),
         start=start,
         charts=encoder.charts if isinstance(encoder, ChartsEncoder) else 0,
+        finest=_finest(encoder, parts[0]),
     )
     plan = _adjusted(recipes.plan(recipe, data, capacity=choices.capacity), choices)
     parameters = sum(p.numel() for player in make_players(plan, encoder) for p in player.parameters())
@@ -224,6 +227,14 @@ def _charts(
         classes=classes,
         seed=seed,
     )
+
+
+def _finest(encoder: Encoder, train: Dataset) -> float:
+    """The smallest scale of points that start plain; 1 for all else, whose recipes do not ask."""
+    if not isinstance(encoder, PointsEncoder):
+        return 1.0
+    some = train.rows[:: max(1, len(train) // 4_000)]
+    return smallest_scale(encoder.encode(some))
 
 
 def _classes(train: Dataset) -> tuple[list[Any], list[float], np.ndarray[Any, Any]]:

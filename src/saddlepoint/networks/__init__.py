@@ -14,6 +14,7 @@ from saddlepoint.networks.dense import (
     ResidualDiscriminator,
     ResidualGenerator,
 )
+from saddlepoint.networks.waves import CoinGenerator, WaveDiscriminator
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "rectifier-generator": RectifierGenerator,
@@ -22,6 +23,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "residual-discriminator": ResidualDiscriminator,
     "chart-generator": ChartGenerator,
     "chart-discriminator": ChartDiscriminator,
+    "coin-generator": CoinGenerator,
+    "wave-discriminator": WaveDiscriminator,
 }
 
 
@@ -42,9 +45,11 @@ __all__ = [
     "NETWORKS",
     "ChartDiscriminator",
     "ChartGenerator",
+    "CoinGenerator",
     "MaxoutDiscriminator",
     "RectifierGenerator",
     "ResidualDiscriminator",
     "ResidualGenerator",
+    "WaveDiscriminator",
     "build",
 ]

@@ -59,7 +59,7 @@ def alternating(game: Game, batches: Iterator[Rows]) -> Record:
 def simultaneous(game: Game, batches: Iterator[Rows]) -> Record:
     """Play one round in which both players move at once, from the same parameters, fakes and masks."""
     real, condition = game.next_batch(batches)
-    fake = game.generate(game.noise(0), condition, 0, graph=True)
+    fake = game.clipped(game.generate(game.noise(0), condition, 0, graph=True))
     d_loss, real_logits, fake_logits = discriminator_loss(game, real, fake, condition, 0)
     if any(penalty.where == "fake" for penalty, _ in game.penalties):  # it saw the fakes apart from G
         fake_logits = game.critic("fake", condition, 0)(fake)
@@ -96,7 +96,7 @@ def criticise(game: Game, side: str, critic: Critic, rows: Tensor) -> tuple[Tens
 
 def generator_loss(game: Game, real: Tensor, fake: Tensor, condition: Tensor | None, step: int) -> Tensor:
     """Return G's mean loss in nats; D looks at the real rows again only if the objective compares with them."""
-    fake_logits = game.critic("fake", condition, step)(fake)
+    fake_logits = game.critic("fake", condition, step)(game.clipped(fake))
     real_logits = torch.zeros_like(fake_logits)
     if game.objective.generator_needs_real:
         with torch.no_grad():

@@ -160,6 +160,23 @@ class Game:
 
         return logits
 
+    def clipped(self, fake: Tensor) -> Tensor:
+        """Return the fakes as they are, their gradients on the way back to G at most `clip` times the mean norm."""
+        if self.settings.clip is None or not fake.requires_grad:
+            return fake
+        limit = self.settings.clip
+
+        def hold(pull: Tensor) -> Tensor:
+            norms = pull.flatten(1).norm(dim=1)
+            mean = norms.mean()
+            self.share.average_([mean])
+            factors = (limit * mean / norms.clamp_min(torch.finfo(norms.dtype).tiny)).clamp(max=1.0)
+            return pull * factors.reshape(-1, *[1] * (pull.dim() - 1))
+
+        same = fake.view_as(fake)
+        same.register_hook(hold)  # type: ignore[no-untyped-call]
+        return same
+
     def gradients(self, name: Player, loss: Tensor, *, keep_graph: bool = False) -> list[Tensor]:
         """Return the gradient of a loss by one player's parameters, averaged over the ranks."""
         gradients = torch.autograd.grad(

@@ -137,6 +137,8 @@ class Settings:
     fresh_noise: Algorithm 1 draws new noise for G's step; without it G's step reuses the fakes of D's last step,
     whose forward pass is then done once. noise_width, noise_law: p_z. average: half-life of the average of G as
     a share of the rounds played so far, None for no average. horizon: the round at which schedules end.
+    clip: in G's step no fake pulls G by more than so many times the batch's mean pull, None for no such limit (a fake
+    between two modes lies on ground where D is steep, and would drown the others).
     penalties: on D; a name alone, as in ("r1",), stands for PenaltySettings(name="r1") of weight 1.
 
     Raises:
@@ -155,6 +157,7 @@ class Settings:
     discriminator: OptimiserSettings = OptimiserSettings()
     generator: OptimiserSettings = OptimiserSettings()
     average: float | None = None
+    clip: float | None = None
     precision: str = "float32"
     seed: int = 0
 
@@ -174,6 +177,8 @@ class Settings:
             )
         if self.average is not None:
             _at_least("average", self.average, 0.0)
+        if self.clip is not None:
+            _at_least("clip", self.clip, 1e-3)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""

@@ -1,0 +1,102 @@
+"""A pair for points from plain noise: a generator that tosses coins, a discriminator that sees fast waves.
+
+Both are plain perceptrons of three hidden layers: on the grid of 25 modes a residual pair of the same cost kept 4 to 25
+modes, this one all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.networks.dense import activate, joined, leaky, set_output_bias
+
+_LAYERS = 3
+_COIN = 1.4
+
+
+class Perceptron(nn.Module):
+    """Three hidden layers of leaky rectifiers between two widths, (batch, inputs) -> (batch, outputs)."""
+
+    def __init__(self, inputs: int, width: int, outputs: int) -> None:
+        super().__init__()
+        widths = [inputs, *[width] * _LAYERS]
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.leave = nn.Linear(width, outputs)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return (batch, outputs)."""
+        for layer in self.hidden:
+            h = leaky(layer(h))
+        out: Tensor = self.leave(h)
+        return out
+
+
+class CoinGenerator(nn.Module):
+    """G from noise (batch, noise_width) to rows (batch, *shape) that sees its last `coins` numbers by their signs.
+
+    A continuous map of connected noise cannot leave the ground between two modes empty; one that also sees coins
+    (+-1.4, fair, each the sign of a normal number) can.
+    """
+
+    uniforms = 0
+
+    def __init__(
+        self,
+        *,
+        noise_width: int,
+        shape: Sequence[int],
+        width: int = 64,
+        coins: int = 8,
+        condition_width: int = 0,
+    ) -> None:
+        super().__init__()
+        self.shape, self.coins, self.condition_width = tuple(shape), coins, condition_width
+        self.trunk = Perceptron(noise_width + condition_width, width, math.prod(self.shape))
+
+    def start_at(self, mean: Tensor) -> None:
+        """Set the output bias so that first samples lie at the data's means, shape `shape`."""
+        set_output_bias(self.trunk.leave, mean, "linear")
+
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return rows (batch, *shape)."""
+        normals = z.shape[1] - self.coins
+        tossed = torch.cat([z[:, :normals], _COIN * torch.sign(z[:, normals:])], 1)
+        rows = self.trunk(joined(tossed, condition, self.condition_width))
+        return activate(rows, "linear").reshape(len(z), *self.shape)
+
+
+class WaveDiscriminator(nn.Module):
+    """D on x and on sin, cos of 2^k pi x / 2 for k < octaves: logits (batch, 1).
+
+    A network learns slow functions first, and modes much narrower than their distances are fast ones (Tancik et al.
+    2020, arXiv 2006.10739).
+    """
+
+    uniforms = 0
+
+    def __init__(
+        self, *, shape: Sequence[int], width: int = 64, octaves: int = 0, condition_width: int = 0
+    ) -> None:
+        super().__init__()
+        self.octaves, self.condition_width = octaves, condition_width
+        self.trunk = Perceptron(math.prod(shape) * (1 + 2 * octaves) + condition_width, width, 1)
+
+    def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return logits (batch, 1) of rows (batch, *shape)."""
+        logit: Tensor = self.trunk(
+            joined(waves(rows.flatten(1), self.octaves), condition, self.condition_width)
+        )
+        return logit
+
+
+def waves(rows: Tensor, octaves: int) -> Tensor:
+    """Return (x, sin(2^k pi x / 2), cos(2^k pi x / 2)), k < octaves, of rows (batch, n): (batch, n (1 + 2 octaves))."""
+    if octaves == 0:
+        return rows
+    turns = math.pi / 2 * 2.0 ** torch.arange(octaves, device=rows.device, dtype=rows.dtype)
+    angles = (rows[:, None] * turns[:, None]).flatten(1)
+    return torch.cat([rows, angles.sin(), angles.cos()], 1)

@@ -1,0 +1,53 @@
+"""The pair for plain noise: coins are signs, waves have the periods they should have."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from saddlepoint.networks import CoinGenerator, WaveDiscriminator
+from saddlepoint.networks.waves import waves
+
+
+def test_a_coin_is_seen_by_its_sign_alone() -> None:
+    torch.manual_seed(0)
+    network = CoinGenerator(noise_width=9, shape=[3], coins=4)
+    z = torch.randn(50, 9)
+    other = z.clone()
+    other[:, 5:] *= 3.0
+    assert torch.equal(network(z), network(other))
+    other[:, 5] *= -1.0
+    assert not torch.isclose(network(z), network(other)).all(1).any()
+
+
+@pytest.mark.parametrize("octave", [0, 1, 2, 3])
+def test_octave_k_repeats_after_4_over_2_to_the_k(octave: int) -> None:
+    rows = torch.randn(20, 2, dtype=torch.float64)
+    moved = rows + 4 / 2**octave
+    sines, cosines = (slice(2 + 2 * octave + 8 * side, 4 + 2 * octave + 8 * side) for side in (0, 1))
+    for part in (sines, cosines):
+        torch.testing.assert_close(waves(rows, 4)[:, part], waves(moved, 4)[:, part])
+    half = waves(rows + 2 / 2**octave, 4)
+    torch.testing.assert_close(half[:, sines], -waves(rows, 4)[:, sines])
+
+
+def test_waves_by_hand() -> None:
+    row = torch.tensor([[0.5, -1.0]], dtype=torch.float64)
+    angles = [math.pi / 4, -math.pi / 2, math.pi / 2, -math.pi]
+    expected = [0.5, -1.0, *map(math.sin, angles), *map(math.cos, angles)]
+    torch.testing.assert_close(waves(row, 2), torch.tensor([expected], dtype=torch.float64))
+    assert waves(row, 0) is row
+
+
+def test_waves_let_d_tell_apart_what_lies_close() -> None:
+    """The slope of a fresh D along its input grows with the octaves it sees."""
+    slopes = []
+    for octaves in (0, 3, 6):
+        torch.manual_seed(1)
+        rows = torch.randn(200, 2).requires_grad_()
+        network = WaveDiscriminator(shape=[2], octaves=octaves)
+        (slope,) = torch.autograd.grad(network(rows).sum(), rows)
+        slopes.append(float(slope.norm(dim=1).mean()))
+    assert slopes[0] < slopes[1] < slopes[2]
