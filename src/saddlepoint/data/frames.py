@@ -1,8 +1,12 @@
-"""Tables of numbers as points: .csv, .tsv, .parquet, .feather and pandas, polars or pyarrow frames."""
+"""Tables in: .csv, .tsv, .parquet, .feather and pandas, polars or pyarrow frames.
+
+Plain numbers throughout are points; anything with text, categories, dates or missing cells is a table.
+"""
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +19,18 @@ import pyarrow as pa
 from saddlepoint.data.arrays import check_finite, one_per_row
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.reading import foreign_bytes, refuse_bomb
+from saddlepoint.data.table_opening import dataset_of_table, why_table
 from saddlepoint.data.tables import frame_of, read_as_written, read_table, table_suffix
 from saddlepoint.errors import InputError, nearest
 
 
-def open_table(path: Path, *, label: Any = None, group: Any = None) -> Dataset:
-    """Open a table file as points; a first line of numbers only is data, except 0, 1, 2, ... (names)."""
+def open_table(
+    path: Path, *, label: Any = None, group: Any = None, columns: Mapping[str, str] | None = None
+) -> Dataset:
+    """Open a table file; a first line of numbers only is data, except 0, 1, 2, ... (names).
+
+    columns: kinds of columns in place of those inferred; with them it is a table, whatever it holds.
+    """
     suffix = table_suffix(path) or path.suffix
     if suffix.endswith(".gz"):
         _refuse_gzip_bomb(path)
@@ -34,14 +44,36 @@ def open_table(path: Path, *, label: Any = None, group: Any = None) -> Dataset:
             # Arrow checks offsets and the encoding of texts only when asked; unchecked they crash later.
             pa.Table.from_pandas(frame).validate(full=True)
     form = suffix.removeprefix(".").removesuffix(".gz")
-    dataset = points_from_frame(frame, name=str(path), form=form, label=label, group=group)
-    return replace(dataset, name=path.name[: -len(suffix)], notes=notes)
+    dataset = _from_frame(frame, name=str(path), form=form, label=label, group=group, columns=columns)
+    return replace(dataset, name=path.name[: -len(suffix)], notes=(*notes, *dataset.notes))
 
 
-def open_frame(frame: Any, *, label: Any = None, group: Any = None) -> Dataset:
-    """Open a pandas, polars or pyarrow frame as points."""
-    dataset = points_from_frame(frame_of(frame), name="the table", form="frame", label=label, group=group)
+def open_frame(
+    frame: Any, *, label: Any = None, group: Any = None, columns: Mapping[str, str] | None = None
+) -> Dataset:
+    """Open a pandas, polars or pyarrow frame; columns as for `open_table`."""
+    dataset = _from_frame(
+        frame_of(frame), name="the table", form="frame", label=label, group=group, columns=columns
+    )
     return replace(dataset, name="table")
+
+
+def _from_frame(
+    frame: pd.DataFrame, *, name: str, form: str, label: Any, group: Any, columns: Mapping[str, str] | None
+) -> Dataset:
+    reason = why_table(frame, aside=(label, group))
+    if reason is None and columns is None:
+        return points_from_frame(frame, name=name, form=form, label=label, group=group)
+    return dataset_of_table(
+        frame,
+        name=name,
+        form=form,
+        labels=_aside(frame, label, name, "label"),
+        groups=_aside(frame, group, name, "group"),
+        aside=(label, group),
+        columns=columns,
+        reason=reason,
+    )
 
 
 def is_frame(source: Any) -> bool:

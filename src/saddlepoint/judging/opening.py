@@ -154,7 +154,7 @@ class Pair:
 
 def _open(source: Any, side: str) -> pd.DataFrame | Dataset | Array:
     if isinstance(source, Dataset):
-        return source
+        return source.rows if source.kind == "tables" else source
     if isinstance(source, str | os.PathLike):
         if table_suffix(source) is not None and Path(source).is_file():
             return read_as_written(source)[0]

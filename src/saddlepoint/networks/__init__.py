@@ -14,6 +14,7 @@ from saddlepoint.networks.dense import (
     ResidualDiscriminator,
     ResidualGenerator,
 )
+from saddlepoint.networks.heads import SpanDiscriminator, SpanGenerator
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "rectifier-generator": RectifierGenerator,
@@ -22,6 +23,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "residual-discriminator": ResidualDiscriminator,
     "chart-generator": ChartGenerator,
     "chart-discriminator": ChartDiscriminator,
+    "span-generator": SpanGenerator,
+    "span-discriminator": SpanDiscriminator,
 }
 
 
@@ -46,5 +49,7 @@ __all__ = [
     "RectifierGenerator",
     "ResidualDiscriminator",
     "ResidualGenerator",
+    "SpanDiscriminator",
+    "SpanGenerator",
     "build",
 ]
