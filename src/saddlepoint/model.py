@@ -105,7 +105,7 @@ class Model:
     def draw(
         self, n: int | None = None, *, noise: Any = None, given: Any = None, random_state: int
     ) -> tuple[Any, list[Any] | None]:
-        """Return decoded rows, points (n, d), pictures (n, H, W, C) or a frame, and the class of each where there are classes."""
+        """Return decoded rows, points (n, d), pictures (n, H, W, C) or a frame, and the class of each, if any."""
         z = self._noise_of(n, noise, random_state)
         codes = self.codes(len(z), given, random_state)
         rows = self.encoder.decode(self.generate(z, codes))

@@ -115,6 +115,8 @@ def test_every_network_is_built_again_from_its_description() -> None:
         "residual-discriminator": {"shape": [2]},
         "chart-generator": {"noise_width": 11, "charts": 3, "local_width": 2},
         "chart-discriminator": {"charts": 3, "local_width": 2},
+        "span-generator": {"noise_width": 9, "spans": [[3, True], [2, False], [0, True]]},
+        "span-discriminator": {"spans": [[3, True], [2, False], [0, True]]},
     }
     assert descriptions.keys() == NETWORKS.keys()
     for name, numbers in descriptions.items():

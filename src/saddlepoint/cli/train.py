@@ -69,7 +69,9 @@ def train(
     group: Annotated[str | None, typer.Option(help="Column whose groups are never torn by a split.")] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(help="Kind of a table's column in place of the inferred one, as age=integer; repeatable."),
+        typer.Option(
+            help="Kind of a table's column in place of the inferred one, as age=integer; repeatable."
+        ),
     ] = None,
     holdout: Annotated[
         str | None, typer.Option(help="File of held-out rows, in place of a split-off vault.")
@@ -112,7 +114,9 @@ def train(
         "seed": seed,
         "precision": precision,
     }
-    session = _session(source, out, given, rounds, minutes, label, group, column, holdout, device, resume, restart)
+    session = _session(
+        source, out, given, rounds, minutes, label, group, column, holdout, device, resume, restart
+    )
     from saddlepoint.cli.terminal import Progress
 
     try:
@@ -157,7 +161,9 @@ def _session(
     path = out or Path("runs") / run_name(source)
     columns = _kinds(column)
     if resume:
-        refuse_changes(RunFolder.open(path).settings(), source=source, label=label, group=group, columns=columns, **given)
+        refuse_changes(
+            RunFolder.open(path).settings(), source=source, label=label, group=group, columns=columns, **given
+        )
         return Session.resume(path)
     choices = Choices(rounds=rounds, minutes=minutes, **{k: v for k, v in given.items() if v is not None})
     return Session.start(

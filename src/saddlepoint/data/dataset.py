@@ -73,7 +73,9 @@ class Dataset:
         chosen = np.asarray(indices)
         return replace(
             self,
-            rows=self.rows.iloc[chosen].reset_index(drop=True) if self.kind == "tables" else self.rows[chosen],
+            rows=self.rows.iloc[chosen].reset_index(drop=True)
+            if self.kind == "tables"
+            else self.rows[chosen],
             labels=None if self.labels is None else self.labels[chosen],
             groups=None if self.groups is None else self.groups[chosen],
         )

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import numpy.typing as npt
 import torch
 
 from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.images import PicturesEncoder
 from saddlepoint.data.points import PointsEncoder
-from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.data.schema import infer
+from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import StoredFileError
 
 
@@ -55,7 +54,9 @@ def fit_encoder(dataset: Dataset, *, low: int = 0) -> PointsEncoder | PicturesEn
     return PointsEncoder.fit(dataset.rows, names=dataset.columns)
 
 
-def encoder_from_dict(stored: Mapping[str, Any]) -> PointsEncoder | ChartsEncoder | PicturesEncoder | TableEncoder:
+def encoder_from_dict(
+    stored: Mapping[str, Any],
+) -> PointsEncoder | ChartsEncoder | PicturesEncoder | TableEncoder:
     """Restore an encoder from what `to_dict` returned; StoredFileError if it is not one of ours."""
     kind = stored.get("kind") if isinstance(stored, Mapping) else None
     if kind == "points":

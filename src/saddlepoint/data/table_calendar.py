@@ -118,31 +118,43 @@ class DateCodec:
             return CategoryCodec.fit(column, cells)
         ticks, present = writing.ticks(plain, column.name)
         seen = ticks[present]
-        ends = {"first": int(seen.min()), "last": int(seen.max())}
+        first, last = int(seen.min()), int(seen.max())
         if since is not None:
             base, others = since
             away = ticks - base.writing.ticks(decoded(others), base.name)[0]
             levels = _levels("since", np.where(present, away, 0), present)
             return cls(
-                name=column.name, writing=writing, mode="since", parts={"since": levels}, fixed={}, since=base.name, **ends
+                name=column.name,
+                writing=writing,
+                mode="since",
+                parts={"since": levels},
+                fixed={},
+                since=base.name,
+                first=first,
+                last=last,
             )
         days = np.unique(seen // writing.ticks_a_day)
         mode = _mode(days, pa.types.is_time(plain.type))
-        parts, fixed = {}, {}
+        parts: dict[str, Counted] = {}
+        fixed: dict[str, int] = {}
         for part, values in _split(ticks, writing.ticks_a_day, mode).items():
             low, high = int(values[present].min()), int(values[present].max())
             if low == high and (parts or not (~present).any()):
                 fixed[part] = low
             else:
                 parts[part] = _levels(part, np.where(present, values, low), present)
-        return cls(name=column.name, writing=writing, mode=mode, parts=parts, fixed=fixed, **ends)
+        return cls(
+            name=column.name, writing=writing, mode=mode, parts=parts, fixed=fixed, first=first, last=last
+        )
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """Return the spans of the parts that vary."""
         return tuple(counted.levels.span for counted in self.parts.values())
 
-    def codes(self, cells: pa.ChunkedArray, others: pa.ChunkedArray | None = None, base: Writing | None = None) -> list[Codes]:
+    def codes(
+        self, cells: pa.ChunkedArray, others: pa.ChunkedArray | None = None, base: Writing | None = None
+    ) -> list[Codes]:
         """Return the level of each row for each part; others and base: the column that this one counts from."""
         ticks, present = self.writing.ticks(decoded(cells), self.name)
         if others is not None and base is not None:
@@ -172,7 +184,12 @@ class DateCodec:
     def describe(self) -> str:
         """Return in words how the dates are learnt."""
         written = self.writing.cells(np.array([self.first, self.last]), np.ones(2, dtype=bool)).to_pylist()
-        ways = {"time": "time of day", "days": "day and time", "weeks": "week, weekday and time", "months": "month"}
+        ways = {
+            "time": "time of day",
+            "days": "day and time",
+            "weeks": "week, weekday and time",
+            "months": "month",
+        }
         how = f"the time since {self.since}, never of the other sign" if self.since else ways[self.mode]
         return f"{written[0]} to {written[1]}, as {how}"
 
@@ -262,7 +279,9 @@ def _joined(values: Mapping[str, Any], a_day: int, mode: Mode, rows: int) -> Int
     if mode in ("time", "days"):
         days = whole["days"]
     elif mode == "months":
-        days = whole["months"].astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + whole["within"]
+        days = (
+            whole["months"].astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + whole["within"]
+        )
     else:
         days = whole["weeks"] * _EVERY_DAY + whole["weekday"]
     ticks: Integers = days * a_day + whole["time"]
@@ -272,7 +291,9 @@ def _joined(values: Mapping[str, Any], a_day: int, mode: Mode, rows: int) -> Int
 def _levels(part: str, values: Integers, present: Present) -> Counted:
     found = Counted.of(values, present)
     if found is None:
-        raise InputError("The dates of a column lie further apart than can be counted; leave it out or take it as text.")
+        raise InputError(
+            "The dates of a column lie further apart than can be counted; leave it out or take it as text."
+        )
     span = found.levels.span
     if part in ("weekday", "days") and len(span.counts) <= FEW_VALUES:
         span = Span(counts=span.counts, atoms=np.arange(len(span.counts)), nulls=span.nulls)

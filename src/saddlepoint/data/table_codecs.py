@@ -1,14 +1,14 @@
 """One column of a table as levels and back: categories and numbers; dates have a file of their own.
 
-A codec turns Arrow cells (n,) into one array of level numbers for each of its spans, and what the spans decode back
-into cells of the same Arrow type.
+A codec has `spans`; `codes` turns Arrow cells (n,) into one array of level numbers for each span (the number of levels
+where a cell is missing), and `cells` turns what the spans decoded back into cells of the same Arrow type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,28 +24,6 @@ from saddlepoint.errors import InputError, nearest
 Decoded = tuple[Integers, Integers, Floats]
 Codes = npt.NDArray[np.int32]
 _MOST_OFFERED = 50
-
-
-class Codec(Protocol):
-    """One column between Arrow cells and levels."""
-
-    name: str
-
-    @property
-    def spans(self) -> tuple[Span, ...]:
-        """The spans of the encoded columns that this column becomes."""
-
-    def codes(self, cells: pa.ChunkedArray) -> list[Codes]:
-        """Return the level of each row, for each span; the number of levels where the cell is missing."""
-
-    def cells(self, decoded: Sequence[Decoded]) -> pa.Array:
-        """Return the cells of what the spans decoded."""
-
-    def describe(self) -> str:
-        """Return in words how the column is learnt."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the codec as plain JSON values."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,15 +100,15 @@ class CategoryCodec:
         if self.dictionary is None or self.index is None:
             return plain
         indices = pc.index_in(plain, value_set=self.dictionary, skip_nulls=True)
-        return pa.DictionaryArray.from_arrays(
-            indices.cast(self.index), self.dictionary, ordered=self.ordered
-        )
+        return pa.DictionaryArray.from_arrays(indices.cast(self.index), self.dictionary, ordered=self.ordered)
 
     def describe(self) -> str:
         """Return in words how many entries there are."""
         rare = len(self.span.others)
         return f"{len(self.values):,} values" + (
-            f", {len(self.span.atoms)} with an entry of their own, {rare:,} rarer ones share a score" if rare else ""
+            f", {len(self.span.atoms)} with an entry of their own, {rare:,} rarer ones share a score"
+            if rare
+            else ""
         )
 
     def to_dict(self) -> dict[str, Any]:

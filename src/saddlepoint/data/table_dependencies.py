@@ -55,9 +55,7 @@ class Dependency:
         return cls(name=str(stored["name"]), of=str(stored["of"]), table=table)
 
 
-def find(
-    codes: Mapping[str, npt.NDArray[np.int32]], equal: Sequence[tuple[str, str]] = ()
-) -> dict[str, str]:
+def find(codes: Mapping[str, npt.NDArray[np.int32]], equal: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
     """Return {B: A} with B = f(A) in every row, of columns given as codes (n,), 0, 1, ...; no A is itself a B.
 
     equal: pairs (B, A) of columns that hold the same cells throughout, whatever their number of values.

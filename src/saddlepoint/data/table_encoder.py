@@ -22,7 +22,7 @@ import torch
 from saddlepoint.data.packing import packed_table, packed_values, unpacked_table, unpacked_values
 from saddlepoint.data.schema import Schema
 from saddlepoint.data.table_calendar import DateCodec, Writing, ordered_after
-from saddlepoint.data.table_codecs import CategoryCodec, Codec, Decoded, NumberCodec
+from saddlepoint.data.table_codecs import CategoryCodec, Decoded, NumberCodec
 from saddlepoint.data.table_columns import Column, decoded
 from saddlepoint.data.table_dependencies import Dependency, find, pairs_of
 from saddlepoint.data.table_identifiers import IdentifierCodec
@@ -30,6 +30,7 @@ from saddlepoint.data.table_matrix import cells_of
 from saddlepoint.data.table_spans import Span
 from saddlepoint.errors import InputError, StoredFileError
 
+Codec = CategoryCodec | NumberCodec | DateCodec | IdentifierCodec
 _CODECS: dict[str, Any] = {
     each.kind: each for each in (CategoryCodec, NumberCodec, DateCodec, IdentifierCodec)
 }
@@ -129,9 +130,9 @@ class TableEncoder:
             lows.append(low)
             highs.append(high)
             offset, begin = offset + span.entries, begin + len(entry)
-        flat = (torch.from_numpy(np.concatenate(each)) for each in (entries, lows, highs))
-        entry, low, high = flat
-        return torch.tensor(starts), entry, low.float(), high.float()
+        places = torch.from_numpy(np.concatenate(entries))
+        edges = [torch.from_numpy(np.concatenate(each)).float() for each in (lows, highs)]
+        return torch.tensor(starts), places, edges[0], edges[1]
 
     def compact(self, frame: pd.DataFrame) -> torch.Tensor:
         """Return the level of each row in each span, int32 (n, spans): what stays in memory.
@@ -141,7 +142,9 @@ class TableEncoder:
         """
         missing = [name for name in self.form.column_names if name not in frame.columns]
         if missing:
-            raise InputError(f"The table lacks column {missing[0]!r}; it needs {', '.join(self.form.column_names[:12])}.")
+            raise InputError(
+                f"The table lacks column {missing[0]!r}; it needs {', '.join(self.form.column_names[:12])}."
+            )
         columns: list[npt.NDArray[np.int32]] = []
         for codec in self.codecs:
             codes = self._codes(codec, frame)
@@ -205,7 +208,9 @@ class TableEncoder:
             cells[dependency.name] = dependency.cells(cells[dependency.of], kind)
         return pd.DataFrame(
             {
-                field.name: pd.Series(pd.arrays.ArrowExtensionArray(_cast(cells[field.name], field.type)), copy=False)
+                field.name: pd.Series(
+                    pd.arrays.ArrowExtensionArray(_cast(cells[field.name], field.type)), copy=False
+                )
                 for field in self.form.schema
             }
         )
@@ -213,7 +218,7 @@ class TableEncoder:
     def describe(self) -> list[tuple[str, str, str]]:
         """Return (name, kind, how it is learnt) for each column, in the table's order."""
         said = {codec.name: codec.describe() for codec in self.codecs}
-        said |= {name: "always the same, repeated" for name in self.constants}
+        said |= dict.fromkeys(self.constants, "always the same, repeated")
         said |= {each.name: f"a function of {each.of}, restored from it" for each in self.dependencies}
         return [(name, self.kinds[name], said[name]) for name in self.form.column_names]
 
@@ -239,7 +244,7 @@ class TableEncoder:
                 constants={name: unpacked_values(each) for name, each in stored["constants"].items()},
                 kinds={str(name): str(kind) for name, kind in stored["kinds"].items()},
             )
-        except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
             raise StoredFileError(f"the stored table encoder is damaged ({error!r}).") from None
 
     def _codes(self, codec: Codec, frame: pd.DataFrame) -> list[npt.NDArray[np.int32]]:

@@ -66,12 +66,18 @@ class IdentifierCodec:
         span = None
         if nulls:
             span = Span(counts=np.array([rows - nulls]), atoms=np.array([0]), nulls=nulls)
-        base = {"name": column.name, "type": str(plain.type), "span": span}
         words = plain.drop_null().to_pylist()
         if pa.types.is_integer(plain.type):
             low, high = min(words), max(words)
             gap = max(1.0, (high - low) / max(1, len(set(words)) - 1))
-            return cls(**base, seen=np.empty(0, np.uint64), largest=high, gap=gap)
+            return cls(
+                name=column.name,
+                type=str(plain.type),
+                span=span,
+                seen=np.empty(0, np.uint64),
+                largest=high,
+                gap=gap,
+            )
         if not (pa.types.is_string(plain.type) or pa.types.is_large_string(plain.type)):
             raise InputError(
                 f"Column {column.name!r} cannot be an identifier: it holds {plain.type}, and only texts and whole "
@@ -83,7 +89,8 @@ class IdentifierCodec:
                 f"{sum(map(len, words)) / len(words):,.0f} letters on average), which is not learnt: leave it out, or take "
                 f"its texts as they are with --column {column.name}=categorical."
             )
-        return cls(**base, templates=_templates(words), seen=np.unique([_hash(word) for word in words]))
+        seen = np.unique(np.array([_hash(word) for word in words], dtype=np.uint64))
+        return cls(name=column.name, type=str(plain.type), span=span, templates=_templates(words), seen=seen)
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -182,13 +189,17 @@ def _templates(words: Sequence[str]) -> tuple[tuple[str, tuple[str | None, ...],
     groups: dict[str, list[str]] = {}
     for word in words:
         groups.setdefault("".join(_class(sign, digit) for sign in word), []).append(word)
-    common = Counter({template: len(of_it) for template, of_it in groups.items()}).most_common(_MOST_TEMPLATES)
+    common = Counter({template: len(of_it) for template, of_it in groups.items()}).most_common(
+        _MOST_TEMPLATES
+    )
     found = []
     for template, often in common:
         places: list[str | None] = []
         for at, sign in enumerate(template):
             taken = sorted({word[at] for word in groups[template]})
-            if sign == "\x00":  # neither digit nor letter of the alphabet: as it stands in the first such text
+            if (
+                sign == "\x00"
+            ):  # neither digit nor letter of the alphabet: as it stands in the first such text
                 places.append("".join(taken) if often >= _ENOUGH else taken[0])
             else:
                 places.append("".join(taken) if often >= _ENOUGH else None)

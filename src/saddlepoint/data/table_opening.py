@@ -70,7 +70,12 @@ def dataset_of_table(
     schema = infer(kept, columns, name=name)
     for column in schema.columns:
         _refuse_infinite(decoded(cells_of(kept, column.name)), column.name, name)
-    notes = (f"learnt as a table, for {reason}",) if reason else ()
+    notes = [f"learnt as a table, for {reason}"] if reason else []
+    notes += [
+        f"column {column.name!r}: {column.reason.partition('; ')[2]}; it is learnt as {column.kind}"
+        for column in schema.columns
+        if "; " in column.reason
+    ]
     return Dataset(
         name=name,
         kind="tables",
@@ -82,7 +87,7 @@ def dataset_of_table(
         form=form,
         shape=(kept.shape[1],),
         dtype="table",
-        notes=notes,
+        notes=tuple(notes),
         schema=schema,
     )
 

@@ -59,7 +59,9 @@ class Span:
     @classmethod
     def of_categories(cls, counts: Integers, nulls: int) -> Span:
         """Return the span of categories that occur so often."""
-        most = np.argsort(-counts, kind="stable")[: MOST_ENTRIES if len(counts) <= MOST_ENTRIES else MOST_ENTRIES - 1]
+        most = np.argsort(-counts, kind="stable")[
+            : MOST_ENTRIES if len(counts) <= MOST_ENTRIES else MOST_ENTRIES - 1
+        ]
         return cls(counts=counts, atoms=np.sort(most), nulls=nulls)
 
     @cached_property

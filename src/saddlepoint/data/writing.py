@@ -52,7 +52,7 @@ def check_target(path: Path, kind: str) -> None:
 def write_samples(path: Path, rows: Any, like: Dataset, *, classes: Array | None = None) -> str:
     """Write decoded rows to a file whose suffix says the form, and return in words what was written.
 
-    rows are points (n, d), pictures (n, H, W, C) or the frame of a table; like is a data set of the same form (it may be empty);
+    rows are points (n, d), pictures (n, H, W, C) or a table's frame; like is a data set of the same form (it may be empty);
     classes, (n,), are written beside them (a column, a key `labels`, sub-folders). In a grid, pictures with a side below
     32 pixels are enlarged by a whole factor, so that the grid's shorter side has at least 400; single pictures never are.
 
@@ -109,7 +109,9 @@ def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None) ->
 
 def _class_name(frame: Any) -> str:
     """Return a name for the column of classes that the frame has not."""
-    return next(name for name in ("class", *(f"class_{i}" for i in range(1, 10**6))) if name not in frame.columns)
+    return next(
+        name for name in ("class", *(f"class_{i}" for i in range(1, 10**6))) if name not in frame.columns
+    )
 
 
 def _write_frame(path: Path, frame: Any) -> None:

@@ -86,7 +86,9 @@ class Fit:
         )
         self.save_seconds = save_seconds
         self.looks = Looks.about(monitor, plan.settings.horizon) if self.share.rank == 0 else None
-        self._strips = planned_looks(plan.settings.horizon) if strip and train.kind != "tables" else frozenset()
+        self._strips = (
+            planned_looks(plan.settings.horizon) if strip and train.kind != "tables" else frozenset()
+        )
         self._records_every = max(1, plan.settings.horizon // _RECORDS_KEPT)
 
     @property

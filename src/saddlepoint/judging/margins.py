@@ -31,8 +31,8 @@ def pair_variations(
     codes, sizes = _binned(real, fake, categorical, PAIR_BINS)
     found = []
     for first, second in list(combinations(range(len(sizes)), 2))[:most]:
-        joint = [side[:, first] * int(sizes[second]) + side[:, second] for side in codes]
-        found.append((first, second, _distance(*joint, int(sizes[first] * sizes[second]))))
+        one, other = (side[:, first] * int(sizes[second]) + side[:, second] for side in codes)
+        found.append((first, second, _distance(one, other, int(sizes[first] * sizes[second]))))
     return sorted(found, key=lambda each: -each[2])
 
 

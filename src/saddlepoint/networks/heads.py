@@ -71,7 +71,9 @@ class SpanHeads(nn.Module):
         if not self.scores:
             return entries
         fixed = entries @ (self.fixed * self.entry_scores[:, None]).to(raw.dtype)
-        return torch.cat([entries, fixed + (entries @ self.free.to(raw.dtype) + self.always.to(raw.dtype)) * scores], 1)
+        return torch.cat(
+            [entries, fixed + (entries @ self.free.to(raw.dtype) + self.always.to(raw.dtype)) * scores], 1
+        )
 
     def _chosen(self, logits: Tensor, noise: Tensor) -> Tensor:
         gumbel = -torch.log(-torch.log(torch.special.ndtr(noise.clamp(-_FARTHEST, _FARTHEST))))
@@ -132,14 +134,17 @@ class SpanDiscriminator(nn.Module):
     uniforms = 0
 
     def __init__(
-        self, *, spans: Sequence[tuple[int, bool]], width: int = 128, layers: int = 2, condition_width: int = 0
+        self,
+        *,
+        spans: Sequence[tuple[int, bool]],
+        width: int = 128,
+        layers: int = 2,
+        condition_width: int = 0,
     ) -> None:
         super().__init__()
         self.condition_width = condition_width
         inputs = sum(entries + bool(scored) for entries, scored in spans) + condition_width
-        self.layers = nn.ModuleList(
-            nn.Linear(each, width) for each in [inputs, *[width] * (layers - 1)]
-        )
+        self.layers = nn.ModuleList(nn.Linear(each, width) for each in [inputs, *[width] * (layers - 1)])
         self.logit = nn.Linear(width, 1)
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:

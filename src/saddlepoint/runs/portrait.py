@@ -155,7 +155,7 @@ def _along_lines(model: Model) -> np.ndarray[Any, Any]:
     given = None
     if model.classes is not None:
         given = [model.classes[row % len(model.classes)] for row in range(_LINES) for _ in range(_STEPS)]
-    rows = model.draw(noise=z.flatten(0, 1).numpy(), given=given, random_state=_SEED)[0]
+    rows = np.asarray(model.draw(noise=z.flatten(0, 1).numpy(), given=given, random_state=_SEED)[0])
     return rows.reshape(_LINES, _STEPS, *rows.shape[1:])
 
 

@@ -188,7 +188,10 @@ def told(encoder: Encoder) -> list[str]:
     said = [f"  {name:{min(wide, 28)}}  {kind:11}  {how}" for name, kind, how in lines[:_MOST_LINES]]
     if len(lines) > _MOST_LINES:
         said.append(f"  ... and {len(lines) - _MOST_LINES} more columns")
-    return ["columns, as inferred (another kind: --column NAME=KIND, one of " + ", ".join(KINDS) + "):", *said]
+    return [
+        "columns, as inferred (another kind: --column NAME=KIND, one of " + ", ".join(KINDS) + "):",
+        *said,
+    ]
 
 
 def join_ranks(device: str | None) -> None:

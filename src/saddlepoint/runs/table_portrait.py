@@ -37,8 +37,8 @@ def compare(model: Model, train: Dataset) -> TablePortrait | None:
         real = real.iloc[np.sort(compute.numpy_stream(SEED, "shown").permutation(len(real))[:_ROWS])]
     samples = model.draw(_ROWS, random_state=SEED)[0]
     encoder = model.encoder
-    told = {name: kind for name, kind in encoder.kinds.items()} if isinstance(encoder, TableEncoder) else {}
-    schema = infer(real, {name: kind for name, kind in told.items() if kind != "constant"}, name="the table")
+    kinds = encoder.kinds if isinstance(encoder, TableEncoder) else {}
+    schema = infer(real, {name: kind for name, kind in kinds.items() if kind != "constant"})
     first, second = schema.matrices(real.reset_index(drop=True), samples)
     if first.values.shape[1] == 0:
         return None
