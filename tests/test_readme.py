@@ -47,6 +47,16 @@ def desk(tmp_path_factory):
     for name, rows in (("points", 1500), ("table", 1500), ("fake", 1500)):
         lines = (f"{a:.6f},{b:.6f}" for a, b in random.normal(size=(rows, 2)))
         (folder / f"{name}.csv").write_text("x,y\n" + "\n".join(lines) + "\n")
+    for name in ("adult", "adult_test"):
+        lines = (
+            f"{age},{word},{n}"
+            for age, word, n in zip(
+                random.integers(17, 90, 400),
+                random.choice(["Bachelors", "HS-grad"], 400),
+                random.integers(1, 16, 400),
+            )
+        )
+        (folder / f"{name}.csv").write_text("age,education,education-num\n" + "\n".join(lines) + "\n")
     return folder
 
 

@@ -52,5 +52,5 @@ def test_capacity_is_one_dial() -> None:
 
 
 def test_a_recipe_for_another_kind_is_refused() -> None:
-    with pytest.raises(InputError, match="'modern' is for points and pictures, not for tables"):
-        recipes.choose("modern", "tables")
+    with pytest.raises(InputError, match="'goodfellow2014' is for points and pictures, not for tables"):
+        recipes.choose("goodfellow2014", "tables")

@@ -29,6 +29,8 @@ from saddlepoint.data.frames import is_frame
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.sources import open_source
 from saddlepoint.data.splits import refuse_large_batch
+from saddlepoint.data.table_form import TableForm
+from saddlepoint.data.tables import frame_of
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting import Choices, Event, Played, Preparation, Stopped, prepare
 from saddlepoint.judging.parzen import choose_sigma, log_density
@@ -67,6 +69,9 @@ class GAN(DensityMixin, BaseEstimator):
         Of the networks and the game.
     device : str, optional
         "cpu", "cuda", ...; a GPU where there is one.
+    columns : dict of str to str, optional
+        Kinds of a frame's columns in place of those inferred, such as {"age": "integer"}: numeric, integer, boolean,
+        categorical, date-time, identifier, constant. A frame of plain numbers is then learnt as a table too.
     verbose : bool, default=False
         Print what the fit does: a line when it begins, one every few seconds, and one when it stops.
     random_state : int, RandomState instance or None, default=None
@@ -116,6 +121,7 @@ class GAN(DensityMixin, BaseEstimator):
         batch: int | None = None,
         precision: str = "float32",
         device: str | None = None,
+        columns: dict[str, str] | None = None,
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -128,6 +134,7 @@ class GAN(DensityMixin, BaseEstimator):
         self.batch = batch
         self.precision = precision
         self.device = device
+        self.columns = columns
         self.verbose = verbose
         self.random_state = random_state
 
@@ -137,7 +144,8 @@ class GAN(DensityMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), frame, or pictures
-            Numbers, as an array or a pandas, polars or pyarrow frame; or pictures, an array of shape (n_samples, H, W),
+            Numbers, as an array or a pandas, polars or pyarrow frame; a frame with text, categories, dates or missing
+            cells, which is learnt column by column; or pictures, an array of shape (n_samples, H, W),
             (n_samples, H, W, C) or (n_samples, C, H, W): whole grey levels 0..255 or fractions in [0, 1].
         y : array-like of shape (n_samples,), optional
             Classes to condition on.
@@ -256,8 +264,9 @@ class GAN(DensityMixin, BaseEstimator):
         InputError (a ValueError)
             The model makes pictures, where this number says nothing.
         """
-        rows = self._rows(X)
+        check_is_fitted(self, "model_")
         samples, sigma, volume = self._parzen
+        rows = self._rows(X)
         return log_density(self._encoded(rows), samples, sigma) - volume
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -297,7 +306,9 @@ class GAN(DensityMixin, BaseEstimator):
                 f"X is the name {os.fspath(X)!r}; give the rows themselves: read the file first, for example with "
                 f"pandas.read_csv({os.fspath(X)!r}), or run `saddlepoint train {os.fspath(X)}`."
             )
-        self._frame: FrameForm | None = None
+        self._frame: FrameForm | TableForm | None = None
+        if self.columns is not None and not is_frame(X):
+            raise InputError("columns= names the kinds of a frame's columns; X is no frame, so leave it out.")
         if _is_pictures(X):
             dataset = open_source(np.asarray(X), label=y, group=groups, name="X")
             self.__dict__.pop("feature_names_in_", None)
@@ -308,16 +319,22 @@ class GAN(DensityMixin, BaseEstimator):
         if not is_frame(X):
             values = validate_data(self, X, ensure_min_samples=2, dtype="numeric")
             return open_source(values, label=y, group=groups, name="X")
-        dataset = open_source(X, label=y, group=groups, name="X")  # names the column that cannot be learnt
+        dataset = open_source(X, label=y, group=groups, name="X", columns=self.columns)
+        if dataset.kind == "tables":
+            validate_data(self, X, skip_check_array=True)
+            self._frame = TableForm.of(X)
+            return dataset
         validate_data(self, X, ensure_min_samples=2, dtype="numeric")
         self._frame = FrameForm.of(X, dtypes=dataset.dtypes or ())
         return dataset
 
-    def _rows(self, X: Any) -> np.ndarray[Any, Any]:
+    def _rows(self, X: Any) -> Any:
         check_is_fitted(self, "model_")
         like = self.model_.like
+        if like.kind == "tables":
+            return frame_of(X, name="X")
         if like.kind == "pictures":
-            return open_source(np.asarray(X), levels=like.levels, name="X").rows
+            return np.asarray(open_source(np.asarray(X), levels=like.levels, name="X").rows)
         return np.asarray(validate_data(self, X, reset=False, dtype="numeric"))
 
     def _encoded(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -330,6 +347,11 @@ class GAN(DensityMixin, BaseEstimator):
         """Encoded samples, the window, and the log-volume by which encoding shrinks the space."""
         encoder = self.model_.encoder
         points = encoder.points if isinstance(encoder, ChartsEncoder) else encoder
+        if encoder.kind == "tables":
+            raise InputError(
+                "A Parzen log-density needs distances, which categories have not, so there is no score of a table; compare "
+                "samples with saddlepoint.judge, or use decision_function."
+            )
         if not isinstance(points, PointsEncoder):
             raise InputError(
                 "A Parzen log-density of pictures says nothing about them, so there is no score; compare samples with "
@@ -371,7 +393,10 @@ def load(path: str | os.PathLike[str]) -> GAN:
     gan.n_features_in_ = int(np.prod(like.rows.shape[1:]))
     if like.columns is not None:
         gan.feature_names_in_ = np.asarray(like.columns, dtype=object)
-        gan._frame = FrameForm(library="pandas", columns=like.columns, dtypes=like.dtypes or ())
+        if like.kind == "tables":
+            gan._frame = TableForm.of(like.rows)
+        else:
+            gan._frame = FrameForm(library="pandas", columns=like.columns, dtypes=like.dtypes or ())
     if (folder / "estimator.json").is_file():
         _restore(gan, folder / "estimator.json")
     return gan
@@ -383,10 +408,15 @@ def _restore(gan: GAN, path: Path) -> None:
         gan.set_params(**stored["parameters"])
         gan.records_, gan.stop_reason_ = stored["records"], stored["stop_reason"]
         gan.splits_, gan._sigma = stored["splits"], stored["sigma"]
-        gan._frame = None if stored["frame"] is None else FrameForm.from_dict(stored["frame"])
+        frame = stored["frame"]
+        form = TableForm if frame is not None and "arrow" in frame else FrameForm
+        gan._frame = None if frame is None else form.from_dict(frame)
     except (OSError, ValueError, KeyError, TypeError, StoredFileError) as error:
         raise StoredFileError(f"{path} cannot be read ({error}).") from error
-    if gan._frame is None or not all(isinstance(label, str) for label in gan._frame.columns):
+    named = isinstance(gan._frame, TableForm) or (
+        gan._frame is not None and all(isinstance(label, str) for label in gan._frame.columns)
+    )
+    if not named:
         gan.__dict__.pop("feature_names_in_", None)
 
 

@@ -88,7 +88,7 @@ class Model:
         noise: Any = None,
         given: Any = None,
         random_state: int | None = None,
-    ) -> np.ndarray[Any, Any]:
+    ) -> Any:
         """Return n rows from p_g in the form of the training data.
 
         noise, (n, noise_width), stands in place of a draw; given is one class for all rows or one a row, without it
@@ -104,8 +104,8 @@ class Model:
 
     def draw(
         self, n: int | None = None, *, noise: Any = None, given: Any = None, random_state: int
-    ) -> tuple[np.ndarray[Any, Any], list[Any] | None]:
-        """Return decoded rows, points (n, d) or pictures (n, H, W, C), and the class of each where there are classes."""
+    ) -> tuple[Any, list[Any] | None]:
+        """Return decoded rows, points (n, d), pictures (n, H, W, C) or a frame, and the class of each, if any."""
         z = self._noise_of(n, noise, random_state)
         codes = self.codes(len(z), given, random_state)
         rows = self.encoder.decode(self.generate(z, codes))
@@ -151,7 +151,7 @@ class Model:
         Raises:
             InputError: rows of another shape, or a condition is needed and not given.
         """
-        encoded = self.encoder.encode(np.asarray(rows))
+        encoded = self.encoder.encode(rows if self.encoder.kind == "tables" else np.asarray(rows))
         if self.classes is not None and given is None:
             raise InputError("This model learnt rows together with their class; give the class of each row.")
         codes = None if self.classes is None else self.codes(len(encoded), given, 0)

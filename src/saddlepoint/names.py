@@ -1,6 +1,6 @@
 """The names that `--help`, messages and the code share. No torch is loaded here."""
 
-KINDS = ("points", "pictures")
+KINDS = ("points", "pictures", "tables")
 RECIPES = ("auto", "goodfellow2014", "modern")
 STARTS = ("auto", "charts", "learned", "plain")
 CAPACITIES = ("small", "medium", "large")

@@ -18,15 +18,16 @@ from saddlepoint.names import CAPACITIES, RECIPES, STARTS
 from saddlepoint.networks import ChartGenerator
 from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule, Settings
 
-Kind = Literal["points", "pictures"]
+Kind = Literal["points", "pictures", "tables"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
     """What a recipe may know of the data: kind, shape of an encoded row, rows to train on, width of the condition.
 
-    start is where the generator begins; charts is how many charts an encoded row begins with (0 for start "plain").
-    finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`).
+    start is where the generator begins; charts is how many charts an encoded row begins with (0 for start "plain");
+    finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`);
+    spans are those of a table's row, (one-hot entries, scored) each.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Data:
     start: str = "plain"
     charts: int = 0
     finest: float = 1.0
+    spans: Sequence[tuple[int, bool]] = ()
 
     @property
     def width(self) -> int:
@@ -122,6 +124,8 @@ def _goodfellow2014(data: Data, chosen: dict[str, Any]) -> Plan:
 def _modern(data: Data, chosen: dict[str, Any]) -> Plan:
     if data.kind == "pictures":
         return _modern_pictures(data, chosen)
+    if data.kind == "tables":
+        return _modern_tables(data, chosen)
     return _modern_plain(data, chosen) if data.charts == 0 else _modern_in_charts(data, chosen)
 
 
@@ -174,6 +178,33 @@ def _modern_in_charts(data: Data, chosen: dict[str, Any]) -> Plan:
         generator={"name": "chart-generator", "noise_width": noise_width, **both},
         discriminator={"name": "chart-discriminator", **both},
         settings=_modern_settings(rate=2e-3, gamma=gamma, noise_width=noise_width, horizon=horizon),
+    )
+
+
+def _modern_tables(data: Data, chosen: dict[str, Any]) -> Plan:
+    """Rows of spans: one-hot entries and normal scores, all of scale 1, so that a penalty of weight 1 fits any table."""
+    width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]]
+    # Many rounds of a narrow pair at a high rate beat fewer of a wide one (Adult, 20 variants at equal time).
+    rate = Schedule(start=4e-3, end=8e-5, shape="cosine")
+    gamma = Schedule(start=1.0)
+    entries = sum(size for size, _ in data.spans)
+    noise_width = 128 + entries
+    spans = [[size, scored] for size, scored in data.spans]
+    both = {"spans": spans, "width": width, "condition_width": data.condition_width}
+    return Plan(
+        recipe="modern",
+        generator={"name": "span-generator", "noise_width": noise_width, "blocks": 2, **both},
+        discriminator={"name": "span-discriminator", "layers": 2, **both},
+        settings=Settings(
+            objective="relativistic",
+            batch=min(500, data.rows),
+            noise_width=noise_width,
+            penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
+            discriminator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
+            generator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
+            average=0.1,
+            horizon=4000,
+        ),
     )
 
 
@@ -230,7 +261,7 @@ _RECIPES: dict[str, Recipe] = {
     "modern": Recipe(
         name="modern",
         summary="residual perceptrons, relativistic objective, R1 and R2 penalties, average of G",
-        kinds=("points", "pictures"),
+        kinds=("points", "pictures", "tables"),
         plan=_modern,
     ),
 }

@@ -137,31 +137,33 @@ CASES = {
         "{tmp}/some.csv holds a header line but no rows; a table needs at least one row.",
     ),
     "one row": (written("some.csv", "a,b\n1,2\n"), "{tmp}/some.csv holds one row; at least 2 are needed"),
-    "text in a column of numbers": (
-        written("some.csv", "a,b\n1,2\n3,oops\n5,?\n"),
-        "column 'b' of {tmp}/some.csv holds text, first 'oops' in row 2 (2 of 3 cells); only "
-        "numbers can be learnt here",
-    ),
-    "numbers written as text": (
-        written("some.csv", "zip,b\n00501,2\n01234,4\n"),
-        "column 'zip' of {tmp}/some.csv holds text, first '00501' in row 1 (numbers written as text)",
-    ),
-    "missing cells": (
-        written("some.csv", "a,b\n1,2\nNA,3\n5,\n7,8\nnan,NaN\n"),
-        "{tmp}/some.csv has 4 cells missing (empty, NA or NaN), first in row 2 column 'a', row 3 "
-        "column 'b', row 5 column 'a'; fill them in",
-    ),
     "infinity in a table": (
         written("some.csv", "a,b\n1,2\n2,inf\n5,-inf\n"),
         "column 'b' of {tmp}/some.csv has 2 infinite cells, first in row 2; fill in or leave out these rows.",
     ),
-    "a column that is empty": (
-        written("some.csv", "a,b\n1,\n2,\n"),
-        "column 'b' of {tmp}/some.csv is empty in all 2 rows; leave it out.",
+    "infinity beside text": (
+        written("some.csv", "a,b\nx,2\ny,inf\nz,-inf\n"),
+        "column 'b' of {tmp}/some.csv has 2 infinite cells, first in row 2; fill in or leave out these rows.",
     ),
-    "dates": (
-        lambda tmp: pd.DataFrame({"a": [1, 2], "when": pd.to_datetime(["2020-01-01", "2021-01-01"])}),
-        "column 'when' of the table holds dates; only numbers can be learnt here, leave it out.",
+    "one row of text": (
+        written("some.csv", "a,b\nx,2\n"),
+        "{tmp}/some.csv holds one row; at least 2 are needed",
+    ),
+    "a kind for no column": (
+        lambda tmp: (written("some.csv", "age,b\n1,x\n2,y\n")(tmp), {"columns": {"aeg": "integer"}}),
+        "{tmp}/some.csv has no column 'aeg', did you mean 'age'?",
+    ),
+    "no such kind": (
+        lambda tmp: (written("some.csv", "age,b\n1,x\n2,y\n")(tmp), {"columns": {"age": "intger"}}),
+        "There is no kind 'intger' for column 'age', did you mean 'integer'?",
+    ),
+    "a kind that does not fit": (
+        lambda tmp: (written("some.csv", "age,b\n1,x\n2,y\n")(tmp), {"columns": {"b": "integer"}}),
+        "Column 'b' of {tmp}/some.csv should hold numbers, but row 1 holds 'x'",
+    ),
+    "kinds of what is no table": (
+        lambda tmp: (np.ones((3, 2)), {"columns": {"b": "integer"}}),
+        "array is no table; columns={'b': 'integer'} cannot be given with it.",
     ),
     "a ragged table": (
         written("some.csv", "a,b\n1,2\n3,4,5\n"),

@@ -60,7 +60,8 @@ def test_either_kind_is_restored_from_json(source):
 def test_an_unknown_kind_is_named(stored):
     kind = stored.get("kind") if isinstance(stored, dict) else None
     with pytest.raises(
-        StoredFileError, match=f"of kind {kind!r}; this version knows 'points', 'charts' and 'pictures'"
+        StoredFileError,
+        match=f"of kind {kind!r}; this version knows 'points', 'charts', 'pictures' and 'tables'",
     ):
         encoder_from_dict(stored)
 

@@ -27,8 +27,8 @@ def train(
     source: Annotated[
         str,
         typer.Argument(
-            help="`digits`, a .npy, .npz, .csv, .tsv, .parquet or idx file, or a folder or .zip of pictures. Tables hold "
-            "numbers only: no text, dates or missing cells yet (leave such columns out, or make one the --label)."
+            help="`digits`, a .npy, .npz, .csv, .tsv, .parquet, .feather or idx file, or a folder or .zip of pictures. "
+            "Tables of plain numbers are learnt as points, all others column by column."
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if left out.")] = None,
@@ -67,6 +67,12 @@ def train(
         ),
     ] = None,
     group: Annotated[str | None, typer.Option(help="Column whose groups are never torn by a split.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Kind of a table's column in place of the inferred one, as age=integer; repeatable."
+        ),
+    ] = None,
     holdout: Annotated[
         str | None, typer.Option(help="File of held-out rows, in place of a split-off vault.")
     ] = None,
@@ -90,6 +96,8 @@ def train(
 
     - `saddlepoint train points.csv --minutes 2 --out runs/points`
 
+    - `saddlepoint train adult.csv` (a table: text, categories, dates and missing cells)
+
     - `saddlepoint train digits --label class` (then `saddlepoint sample runs/digits -n 20 --given class=7 ...`)
 
     - `saddlepoint train digits --resume`
@@ -106,7 +114,9 @@ def train(
         "seed": seed,
         "precision": precision,
     }
-    session = _session(source, out, given, rounds, minutes, label, group, holdout, device, resume, restart)
+    session = _session(
+        source, out, given, rounds, minutes, label, group, column, holdout, device, resume, restart
+    )
     from saddlepoint.cli.terminal import Progress
 
     try:
@@ -135,6 +145,7 @@ def _session(
     minutes: float | None,
     label: str | None,
     group: str | None,
+    column: list[str] | None,
     holdout: str | None,
     device: str | None,
     resume: bool,
@@ -148,17 +159,33 @@ def _session(
     if resume and restart:
         raise InputError("--resume goes on with a run and --restart begins it again: give one of them.")
     path = out or Path("runs") / run_name(source)
+    columns = _kinds(column)
     if resume:
-        refuse_changes(RunFolder.open(path).settings(), source=source, label=label, group=group, **given)
+        refuse_changes(
+            RunFolder.open(path).settings(), source=source, label=label, group=group, columns=columns, **given
+        )
         return Session.resume(path)
     choices = Choices(rounds=rounds, minutes=minutes, **{k: v for k, v in given.items() if v is not None})
     return Session.start(
         path,
-        Source(data=source, holdout=holdout, label=label, group=group),
+        Source(data=source, holdout=holdout, label=label, group=group, columns=columns),
         choices,
         device=device,
         restart=restart,
     )
+
+
+def _kinds(given: list[str] | None) -> dict[str, str] | None:
+    """Return {column: kind} of options written NAME=KIND; None without any."""
+    from saddlepoint.errors import InputError
+
+    found = {}
+    for each in given or []:
+        name, equals, kind = each.rpartition("=")
+        if not equals or not name:
+            raise InputError(f"--column {each!r} is not understood; write NAME=KIND, such as age=integer.")
+        found[name] = kind
+    return found or None
 
 
 def run_name(source: str) -> str:

@@ -9,9 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from saddlepoint.data.schema import Schema
+from saddlepoint.data.table_rows import codes_of, digest_of
 from saddlepoint.errors import InputError
 
-Kind = Literal["points", "pictures"]
+Kind = Literal["points", "pictures", "tables"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,8 +22,8 @@ class Dataset:
 
     Attributes:
         name: a short name ("digits", "mnist").
-        kind: "points" or "pictures".
-        rows: points (n, d) in the dtype given; pictures (n, H, W, C) uint8.
+        kind: "points", "pictures" or "tables".
+        rows: points (n, d) in the dtype given; pictures (n, H, W, C) uint8; a table's pandas frame of Arrow-backed columns.
         labels: (n,) class of each row, or None.
         columns: names of the d columns, or None.
         dtypes: dtype name of each column as it came (tables only), so that whole columns are written as such.
@@ -31,12 +33,13 @@ class Dataset:
         shape: shape of one row as it came, e.g. () for a 1-D array or (28, 28).
         dtype: dtype name of the rows as they came.
         fractions: True if grey levels came as fractions in [0, 1].
+        schema: kinds of a table's columns, inferred or told.
         notes: what was inferred while opening, one sentence each, to be said to the user.
     """
 
     name: str
     kind: Kind
-    rows: npt.NDArray[Any]
+    rows: Any
     labels: npt.NDArray[Any] | None = None
     columns: tuple[str, ...] | None = None
     dtypes: tuple[str, ...] | None = None
@@ -47,6 +50,7 @@ class Dataset:
     dtype: str
     fractions: bool = False
     notes: tuple[str, ...] = ()
+    schema: Schema | None = None
 
     def __post_init__(self) -> None:
         for word, values in (("labels", self.labels), ("groups", self.groups)):
@@ -69,17 +73,21 @@ class Dataset:
         chosen = np.asarray(indices)
         return replace(
             self,
-            rows=self.rows[chosen],
+            rows=self.rows.iloc[chosen].reset_index(drop=True)
+            if self.kind == "tables"
+            else self.rows[chosen],
             labels=None if self.labels is None else self.labels[chosen],
             groups=None if self.groups is None else self.groups[chosen],
         )
 
-    def as_came(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def as_came(self, rows: Any) -> Any:
         """Return decoded rows, points (m, d) or pictures (m, H, W, C), in the shape and dtype that came in.
 
         A 1-D array comes back 1-D, (H, W) pictures lose the channel axis, channels-first pictures get theirs
-        back in front, and fractions of 1 are fractions again.
+        back in front, and fractions of 1 are fractions again. The frame of a table is returned as it is.
         """
+        if self.kind == "tables":
+            return rows
         if self.kind == "points":
             return rows.reshape(len(rows), *self.shape) if self.shape == () else rows
         if len(self.shape) == 3 and self.shape != rows.shape[1:]:
@@ -89,10 +97,16 @@ class Dataset:
             return (rows / self.levels).astype(self.dtype)
         return rows.astype(self.dtype)
 
+    def identities(self) -> npt.NDArray[Any]:
+        """Return rows that are the same numbers wherever rows are the same: of a table codes, else the rows themselves."""
+        return codes_of(self.rows) if self.kind == "tables" else np.asarray(self.rows)
+
     def fingerprint(self) -> str:
         """Return the sha256 (hex) over dtype, shape and bytes of the rows and of the labels."""
         digest = hashlib.sha256()
-        for values in (self.rows, self.labels):
+        if self.kind == "tables":
+            digest.update(digest_of(self.rows))
+        for values in (self.labels,) if self.kind == "tables" else (self.rows, self.labels):
             if values is None:
                 digest.update(b"none")
                 continue
@@ -109,6 +123,8 @@ class Dataset:
             height, width, channels = self.rows.shape[1:]
             text = f"{_count(len(self), 'picture')} of {height} x {width}, {_count(channels, 'channel')}"
             text += f", {self.levels + 1} levels"
+        elif self.kind == "tables":
+            text = f"{_count(len(self), 'row')} of {_count(self.rows.shape[1], 'column')}, a table"
         else:
             text = f"{_count(len(self), 'row')} of {_count(self.rows.shape[1], 'column')}, {self.dtype}"
         if self.labels is not None:

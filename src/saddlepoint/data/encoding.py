@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import numpy.typing as npt
 import torch
 
 from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.images import PicturesEncoder
 from saddlepoint.data.points import PointsEncoder
+from saddlepoint.data.schema import infer
+from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import StoredFileError
 
 
@@ -24,7 +25,7 @@ class Encoder(Protocol):
 
     @property
     def kind(self) -> str:
-        """Return "points" or "pictures"."""
+        """Return "points", "pictures" or "tables"."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -34,24 +35,28 @@ class Encoder(Protocol):
     def mean_encoded(self) -> torch.Tensor:
         """Return the mean of the encoded rows, a float32 tensor of shape `shape`, for output biases."""
 
-    def encode(self, rows: npt.NDArray[Any], *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    def encode(self, rows: Any, *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Return the rows as a tensor (n, *shape)."""
 
-    def decode(self, encoded: torch.Tensor) -> npt.NDArray[Any]:
-        """Return an encoded tensor (n, *shape) as rows in the original dtype."""
+    def decode(self, encoded: torch.Tensor) -> Any:
+        """Return an encoded tensor (n, *shape) as rows in the original dtype; a table as a frame."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything needed to restore the encoder, ready for JSON."""
 
 
-def fit_encoder(dataset: Dataset, *, low: int = 0) -> PointsEncoder | PicturesEncoder:
+def fit_encoder(dataset: Dataset, *, low: int = 0) -> PointsEncoder | PicturesEncoder | TableEncoder:
     """Fit the encoder of the dataset's kind; `low` (0 or -1) is where black lies in encoded pictures."""
     if dataset.kind == "pictures":
         return PicturesEncoder.fit(dataset.rows, levels=dataset.levels, low=low)
+    if dataset.kind == "tables":
+        return TableEncoder.fit(dataset.rows, dataset.schema or infer(dataset.rows, name=dataset.name))
     return PointsEncoder.fit(dataset.rows, names=dataset.columns)
 
 
-def encoder_from_dict(stored: Mapping[str, Any]) -> PointsEncoder | ChartsEncoder | PicturesEncoder:
+def encoder_from_dict(
+    stored: Mapping[str, Any],
+) -> PointsEncoder | ChartsEncoder | PicturesEncoder | TableEncoder:
     """Restore an encoder from what `to_dict` returned; StoredFileError if it is not one of ours."""
     kind = stored.get("kind") if isinstance(stored, Mapping) else None
     if kind == "points":
@@ -60,7 +65,9 @@ def encoder_from_dict(stored: Mapping[str, Any]) -> PointsEncoder | ChartsEncode
         return ChartsEncoder.from_dict(stored)
     if kind == "pictures":
         return PicturesEncoder.from_dict(stored)
+    if kind == "tables":
+        return TableEncoder.from_dict(stored)
     raise StoredFileError(
-        f"the stored encoder is of kind {kind!r}; this version knows 'points', 'charts' and 'pictures': "
+        f"the stored encoder is of kind {kind!r}; this version knows 'points', 'charts', 'pictures' and 'tables': "
         "the file is damaged or was written by a later version."
     )

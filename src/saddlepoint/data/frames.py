@@ -1,8 +1,12 @@
-"""Tables of numbers as points: .csv, .tsv, .parquet, .feather and pandas, polars or pyarrow frames."""
+"""Tables in: .csv, .tsv, .parquet, .feather and pandas, polars or pyarrow frames.
+
+Plain numbers throughout are points; anything with text, categories, dates or missing cells is a table.
+"""
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +19,18 @@ import pyarrow as pa
 from saddlepoint.data.arrays import check_finite, one_per_row
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.reading import foreign_bytes, refuse_bomb
+from saddlepoint.data.table_opening import dataset_of_table, why_table
 from saddlepoint.data.tables import frame_of, read_as_written, read_table, table_suffix
 from saddlepoint.errors import InputError, nearest
 
 
-def open_table(path: Path, *, label: Any = None, group: Any = None) -> Dataset:
-    """Open a table file as points; a first line of numbers only is data, except 0, 1, 2, ... (names)."""
+def open_table(
+    path: Path, *, label: Any = None, group: Any = None, columns: Mapping[str, str] | None = None
+) -> Dataset:
+    """Open a table file; a first line of numbers only is data, except 0, 1, 2, ... (names).
+
+    columns: kinds of columns in place of those inferred; with them it is a table, whatever it holds.
+    """
     suffix = table_suffix(path) or path.suffix
     if suffix.endswith(".gz"):
         _refuse_gzip_bomb(path)
@@ -34,14 +44,36 @@ def open_table(path: Path, *, label: Any = None, group: Any = None) -> Dataset:
             # Arrow checks offsets and the encoding of texts only when asked; unchecked they crash later.
             pa.Table.from_pandas(frame).validate(full=True)
     form = suffix.removeprefix(".").removesuffix(".gz")
-    dataset = points_from_frame(frame, name=str(path), form=form, label=label, group=group)
-    return replace(dataset, name=path.name[: -len(suffix)], notes=notes)
+    dataset = _from_frame(frame, name=str(path), form=form, label=label, group=group, columns=columns)
+    return replace(dataset, name=path.name[: -len(suffix)], notes=(*notes, *dataset.notes))
 
 
-def open_frame(frame: Any, *, label: Any = None, group: Any = None) -> Dataset:
-    """Open a pandas, polars or pyarrow frame as points."""
-    dataset = points_from_frame(frame_of(frame), name="the table", form="frame", label=label, group=group)
+def open_frame(
+    frame: Any, *, label: Any = None, group: Any = None, columns: Mapping[str, str] | None = None
+) -> Dataset:
+    """Open a pandas, polars or pyarrow frame; columns as for `open_table`."""
+    dataset = _from_frame(
+        frame_of(frame), name="the table", form="frame", label=label, group=group, columns=columns
+    )
     return replace(dataset, name="table")
+
+
+def _from_frame(
+    frame: pd.DataFrame, *, name: str, form: str, label: Any, group: Any, columns: Mapping[str, str] | None
+) -> Dataset:
+    reason = why_table(frame, aside=(label, group))
+    if reason is None and columns is None:
+        return points_from_frame(frame, name=name, form=form, label=label, group=group)
+    return dataset_of_table(
+        frame,
+        name=name,
+        form=form,
+        labels=_aside(frame, label, name, "label"),
+        groups=_aside(frame, group, name, "group"),
+        aside=(label, group),
+        columns=columns,
+        reason=reason,
+    )
 
 
 def is_frame(source: Any) -> bool:
@@ -54,12 +86,12 @@ def is_frame(source: Any) -> bool:
 def points_from_frame(
     frame: pd.DataFrame, *, name: str, form: str, label: Any = None, group: Any = None
 ) -> Dataset:
-    """Return an Arrow-backed frame (`tables.read_table`) as points.
+    """Return an Arrow-backed frame (`tables.read_table`) of plain numbers, none missing, as points.
 
     Whole and decimal columns share one array; `dtypes` keeps what each was.
 
     Raises:
-        InputError: a column with text, dates, nothing or cells missing; infinity; fewer than 2 rows.
+        InputError: infinity; whole numbers that do not fit beside decimals; fewer than 2 rows.
     """
     if len(frame) < 2:
         raise InputError(f"{name} holds one row; at least 2 are needed, and some hundreds to learn from.")
@@ -68,9 +100,6 @@ def points_from_frame(
     columns = [str(column) for column in frame.columns if not _is_named(column, label, group)]
     if not columns:
         raise InputError(f"{name} has no column left to learn from beside the label and group columns.")
-    for column in columns:
-        _refuse_not_numbers(frame[column], column, name)
-    _refuse_missing(frame[columns], name)
     arrays = [_numbers(frame[column]) for column in columns]
     dtype = np.result_type(*arrays)
     if dtype.kind == "f":
@@ -137,41 +166,6 @@ def _kind(column: pd.Series[Any]) -> str:
     ):
         return "numbers"
     return "dates" if pa.types.is_temporal(arrow) else "text"
-
-
-def _refuse_not_numbers(column: pd.Series[Any], called: str, name: str) -> None:
-    kind = _kind(column)
-    if kind == "nothing":
-        raise InputError(f"column {called!r} of {name} is empty in all {len(column):,} rows; leave it out.")
-    if kind == "dates":
-        raise InputError(
-            f"column {called!r} of {name} holds dates; only numbers can be learnt here, leave it out."
-        )
-    if kind == "text":
-        cells = column.astype("string")
-        wrong = (pd.to_numeric(cells, errors="coerce").isna() & cells.notna()).to_numpy(dtype=bool)
-        row = int(np.flatnonzero(wrong if wrong.any() else cells.notna())[0])
-        cell = str(cells.iloc[row])
-        shown = cell if len(cell) <= 40 else cell[:37] + "..."
-        share = f"{int(wrong.sum()):,} of {len(cells):,} cells" if wrong.any() else "numbers written as text"
-        raise InputError(
-            f"column {called!r} of {name} holds text, first {shown!r} in row {row + 1} ({share}); "
-            f"only numbers can be "
-            f"learnt here: correct the cells, leave the column out, or make it the label."
-        )
-
-
-def _refuse_missing(frame: pd.DataFrame, name: str) -> None:
-    missing = frame.isna().to_numpy()
-    total = int(missing.sum())
-    if total:
-        first = ", ".join(
-            f"row {row + 1} column {str(frame.columns[at])!r}" for row, at in np.argwhere(missing)[:3]
-        )
-        raise InputError(
-            f"{name} has {_times(total, 'cell')} missing (empty, NA or NaN), first in {first}; "
-            "fill them in or leave these rows or columns out."
-        )
 
 
 def _refuse_infinite(values: npt.NDArray[Any], called: str, name: str) -> None:

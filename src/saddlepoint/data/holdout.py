@@ -22,7 +22,8 @@ def open_holdout(source: Any, like: Dataset, *, label: Any = None, key: str | No
     Raises:
         InputError: another kind, shape, columns or grey levels.
     """
-    held = open_source(source, label=label, key=key)
+    # A held-out part without missing cells, say, is a table all the same.
+    held = open_source(source, label=label, key=key, columns={} if like.kind == "tables" else None)
     if held.kind != like.kind:
         raise InputError(
             f"the held-out {held.name} holds {held.kind}, {like.name} {like.kind}; give the same."
@@ -59,4 +60,6 @@ def _in_order(held: Dataset, like: Dataset, columns: tuple[str, ...], wanted: tu
         )
     order = [columns.index(column) for column in wanted]
     dtypes = None if held.dtypes is None else tuple(held.dtypes[index] for index in order)
+    if held.kind == "tables":
+        return replace(held, rows=held.rows[list(wanted)], columns=wanted, dtypes=dtypes)
     return replace(held, rows=held.rows[:, order], columns=wanted, dtypes=dtypes)

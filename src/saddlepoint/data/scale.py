@@ -19,6 +19,6 @@ def smallest_scale(rows: Tensor) -> float:
     if len(some) <= neighbour:
         return 0.0
     distances = torch.cat(
-        [torch.cdist(part, some).kthvalue(neighbour + 1, dim=1).values for part in some.split(500)]
+        [torch.cdist(part, some).kthvalue(neighbour + 1, dim=1).values for part in torch.split(some, 500)]
     )
     return float(distances.quantile(_DENSEST))

@@ -33,7 +33,7 @@ class Schema:
         """Return the record of one column. Raises InputError (the nearest name) if there is none."""
         found = next((column for column in self.columns if column.name == name), None)
         if found is None:
-            raise InputError(f"There is no column {name!r}{nearest(name, self.names)}{_listed(self.names)}.")
+            raise InputError(f"There is no column {name!r}{_listed(nearest(name, self.names), self.names)}.")
         return found
 
     def describe(self) -> list[tuple[str, str, str]]:
@@ -116,12 +116,12 @@ def infer(frame: Any, overrides: Mapping[str, str] | None = None, *, name: str =
     told: dict[str, Kind] = {}
     for column, kind in (overrides or {}).items():
         if column not in names:
-            raise InputError(f"{name} has no column {column!r}{nearest(column, names)}{_listed(names)}.")
+            raise InputError(f"{name} has no column {column!r}{_listed(nearest(column, names), names)}.")
         known = next((allowed for allowed in KINDS if allowed == kind), None)
         if known is None:
             raise InputError(
-                f"There is no kind {kind!r} for column {column!r}{nearest(kind, KINDS)}; "
-                f"allowed are {', '.join(KINDS)}."
+                f"There is no kind {kind!r} for column {column!r}{nearest(kind, KINDS) or '.'} "
+                f"Allowed are {', '.join(KINDS)}."
             )
         told[column] = known
     columns = tuple(
@@ -130,8 +130,9 @@ def infer(frame: Any, overrides: Mapping[str, str] | None = None, *, name: str =
     return Schema(columns=columns, rows=len(table))
 
 
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    return f"; its columns are {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
+def _listed(hint: str, names: tuple[str, ...] | list[str]) -> str:
+    said = f"its columns are {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
+    return f"{hint} I{said[1:]}" if hint else f"; {said}"
 
 
 def _described(column: Column) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def open_source(
     key: str | None = None,
     levels: int | None = None,
     name: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Open `source` and return its rows as numbers, ready to be encoded.
 
@@ -45,12 +47,14 @@ def open_source(
         group: the group of each row, likewise; a group is never torn by a split.
         key: the array of an .npz to open.
         levels: largest grey level of pictures; None: 255, or the largest value where none is above 16.
+        columns: kinds of a table's columns in place of those inferred, {"age": "integer"}.
         name: what to call the data; None: taken from the source.
 
     Raises:
         InputError: what was given, what is allowed, what to do.
     """
     options: dict[str, Any] = {"label": label, "group": group, "key": key, "levels": levels}
+    options["columns"] = columns
     try:
         if isinstance(source, (str, os.PathLike)):
             dataset = _open_named(source, **options)
@@ -66,19 +70,28 @@ def open_source(
 
 
 def _open_named(
-    source: str | os.PathLike[str], *, label: Any, group: Any, key: str | None, levels: int | None
+    source: str | os.PathLike[str],
+    *,
+    label: Any,
+    group: Any,
+    key: str | None,
+    levels: int | None,
+    columns: Mapping[str, str] | None,
 ) -> Dataset:
     text = os.fspath(source)
     if not text:
         raise InputError(f"the source is an empty text; {ALLOWED}.")
     if source == "digits":
         _refuse_options("digits", "comes with its labels", label=label, group=group, key=key, levels=levels)
+        _refuse_options("digits", "is no table", columns=columns or None)
         return _digits()
     path = Path(text)
     if ".npz:" in text and not path.exists():
         stem, _, after = text.rpartition(":")
         path, key = Path(stem), after
     _refuse_unreadable(path)
+    if columns and (table_suffix(path) is None or is_idx(path)):
+        _refuse_options(str(path), "is no table", columns=columns)
     suffix = path.suffix.lower()
     if path.is_dir():
         if suffix in FILE_SUFFIXES:
@@ -94,7 +107,7 @@ def _open_named(
         return open_npz(path, key=key, label=label, group=group, levels=levels)
     if not is_idx(path) and table_suffix(path) is not None:
         _refuse_options(str(path), "holds points", levels=levels)
-        return open_table(path, label=label, group=group)
+        return open_table(path, label=label, group=group, columns=columns)
     if not is_idx(path) and suffix not in (".npy", ".zip"):
         if suffix in SUFFIXES:
             raise InputError(f"{path} is one picture; give the folder or a .zip that holds many.")
@@ -108,13 +121,21 @@ def _open_named(
 
 
 def _open_in_memory(
-    source: Any, *, called: str, label: Any, group: Any, key: str | None, levels: int | None
+    source: Any,
+    *,
+    called: str,
+    label: Any,
+    group: Any,
+    key: str | None,
+    levels: int | None,
+    columns: Mapping[str, str] | None,
 ) -> Dataset:
     if key is not None:
         raise InputError(f"an array in memory has no keys (key={key!r} was given); give the array itself.")
     if is_frame(source):
         _refuse_options("a frame", "holds points", levels=levels)
-        return open_frame(source, label=label, group=group)
+        return open_frame(source, label=label, group=group, columns=columns)
+    _refuse_options(called, "is no table", columns=columns or None)
     _refuse_names("an array in memory", label=label, group=group)
     return dataset_from_array(source, name=called, labels=label, groups=group, levels=levels)
 

@@ -23,6 +23,8 @@ _TABLES = (".csv", ".tsv", ".parquet", ".feather")
 
 def allowed(kind: str) -> str:
     """Return, for a message, what samples of a kind can be written as."""
+    if kind == "tables":
+        return "a .csv, .tsv, .parquet or .feather file"
     if kind == "pictures":
         return "a .npy or .npz file, one .png (a grid), a .zip, or a folder (no suffix)"
     return "a .npy, .npz, .csv, .tsv, .parquet or .feather file"
@@ -36,7 +38,8 @@ def check_target(path: Path, kind: str) -> None:
     """
     suffix = path.suffix.lower()
     pictures = kind == "pictures" and suffix in (".png", ".zip", "")
-    if not (suffix in _ARRAYS or pictures or (kind == "points" and suffix in _TABLES)):
+    tabular = kind in ("points", "tables") and suffix in _TABLES
+    if not ((suffix in _ARRAYS and kind != "tables") or pictures or tabular):
         raise InputError(f"{path} cannot hold samples of {kind}; give {allowed(kind)}.")
     if suffix == "" and path.is_dir() and any(path.iterdir()):
         raise InputError(f"The folder {path} is not empty; choose an empty or a new one.")
@@ -46,10 +49,10 @@ def check_target(path: Path, kind: str) -> None:
         raise InputError(f"{path} is a folder; give the name of a file.")
 
 
-def write_samples(path: Path, rows: Array, like: Dataset, *, classes: Array | None = None) -> str:
+def write_samples(path: Path, rows: Any, like: Dataset, *, classes: Array | None = None) -> str:
     """Write decoded rows to a file whose suffix says the form, and return in words what was written.
 
-    rows are points (n, d) or pictures (n, H, W, C); like is a data set of the same form (it may be empty);
+    rows are points (n, d), pictures (n, H, W, C) or a table's frame; like is a data set of the same form (it may be empty);
     classes, (n,), are written beside them (a column, a key `labels`, sub-folders). In a grid, pictures with a side below
     32 pixels are enlarged by a whole factor, so that the grid's shorter side has at least 400; single pictures never are.
 
@@ -89,15 +92,29 @@ def _replace(path: Path, write: Callable[[Any], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _write_table(path: Path, rows: Array, like: Dataset, classes: Array | None) -> None:
+def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None) -> None:
     import pandas as pd
 
+    if isinstance(rows, pd.DataFrame):
+        _write_frame(path, rows if classes is None else rows.assign(**{_class_name(rows): classes}))
+        return
     names = like.columns or tuple(f"column_{index}" for index in range(rows.shape[1]))
     frame = pd.DataFrame(rows, columns=list(names))
     for name, dtype in zip(names, like.dtypes or (), strict=False):
         frame[name] = frame[name].astype(dtype)  # type: ignore[call-overload]
     if classes is not None:
         frame["class"] = classes
+    _write_frame(path, frame)
+
+
+def _class_name(frame: Any) -> str:
+    """Return a name for the column of classes that the frame has not."""
+    return next(
+        name for name in ("class", *(f"class_{i}" for i in range(1, 10**6))) if name not in frame.columns
+    )
+
+
+def _write_frame(path: Path, frame: Any) -> None:
     suffix = path.suffix.lower()
     writers: dict[str, Callable[[Any], Any]] = {
         ".csv": lambda file: frame.to_csv(file, index=False),

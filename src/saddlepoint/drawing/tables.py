@@ -25,6 +25,7 @@ from saddlepoint.drawing.text import fit, letter, plain
 from saddlepoint.errors import InputError
 
 MOST_COLUMNS = 5
+MOST_MARGINS = 30
 MOST_NAMES = 6
 """Categories drawn with their names; the rest are drawn together as "others"."""
 MOST_WHOLE = 12
@@ -111,6 +112,39 @@ def table_pairs(
             if across == down < shown - 1:
                 axes.set_title(fit(columns[down].name, inches, SMALL), fontsize=SMALL, parse_math=False)
     letter(figure, title, _notes(scales, len(columns)), key=[_mark(DATA, "real"), _mark(MODEL, "fake")])
+    return figure
+
+
+@styled
+def table_margins(
+    real: ArrayLike, fake: ArrayLike, columns: Sequence[Drawn], *, title: str | None = None
+) -> Figure:
+    """Return the margin of every column of both tables, a panel each, for 30 columns at most.
+
+    real, fake: (n, d) and (m, d), NaN where a cell is missing; columns: d of them. As on the diagonal of `table_pairs`.
+
+    Raises InputError if shapes or the number of columns do not fit.
+    """
+    sides = [np.asarray(side, dtype=np.float64) for side in (real, fake)]
+    if any(side.ndim != 2 or side.shape[1] != len(columns) or not len(columns) for side in sides):
+        raise InputError(
+            f"The tables have shapes {sides[0].shape} and {sides[1].shape} for {len(columns)} columns; "
+            "both must be (n, d) with d columns described."
+        )
+    shown = min(len(columns), MOST_MARGINS)
+    scales = [_axis(columns[i], sides[0][:, i], sides[1][:, i]) for i in range(shown)]
+    across = min(3, shown)
+    down = -(-shown // across)
+    figure = new_figure(WIDTH, 1.45 * down + 0.4)
+    panels = figure.subplots(down, across, squeeze=False).flatten()
+    for axes, scale in zip(panels, scales, strict=False):
+        _margin(axes, scale)
+        _ticks(axes, scale, "x", labelled=True)
+        axes.set_title(fit(scale.column.name, 0.8 * WIDTH / across, SMALL), fontsize=SMALL, parse_math=False)
+    for axes in panels[shown:]:
+        axes.set_axis_off()
+    notes = [f"The first {shown} of {len(columns)} columns are shown."] if shown < len(columns) else []
+    letter(figure, title, notes, key=[_mark(DATA, "real"), _mark(MODEL, "fake")])
     return figure
 
 

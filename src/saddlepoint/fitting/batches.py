@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saddlepoint.compute import numpy_stream
+from saddlepoint.compute import numpy_stream, stream
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder
+from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.training import Settings, Share
 
 _RESIDENT_BYTES = 2**30
@@ -40,7 +41,8 @@ class RowOrder:
 class Batches:
     """Encoded minibatches of training rows, and one-hot conditions where the model learns P(x | y).
 
-    Small data are encoded once and stay on the device; larger ones are encoded batch by batch.
+    Small data are encoded once and stay on the device; larger ones are encoded batch by batch. Of a table the levels stay,
+    and its scores are drawn anew for every batch, by the stream of its place in the order.
     """
 
     def __init__(
@@ -61,8 +63,13 @@ class Batches:
             None if codes is None else torch.from_numpy(np.asarray(codes, dtype=np.int64)).to(device)
         )
         self._class_count = class_count
+        self._levels = encoder.compact(rows.rows).to(device) if isinstance(encoder, TableEncoder) else None
+        self._resident: Tensor | None = None
+        if self._levels is not None:
+            return
         encoded_bytes = 4 * len(rows) * int(np.prod(encoder.shape))
-        self._resident = encoder.encode(rows.rows).to(device) if encoded_bytes <= _RESIDENT_BYTES else None
+        if encoded_bytes <= _RESIDENT_BYTES:
+            self._resident = encoder.encode(rows.rows).to(device)
 
     def from_round(self, round_: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield this rank's batches from a round on, for ever."""
@@ -70,11 +77,17 @@ class Batches:
         size = batch // self.share.count
         position = round_ * self.settings.discriminator_steps * batch
         while True:
-            chosen = self.order.rows(position, batch)[self.share.rank * size : (self.share.rank + 1) * size]
-            yield self._encoded(chosen), self._condition(chosen)
+            mine = slice(self.share.rank * size, (self.share.rank + 1) * size)
+            chosen = self.order.rows(position, batch)[mine]
+            yield self._encoded(chosen, position, mine), self._condition(chosen)
             position += batch
 
-    def _encoded(self, chosen: np.ndarray[Any, Any]) -> Tensor:
+    def _encoded(self, chosen: np.ndarray[Any, Any], position: int, mine: slice) -> Tensor:
+        if self._levels is not None and isinstance(self._encoder, TableEncoder):
+            draws = stream(self.settings.seed, "scores", position // self.settings.batch)
+            uniforms = torch.rand(self.settings.batch, self._encoder.draws, generator=draws)[mine]
+            levels = self._levels[torch.from_numpy(chosen).to(self._levels.device)]
+            return self._encoder.expand(levels, uniforms.to(self._levels.device))
         if self._resident is None:
             return self._encoder.encode(self._rows[chosen])
         return self._resident[torch.from_numpy(chosen).to(self._resident.device)]

@@ -20,6 +20,7 @@ from saddlepoint import compute
 from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder
+from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting.batches import Batches
 from saddlepoint.fitting.events import Event, Looked, Played, Reason, Sampled, Saved, Stopped
@@ -31,6 +32,7 @@ from saddlepoint.networks import (
     CoinGenerator,
     RectifierGenerator,
     ResidualGenerator,
+    SpanGenerator,
     build,
 )
 from saddlepoint.recipes import Plan
@@ -85,7 +87,9 @@ class Fit:
         )
         self.save_seconds = save_seconds
         self.looks = Looks.about(monitor, plan.settings.horizon) if self.share.rank == 0 else None
-        self._strips = planned_looks(plan.settings.horizon) if strip else frozenset()
+        self._strips = (
+            planned_looks(plan.settings.horizon) if strip and train.kind != "tables" else frozenset()
+        )
         self._records_every = max(1, plan.settings.horizon // _RECORDS_KEPT)
 
     @property
@@ -243,6 +247,8 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
         generator, discriminator = build(plan.generator), build(plan.discriminator)
     if isinstance(generator, RectifierGenerator | ResidualGenerator | CoinGenerator):
         generator.start_at(encoder.mean_encoded)
+    if isinstance(generator, SpanGenerator) and isinstance(encoder, TableEncoder):
+        generator.start_with(encoder.log_frequencies, encoder.entry_scores)
     for player in (generator, discriminator):
         if isinstance(player, ChartGenerator | ChartDiscriminator) and isinstance(encoder, ChartsEncoder):
             player.charts.start_with(

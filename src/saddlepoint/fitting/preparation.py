@@ -21,6 +21,7 @@ from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.scale import smallest_scale
 from saddlepoint.data.splits import split_rows
+from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting.fit import Fit, make_players
 from saddlepoint.model import describe_classes
@@ -130,6 +131,7 @@ def prepare(
         start=start,
         charts=encoder.charts if isinstance(encoder, ChartsEncoder) else 0,
         finest=_finest(encoder, parts[0]),
+        spans=encoder.layout if isinstance(encoder, TableEncoder) else (),
     )
     plan = _adjusted(recipes.plan(recipe, data, capacity=choices.capacity), choices)
     parameters = sum(p.numel() for player in make_players(plan, encoder) for p in player.parameters())
@@ -204,7 +206,7 @@ def _split(
         len(dataset),
         seed=seed,
         groups=dataset.groups,
-        rows=dataset.rows,
+        rows=dataset.identities(),
         vault=None if holdout is None else 0,
     )
     monitor = dataset.take(splits.monitor) if len(splits.monitor) else None

@@ -154,12 +154,16 @@ class Pair:
 
 def _open(source: Any, side: str) -> pd.DataFrame | Dataset | Array:
     if isinstance(source, Dataset):
-        return source
+        return source.rows if source.kind == "tables" else source
     if isinstance(source, str | os.PathLike):
         if table_suffix(source) is not None and Path(source).is_file():
             return read_as_written(source)[0]
         return open_source(source)
-    if isinstance(source, np.ndarray | list | tuple) or not hasattr(source, "columns"):
+    if (
+        isinstance(source, np.ndarray | list | tuple)
+        or not hasattr(source, "columns")
+        or hasattr(source, "fit")
+    ):
         if hasattr(source, "sample") and not hasattr(source, "__array__"):
             raise InputError(
                 f"The {side} rows are a {type(source).__name__}, which makes rows; "

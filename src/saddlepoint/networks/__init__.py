@@ -14,6 +14,7 @@ from saddlepoint.networks.dense import (
     ResidualDiscriminator,
     ResidualGenerator,
 )
+from saddlepoint.networks.heads import SpanDiscriminator, SpanGenerator
 from saddlepoint.networks.waves import CoinGenerator, WaveDiscriminator
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -25,6 +26,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "chart-discriminator": ChartDiscriminator,
     "coin-generator": CoinGenerator,
     "wave-discriminator": WaveDiscriminator,
+    "span-generator": SpanGenerator,
+    "span-discriminator": SpanDiscriminator,
 }
 
 
@@ -50,6 +53,8 @@ __all__ = [
     "RectifierGenerator",
     "ResidualDiscriminator",
     "ResidualGenerator",
+    "SpanDiscriminator",
+    "SpanGenerator",
     "WaveDiscriminator",
     "build",
 ]

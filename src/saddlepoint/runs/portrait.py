@@ -17,6 +17,7 @@ from saddlepoint.drawing.pictures import interpolation, sample_grid, strip
 from saddlepoint.drawing.points import decision_field, lines, pairs
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
+from saddlepoint.runs.table_portrait import compare
 
 _SEED = 2014
 _GRID, _LINES, _STEPS, _CLOUD = 40, 6, 9, 2000
@@ -30,18 +31,22 @@ _PANELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Portrait:
-    """One picture with the name of its file, a heading, and what there is to see."""
+    """One picture with the name of its file, a heading, what there is to see, and names with figures beside it."""
 
     name: str
     heading: str
     caption: str
     figure: Figure
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 def portraits(run: RunFolder, model: Model, train: Dataset | None) -> list[Portrait]:
     """Return the pictures of a run; without its training rows (they may be gone) those that need none."""
     like = model.like
-    found = _of_pictures(run, model, train) if like.kind == "pictures" else _of_points(model, train)
+    if like.kind == "tables":
+        found = _of_table(model, train)
+    else:
+        found = _of_pictures(run, model, train) if like.kind == "pictures" else _of_points(model, train)
     records = run.records("progress.jsonl")
     if records:
         rounds = [record["round"] for record in records]
@@ -71,6 +76,34 @@ def nearest_rows(samples: np.ndarray[Any, Any], train: np.ndarray[Any, Any]) -> 
     indices = search.kneighbors(samples.reshape(len(samples), -1).astype(np.float32), return_distance=False)
     rows: np.ndarray[Any, Any] = train[indices[:, 0]]
     return rows
+
+
+def _of_table(model: Model, train: Dataset | None) -> list[Portrait]:
+    seen = None if train is None else compare(model, train)
+    if seen is None:
+        return []
+    found = [
+        Portrait(
+            name="margins",
+            heading="Columns, one by one",
+            caption="Training rows and fresh samples. Below: how far each column's shares are from those of the training "
+            "rows (total variation, 0 to 1; numbers in 20 bins of equal count), the farthest first.",
+            figure=seen.margins,
+            facts=tuple((name, f"{far:.3f}") for name, far in seen.columns),
+        )
+    ]
+    if seen.pairs is not None:
+        found.append(
+            Portrait(
+                name="pairs",
+                heading="Columns in pairs",
+                caption="The columns whose margins differ most. Below: the pairs of columns that are farthest from those of "
+                "the training rows (total variation, in 10 bins each; chance alone gives rare values some of it).",
+                figure=seen.pairs,
+                facts=tuple((f"{one} and {other}", f"{far:.3f}") for one, other, far in seen.worst_pairs),
+            )
+        )
+    return found
 
 
 def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Portrait]:
@@ -122,7 +155,7 @@ def _along_lines(model: Model) -> np.ndarray[Any, Any]:
     given = None
     if model.classes is not None:
         given = [model.classes[row % len(model.classes)] for row in range(_LINES) for _ in range(_STEPS)]
-    rows = model.draw(noise=z.flatten(0, 1).numpy(), given=given, random_state=_SEED)[0]
+    rows = np.asarray(model.draw(noise=z.flatten(0, 1).numpy(), given=given, random_state=_SEED)[0])
     return rows.reshape(_LINES, _STEPS, *rows.shape[1:])
 
 

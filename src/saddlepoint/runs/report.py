@@ -97,7 +97,10 @@ def _page(
         sections=[
             *(
                 Section(
-                    heading=each.heading, paragraphs=notes if index == 0 else [], figures=[_picture(each)]
+                    heading=each.heading,
+                    paragraphs=notes if index == 0 else [],
+                    figures=[_picture(each)],
+                    tables=[Table(rows=each.facts)] if each.facts else [],
                 )
                 for index, each in enumerate(found)
             ),

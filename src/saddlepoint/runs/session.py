@@ -16,9 +16,12 @@ import torch
 
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.encoding import Encoder
 from saddlepoint.data.holdout import open_holdout
+from saddlepoint.data.schema import KINDS
 from saddlepoint.data.sources import open_source
 from saddlepoint.data.splits import refuse_large_batch
+from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import (
     Choices,
@@ -37,6 +40,7 @@ from saddlepoint.version import __version__
 
 BY_CLASS = "class"
 FEWEST_ROWS_A_CLASS = 10
+_MOST_LINES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,7 @@ class Source:
     holdout: str | None = None
     label: str | None = None
     group: str | None = None
+    columns: dict[str, str] | None = None
 
     def open(self) -> tuple[Dataset, Dataset | None]:
         """Return the rows and the held-out rows.
@@ -55,7 +60,7 @@ class Source:
             InputError: something cannot be opened, or has no such label.
         """
         label = None if self.label == BY_CLASS else self.label
-        dataset = open_source(self.data, label=label, group=self.group)
+        dataset = open_source(self.data, label=label, group=self.group, columns=self.columns)
         holdout = None if self.holdout is None else open_holdout(self.holdout, dataset, label=label)
         if self.label is not None and dataset.labels is None:
             raise InputError(
@@ -113,7 +118,7 @@ class Session:
                     **session.preparation.to_dict(),
                 }
             )
-        session.notes, session.described = list(dataset.notes), dataset.describe()
+        session.notes, session.described = [*dataset.notes, *told(preparation.encoder)], dataset.describe()
         return session
 
     @classmethod
@@ -172,6 +177,21 @@ class Session:
         """Let other processes use the folder."""
         if self.run is not None:
             self.run.release()
+
+
+def told(encoder: Encoder) -> list[str]:
+    """Return a line on each column of a table: its kind and how it is learnt; nothing for other data."""
+    if not isinstance(encoder, TableEncoder):
+        return []
+    lines = encoder.describe()
+    wide = max(len(name) for name, _, _ in lines[:_MOST_LINES])
+    said = [f"  {name:{min(wide, 28)}}  {kind:11}  {how}" for name, kind, how in lines[:_MOST_LINES]]
+    if len(lines) > _MOST_LINES:
+        said.append(f"  ... and {len(lines) - _MOST_LINES} more columns")
+    return [
+        "columns, as inferred (another kind: --column NAME=KIND, one of " + ", ".join(KINDS) + "):",
+        *said,
+    ]
 
 
 def join_ranks(device: str | None) -> None:

@@ -167,11 +167,12 @@ class Game:
         limit = self.settings.clip
 
         def hold(pull: Tensor) -> Tensor:
-            norms = pull.flatten(1).norm(dim=1)
+            norms = torch.linalg.vector_norm(pull.flatten(1), dim=1)
             mean = norms.mean()
             self.share.average_([mean])
             factors = (limit * mean / norms.clamp_min(torch.finfo(norms.dtype).tiny)).clamp(max=1.0)
-            return pull * factors.reshape(-1, *[1] * (pull.dim() - 1))
+            held: Tensor = pull * factors.reshape(-1, *[1] * (pull.dim() - 1))
+            return held
 
         same = fake.view_as(fake)
         same.register_hook(hold)  # type: ignore[no-untyped-call]

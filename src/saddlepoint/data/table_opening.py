@@ -1,0 +1,105 @@
+"""Which tables are learnt as tables, and opening one: its columns' kinds inferred, shown, and overridable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from saddlepoint.data.arrays import one_per_row
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.schema import infer
+from saddlepoint.data.table_columns import decoded
+from saddlepoint.data.table_matrix import cells_of
+from saddlepoint.errors import InputError
+
+
+def why_table(frame: pd.DataFrame, *, aside: tuple[Any, ...] = ()) -> str | None:
+    """Return what makes an Arrow-backed frame a table rather than points; None where all columns are plain numbers.
+
+    aside: names of columns that are not learnt (label, group).
+    """
+    for name in frame.columns:
+        if any(isinstance(each, str) and each == name for each in aside):
+            continue
+        kind = frame[name].dtype.pyarrow_dtype  # type: ignore[union-attr]
+        if pa.types.is_dictionary(kind):
+            return f"column {name!r} holds categories"
+        if pa.types.is_temporal(kind):
+            return f"column {name!r} holds dates"
+        if not (
+            pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_boolean(kind)
+            or pa.types.is_decimal(kind)
+        ):
+            return f"column {name!r} holds {'nothing' if pa.types.is_null(kind) else 'text'}"
+        if frame[name].isna().any():
+            return f"column {name!r} has missing cells"
+    return None
+
+
+def dataset_of_table(
+    frame: pd.DataFrame,
+    *,
+    name: str,
+    form: str,
+    labels: Any = None,
+    groups: Any = None,
+    aside: tuple[Any, ...] = (),
+    columns: Mapping[str, str] | None = None,
+    reason: str | None = None,
+) -> Dataset:
+    """Return an Arrow-backed frame as a table.
+
+    labels and groups: one a row, or None; aside: names of columns that are not learnt; columns: kinds in place of those
+    inferred, {"age": "integer"}; reason: why it is no set of points.
+
+    Raises:
+        InputError: one row, infinite numbers, or a column that cannot be of the kind it is given.
+    """
+    if len(frame) < 2:
+        raise InputError(f"{name} holds one row; at least 2 are needed, and some hundreds to learn from.")
+    kept = frame[[each for each in frame.columns if not any(isinstance(n, str) and n == each for n in aside)]]
+    if kept.shape[1] == 0:
+        raise InputError(f"{name} has no column left to learn from beside the label and group columns.")
+    schema = infer(kept, columns, name=name)
+    for column in schema.columns:
+        _refuse_infinite(decoded(cells_of(kept, column.name)), column.name, name)
+    notes = [f"learnt as a table, for {reason}"] if reason else []
+    notes += [
+        f"column {column.name!r}: {column.reason.partition('; ')[2]}; it is learnt as {column.kind}"
+        for column in schema.columns
+        if "; " in column.reason
+    ]
+    return Dataset(
+        name=name,
+        kind="tables",
+        rows=kept.reset_index(drop=True),
+        labels=one_per_row(labels, len(frame), name, "labels"),
+        groups=one_per_row(groups, len(frame), name, "groups"),
+        columns=tuple(str(each) for each in kept.columns),
+        dtypes=tuple(str(each.pyarrow_dtype) for each in kept.dtypes),
+        form=form,
+        shape=(kept.shape[1],),
+        dtype="table",
+        notes=tuple(notes),
+        schema=schema,
+    )
+
+
+def _refuse_infinite(cells: pa.ChunkedArray, column: str, name: str) -> None:
+    if not pa.types.is_floating(cells.type):
+        return
+    wrong = pc.is_inf(cells)
+    count = pc.sum(wrong).as_py() or 0
+    if count:
+        row = int(np.flatnonzero(wrong.fill_null(False).to_numpy())[0])
+        raise InputError(
+            f"column {column!r} of {name} has {count:,} infinite cell{'s' * (count > 1)}, first in row {row + 1}; "
+            "fill in or leave out these rows."
+        )
