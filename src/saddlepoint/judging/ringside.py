@@ -31,15 +31,16 @@ SELECT = 0.2
 _CELLS, _SHELLS = 48, 4
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Sight:
-    """What was seen, in nats: see `stopping.Check`."""
+    """What was seen, in nats: see `stopping.Check`; payoffs (n,) of the rows read, whose mean is the estimate."""
 
     estimate: float
     error: float
     lower: float
     upper: float
     floor: float
+    payoffs: Floats
 
 
 class Ringside:
@@ -118,6 +119,7 @@ def read(
         lower=max(0.0, float(betting.lower_bound(cautious, *other.range, alpha=alpha))),
         upper=-float(betting.lower_bound(-payoffs, -high, -low, alpha=alpha)),
         floor=betting.floor(n, alpha=alpha, fakes=fakes_per_real),
+        payoffs=payoffs,
     )
 
 

@@ -1,6 +1,6 @@
 """The ruler: a defect of exactly known size, planted in the user's own rows, and how often it is found.
 
-Half of the training rows play the generator after every row of a region has been taken away: a ball about a row drawn at
+Two thirds of the training rows play the generator after every row of a region has been taken away: a ball about a row drawn at
 random, its radius chosen on *other* rows so that it holds the mass m. Their law is P conditioned off the region, whose
 distance from P is known exactly without any density (`missing_mass`). The referees of the ringside judge them on the same
 held-back rows as in a check, at the same level. So "no difference certified" is read as it should be: a missing cluster of
@@ -24,7 +24,7 @@ from saddlepoint.judging.stopping import POWER
 TRIALS = 5
 MASSES = (0.01, 0.02, 0.05, 0.1, 0.2)
 _READ, _SELECT = 0.4, 0.15
-FEWEST_ROWS = 100
+FEWEST_ROWS, MOST_ROWS = 100, 12_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,24 +68,22 @@ def ruler(
     trials: int = TRIALS,
     seed: int = 0,
 ) -> list[Mark]:
-    """Return one mark for each mass; train: rows as they came, in no order that means anything.
+    """Return one mark for each mass; train: rows as they came.
 
     Fewer rows play the fakes than a generator could draw, so that a check sees at least as much. Empty below 100 rows.
     """
     if len(train) < FEWEST_ROWS:
         return []
-    rows = ringside.space(train[:MOST_ROWS])
+    order = np.random.default_rng(seed).permutation(len(train))[:MOST_ROWS]
+    rows = ringside.space(train[order])
     return [_mark(rows, ringside, mass, alpha=alpha, trials=trials, seed=seed) for mass in masses]
-
-
-MOST_ROWS = 12_000
 
 
 def _mark(rows: Floats, ringside: Ringside, mass: float, *, alpha: float, trials: int, seed: int) -> Mark:
     jsd, found, seen, read_rows = jsd_of_missing(mass), 0, [], 0
     for trial in range(trials):
         random = np.random.default_rng([seed, trial])
-        mine, others = np.array_split(rows[random.permutation(len(rows))], 2)
+        mine, others = np.split(rows[random.permutation(len(rows))], [len(rows) // 3])
         planted = without_region(others, like=mine, mass=mass, random=random)
         share = int(_READ * len(planted))
         per = max(1, min(FAKES_PER_REAL, share // len(ringside.held)))

@@ -2,8 +2,8 @@
 
 A *check* is what quick referees saw at a planned round. States, the first that holds:
 
-collapsed    a region of the data gets (almost) no samples, or far too narrow ones: it was covered before and is lost at
-             two checks in a row, or is missing at three in a row; and the distance does not fall meanwhile
+collapsed    a region of the data gets (almost) no samples, or far too narrow ones: at three checks in a row, or at two where
+             it was covered before; and the distance does not fall meanwhile
 memorising   fakes lie nearer to training rows than to held-back ones, by an exact test
 reached      no difference certified, and the upper end for what the referee sees lies within the tolerance, and the
              ruler (a planted defect of the tolerance's size) was found in at least 4 of 5 trials
@@ -33,7 +33,7 @@ from scipy.stats import norm, t
 Name = Literal["improving", "reached", "plateau", "diverging", "collapsed", "memorising", "budget"]
 STATES: tuple[Name, ...] = get_args(Name)
 SETTLED: tuple[Name, ...] = ("reached", "plateau")
-FINAL: tuple[Name, ...] = ("reached", "plateau", "diverging", "memorising")
+FINAL: tuple[Name, ...] = ("reached", "plateau", "diverging", "collapsed", "memorising")
 WINDOW, PATIENCE = 4, 3
 SATURATED = 0.6
 POWER = 0.8
@@ -146,7 +146,7 @@ def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
         how = "gets (almost) no samples" if region in now.missing else "is narrower than in the data"
         gone = [region in each.regions for each in checks]
         where = f"{region} {how}"
-        if len(gone) > 2 and gone[-2] and not all(gone):
+        if region in now.missing and len(gone) > 2 and gone[-2] and not all(gone):
             since = len(gone) - 1 - gone[::-1].index(False)
             if not _falling(checks[since:]):
                 return State(
