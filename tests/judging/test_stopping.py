@@ -16,7 +16,13 @@ RULES = Rules(tolerance=0.0176, found=1.0, planned=24)
 def check(round_, estimate, error=0.002, **more):
     lower = max(0.0, estimate - 4 * error)
     return Check(
-        round=round_, estimate=estimate, error=error, lower=lower, upper=estimate + 4 * error, floor=0.002, **more
+        round=round_,
+        estimate=estimate,
+        error=error,
+        lower=lower,
+        upper=estimate + 4 * error,
+        floor=0.002,
+        **more,
     )
 
 
@@ -41,7 +47,10 @@ def test_every_state_is_reached_and_says_why():
         state = state_of(checks, RULES, spent=spent)
         assert (state.name, bool(state.evidence)) == (name, True)
         assert state == state_of(list(checks), RULES, spent=spent)
-    assert "the region round (2, 0) gets (almost) no samples since the check at round 200" in state_of(lost, RULES).evidence
+    assert (
+        "the region round (2, 0) gets (almost) no samples since the check at round 200"
+        in state_of(lost, RULES).evidence
+    )
 
 
 def test_without_checks_nothing_is_claimed():
@@ -74,7 +83,9 @@ def test_where_all_is_told_apart_the_trend_is_that_after_noise():
 
     assert state_of([blind(i, 0.5 - 0.03 * i) for i in range(9)], RULES).name == "improving"
     assert state_of([blind(i, 0.5) for i in range(9)], RULES).name == "plateau"
-    assert state_of(game([0.68] * 9), RULES).name == "plateau"  # no rung, no news: the distance itself is flat
+    assert (
+        state_of(game([0.68] * 9), RULES).name == "plateau"
+    )  # no rung, no news: the distance itself is flat
     assert best_of([blind(i, 0.5 - 0.03 * i) for i in range(9)]) == 8
 
 
@@ -119,7 +130,9 @@ def test_checks_survive_json():
     assert Check.from_dict({**one.to_dict(), "state": "improving"}) == one
 
 
-@pytest.mark.parametrize(("mass", "jsd"), [(0.01, 0.003478), (0.05, 0.017649), (0.125, 0.045407), (0.5, 0.215762)])
+@pytest.mark.parametrize(
+    ("mass", "jsd"), [(0.01, 0.003478), (0.05, 0.017649), (0.125, 0.045407), (0.5, 0.215762)]
+)
 def test_the_jsd_of_a_missing_mass(mass, jsd):
     """Against the table of known truths, the discrete JSD, and its own inverse."""
     assert jsd_of_missing(mass) == pytest.approx(jsd, abs=1e-6)

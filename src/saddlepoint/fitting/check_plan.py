@@ -119,6 +119,11 @@ class CheckPlan:
         found = near[0]["found"] / near[0]["of"] if near else None
         return Rules(tolerance=self.tolerance, found=found, planned=self.planned)
 
+    @property
+    def smallest_found(self) -> Mark | None:
+        """The ruler's smallest defect that was found in at least 4 of 5 trials."""
+        return smallest_found([Mark(**mark) for mark in self.ruler])
+
     def describe(self) -> str:
         """Return the plan in a sentence."""
         marks = [Mark(**mark) for mark in self.ruler]

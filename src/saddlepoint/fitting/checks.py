@@ -78,7 +78,11 @@ class Checks:
     def decision(self) -> str | None:
         """Return what the newest check asks for: "remedy" for a collapse to be mended, a state to stop in, or None."""
         state = self.state_at(len(self.history))
-        if state.name == "collapsed" and self.plan.on_collapse != "stop" and len(self.remedies) < MOST_REMEDIES:
+        if (
+            state.name == "collapsed"
+            and self.plan.on_collapse != "stop"
+            and len(self.remedies) < MOST_REMEDIES
+        ):
             return "remedy"
         return state.name if self.plan.until == "settled" and state.name in FINAL else None
 
@@ -146,7 +150,7 @@ class Checks:
             return tuple(f"the region of rows like training row {self._number(r.example):,}" for r in regions)
         cells = self.watch.cells.predict(self._watched_at)
         spread = np.maximum(rows.std(0), 1e-300)
-        centres = []
+        centres: list[tuple[Any, Any]] = []
         for region in regions:
             centre = rows[np.isin(cells, region.members)].mean(0).astype(np.float64)
             centre = np.where(np.abs(centre) < 1e-2 * spread, 0.0, centre)
@@ -183,8 +187,11 @@ class Checks:
         if self.kept is None:
             return chosen, None
         chosen.load_state_dict(self.weights)
-        charted = isinstance(chosen, ChartGenerator) and chosen.start == "charts"
-        if charted and (self.kept == 0 or not self._earned()):
+        if (
+            isinstance(chosen, ChartGenerator)
+            and chosen.start == "charts"
+            and (self.kept == 0 or not self._earned())
+        ):
             chosen.forget()
             return chosen, 0
         return chosen, self.history[self.kept].round
@@ -193,14 +200,12 @@ class Checks:
         start, best = self.history[0], self.history[self.kept or 0]
         if start.regions and not best.regions:
             return True
-        gain = self._payoffs["start"] - self._payoffs["best"]
-        return float(gain.mean()) > _MARGIN * float(gain.std()) / math.sqrt(len(gain))
+        gain = (self._payoffs["start"] - self._payoffs["best"]).numpy()
+        return bool(gain.mean() > _MARGIN * gain.std() / math.sqrt(len(gain)))
 
     def seen(self) -> list[dict[str, Any]]:
         """Return rounds, estimates and errors as plain JSON values."""
-        return [
-            {"round": each.round, "jsd": each.estimate, "error": each.error} for each in self.history
-        ]
+        return [{"round": each.round, "jsd": each.estimate, "error": each.error} for each in self.history]
 
     def records(self) -> list[dict[str, Any]]:
         """Return every check with its state, as plain JSON values."""
@@ -209,7 +214,12 @@ class Checks:
     def record(self, place: int) -> dict[str, Any]:
         """Return one check with the state it led to, as plain JSON values."""
         state = self.state_at(place + 1)
-        return {"kind": "check", **self.history[place].to_dict(), "state": state.name, "evidence": state.evidence}
+        return {
+            "kind": "check",
+            **self.history[place].to_dict(),
+            "state": state.name,
+            "evidence": state.evidence,
+        }
 
     # -- what a checkpoint stores --------------------------------------------------------------------------------
 
@@ -228,4 +238,6 @@ class Checks:
 
 
 def _below(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+    return {
+        key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
+    }

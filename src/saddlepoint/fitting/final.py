@@ -44,20 +44,32 @@ def final_verdict(
 
 
 def judged(
-    events: Iterator[Event], fit: Fit, plan: CheckPlan | None, train: Dataset, vault: Dataset | None, *, opened: int = 0
+    events: Iterator[Event],
+    fit: Fit,
+    plan: CheckPlan | None,
+    train: Dataset,
+    vault: Dataset | None,
+    *,
+    opened: int = 0,
 ) -> Iterator[Event]:
     """Pass a fit's events on; where it ends for good and its checks were asked for, open the vault first.
 
     opened: how often it was read before. The seconds that judging took stand in the verdict.
     """
     for event in events:
-        ended = isinstance(event, Stopped) and event.reason != "interrupted"
-        if ended and fit.checks is not None and plan is not None and vault is not None and len(vault) >= FEWEST_ROWS:
+        stopped = event if isinstance(event, Stopped) and event.reason != "interrupted" else None
+        if (
+            stopped is not None
+            and fit.checks is not None
+            and plan is not None
+            and vault is not None
+            and len(vault) >= FEWEST_ROWS
+        ):
             begun = time.perf_counter()
             seed = fit.plan.settings.seed
             verdict = final_verdict(fit.model(), vault, train, plan, seed=seed, opened=opened + 1)
             verdict = replace(verdict, seconds=round(time.perf_counter() - begun, 2))
-            yield Judged(round=event.round, verdict=verdict, opened=opened + 1)
+            yield Judged(round=stopped.round, verdict=verdict, opened=opened + 1)
         yield event
 
 

@@ -113,9 +113,7 @@ class Fit:
                 self.recovery = Recovery(self.game, mend=checks.on_collapse == "remedy")
             if self.share.rank == 0:
                 remedies = None if self.recovery is None else self.recovery.rounds
-                self.checks = Checks(
-                    checks, train, monitor, seed=plan.settings.seed, remedies=remedies
-                )
+                self.checks = Checks(checks, train, monitor, seed=plan.settings.seed, remedies=remedies)
         self._strips = planned_looks(plan.settings.horizon) if strip else frozenset()
         self._records_every = max(1, plan.settings.horizon // _RECORDS_KEPT)
 
@@ -285,7 +283,8 @@ class Fit:
         decided = None if code == 0 else _DECISIONS[code - 1]
         self._to_mend = decided == "remedy"
         if decided is not None and decided != "remedy":
-            return decided
+            reason: Reason = decided
+            return reason
         return "interrupted" if wishes[0] > 0 else "minutes" if wishes[1] > 0 else None
 
     def _recover(self) -> Iterator[Event]:

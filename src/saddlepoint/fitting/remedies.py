@@ -72,7 +72,9 @@ class Recovery:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what a checkpoint stores: tensors by name, and plain JSON values."""
-        return {f"recovery.{name}": value for name, value in self._snapshot.items()}, {"remedies": self.rounds}
+        return {f"recovery.{name}": value for name, value in self._snapshot.items()}, {
+            "remedies": self.rounds
+        }
 
     def restore(self, game: Game, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Take over what `state` returned, and let the game go on under the settings of then."""

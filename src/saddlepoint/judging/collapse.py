@@ -158,7 +158,7 @@ def _groups(centres: Floats, rows: Floats, placed: NDArray[np.int64]) -> NDArray
             if _joined(rows[placed == cell], rows[placed == near], centres[cell], centres[near]):
                 one.append(cell)
                 other.append(int(near))
-    links = coo_matrix((np.ones(len(one)), (one, other)), shape=(many, many))
+    links = coo_matrix((np.ones(len(one)), (np.array(one, int), np.array(other, int))), shape=(many, many))
     return np.asarray(connected_components(links, directed=False)[1])
 
 

@@ -153,7 +153,12 @@ def _placed(centres: Any, rows: Floats) -> tuple[NDArray[np.int64], Floats]:
 
 
 def _chosen(
-    fitted: list[Logit], names: tuple[str, ...], real: list[Floats], fake: list[Floats], per: int, alpha: float
+    fitted: list[Logit],
+    names: tuple[str, ...],
+    real: list[Floats],
+    fake: list[Floats],
+    per: int,
+    alpha: float,
 ) -> Choice:
     return choose(
         _logits(fitted, real[1]),
@@ -172,4 +177,3 @@ def _logits(fitted: list[Logit], rows: Floats) -> Floats:
 
 def _noisy(rows: Floats, random: np.random.Generator) -> Floats:
     return np.asarray(rows + COARSE * random.standard_normal(rows.shape))
-

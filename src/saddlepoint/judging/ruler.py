@@ -100,9 +100,7 @@ def _mark(rows: Floats, ringside: Ringside, mass: float, *, alpha: float, trials
     )
 
 
-def without_region(
-    rows: Floats, *, like: Floats, mass: float, random: np.random.Generator
-) -> Floats:
+def without_region(rows: Floats, *, like: Floats, mass: float, random: np.random.Generator) -> Floats:
     """Return the rows outside a ball that holds `mass` of other rows of the same law (`like`), about one of these."""
     centre = like[random.integers(len(like))]
     radius = np.quantile(np.linalg.norm(like - centre, axis=1), mass)

@@ -193,7 +193,12 @@ class Session:
         elif isinstance(event, Checked):
             run.append("verdicts.jsonl", event.record)
         elif isinstance(event, Judged):
-            stored = {"kind": "verdict", "round": event.round, "opened": event.opened, **event.verdict.to_dict()}
+            stored = {
+                "kind": "verdict",
+                "round": event.round,
+                "opened": event.opened,
+                **event.verdict.to_dict(),
+            }
             run.append("verdicts.jsonl", stored)
             self.verdict = event.verdict
         elif isinstance(event, Saved | Stopped):
