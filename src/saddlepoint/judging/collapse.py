@@ -2,7 +2,7 @@
 
 Regions are found once, on training rows: k-means cells in the coordinates of `copy_space`, and *groups* of cells between
 which the rows do not thin out (two neighbouring cells belong together unless a gap lies between their centres). So
-separate modes are one group each, and one connected cloud is a single group.
+separate modes are one group each, and one connected cloud is a single group, which is looked at cell by cell too.
 
 Missing. r of n held-back rows and f of m fakes lie in a region. Under the hypothesis that its fake share is at least a
 quarter of its real share, f given r + f is at least binomial with probability (m/4)/(n + m/4): an exact p-value, whatever
@@ -30,6 +30,7 @@ from saddlepoint.judging.point_referees import Floats, k_means
 
 SHARE, WIDTH = 0.25, 0.7
 MOST_CELLS, ROWS_A_CELL, NEAR = 64, 40, 5
+LARGE = 0.25  # of all cells, in one group
 FEWEST_IN_GROUP = 30
 _GAP = 0.5
 
@@ -77,13 +78,14 @@ class Watch:
         placed = self.cells.predict(train)
         many = self.cells.n_clusters
         groups = _groups(self.cells.cluster_centers_, train, placed)
-        self.regions = [_region(train, placed, (cell,), narrow=False) for cell in range(many)]
+        # Within a mode of its own a thin cell means another width, not a hole: only large groups are looked at cell by cell.
+        large = np.bincount(groups)[groups] > LARGE * many
+        self.regions = [_region(train, placed, (int(cell),), narrow=False) for cell in np.flatnonzero(large)]
         for group in range(groups.max() + 1):
             members = tuple(int(cell) for cell in np.flatnonzero(groups == group))
             inside = int(np.isin(placed, members).sum())
             if inside >= FEWEST_IN_GROUP:
                 self.regions.append(_region(train, placed, members, narrow=True))
-        self._group_of = groups
         self.held = np.bincount(self.cells.predict(held), minlength=many)
 
     @property

@@ -9,7 +9,7 @@ reached      no difference certified, and the upper end for what the referee see
              ruler (a planted defect of the tolerance's size) was found in at least 4 of 5 trials
 diverging    three checks in a row clearly above the best before them, not on their way down
 plateau      over the last eight checks the trend is flat: the 95 % upper limit of the improvement in four checks is less
-             than delta = max(floor, a twentieth of the distance)
+             than delta = max(floor, a tenth of the distance)
 budget       the rounds or minutes are spent
 improving    none of these
 
@@ -215,7 +215,7 @@ def _plateau(checks: Sequence[Check], rules: Rules) -> State | None:
     slope, error, _ = _trend(values)
     fall, most = -WINDOW * slope, -WINDOW * slope + float(t.isf(LEVEL, len(values) - 2)) * WINDOW * error
     level = sum(values) / len(values)
-    delta = max(last[-1].floor, abs(level) / 20)
+    delta = max(last[-1].floor, abs(level) / 10)
     least = fall - (most - fall)
     if most >= delta or least <= -delta:
         return None
