@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 demo: install
-	$(BIN)/saddlepoint train digits --out runs/demo --restart
+	$(BIN)/saddlepoint train digits --until settled --out runs/demo --restart
 
 test: install
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -32,8 +32,19 @@ from saddlepoint.data.splits import refuse_large_batch
 from saddlepoint.data.table_form import TableForm
 from saddlepoint.data.tables import frame_of
 from saddlepoint.errors import InputError, StoredFileError
-from saddlepoint.fitting import Choices, Event, Played, Preparation, Stopped, prepare
+from saddlepoint.fitting import (
+    Checked,
+    Choices,
+    Event,
+    Judged,
+    Played,
+    Preparation,
+    Stopped,
+    judged,
+    prepare,
+)
 from saddlepoint.judging.parzen import choose_sigma, log_density
+from saddlepoint.judging.verdict import Verdict
 from saddlepoint.model import Model
 from saddlepoint.training.checkpoint import write_atomically
 
@@ -65,6 +76,17 @@ class GAN(DensityMixin, BaseEstimator):
         One of `saddlepoint.objectives.OBJECTIVES`, in place of the recipe's.
     batch : int, optional
         Rows of a minibatch, in place of the recipe's.
+    until : {"settled", "budget"}, optional
+        Check at planned rounds on held-back rows, and judge the result on others that nothing has seen. "settled" stops
+        when samples cannot be told apart at the tolerance, no longer improve, or get worse; "budget" plays to the end.
+        Needs at least 500 rows.
+    tolerance : str or float, default="5%"
+        With `until`: a difference that does not matter, in nats, or as a missing cluster in per cent.
+    on_collapse : {"stop", "rollback", "remedy"}, default="stop"
+        With `until`, when a region of the data is lost: stop ("settled" only), go back to the best snapshot, or go back and
+        on with half the learning rates and three times the penalty.
+    ruler : {"quick", "full"}, default="quick"
+        With `until`: plant one defect of the tolerance's size in the rows, or a table of five sizes, and see which are found.
     precision : {"float32", "bf16", "float64"}, default="float32"
         Of the networks and the game.
     device : str, optional
@@ -85,6 +107,11 @@ class GAN(DensityMixin, BaseEstimator):
         Rounds played.
     stop_reason_ : str
         Why the fit ended, in words.
+    verdicts_ : list of dict
+        With `until`: every check, with the state of the game (improving, reached, plateau, diverging, collapsed,
+        memorising, budget) and its evidence; else empty.
+    verdict_ : saddlepoint.judging.Verdict or None
+        With `until`: the final verdict, on rows that nothing had seen before.
     records_ : list of dict
         Losses (nats), mean logits and gradient norms at planned rounds.
     splits_ : dict of str to int
@@ -119,6 +146,10 @@ class GAN(DensityMixin, BaseEstimator):
         minutes: float | None = None,
         objective: str | None = None,
         batch: int | None = None,
+        until: str | None = None,
+        tolerance: Any = "5%",
+        on_collapse: str = "stop",
+        ruler: str = "quick",
         precision: str = "float32",
         device: str | None = None,
         columns: dict[str, str] | None = None,
@@ -132,6 +163,10 @@ class GAN(DensityMixin, BaseEstimator):
         self.minutes = minutes
         self.objective = objective
         self.batch = batch
+        self.until = until
+        self.tolerance = tolerance
+        self.on_collapse = on_collapse
+        self.ruler = ruler
         self.precision = precision
         self.device = device
         self.columns = columns
@@ -173,6 +208,10 @@ class GAN(DensityMixin, BaseEstimator):
             batch=_plain(self.batch),
             rounds=_plain(self.rounds),
             minutes=_plain(self.minutes),
+            until=self.until,
+            tolerance=str(self.tolerance),
+            on_collapse=self.on_collapse,
+            ruler=self.ruler,
             precision=self.precision,
             seed=_seed(self.random_state),
             conditional=y is not None,
@@ -180,13 +219,22 @@ class GAN(DensityMixin, BaseEstimator):
         preparation = prepare(dataset, choices, device=self.device)
         refuse_large_batch(choices.batch, len(preparation.train), "batch=")
         fit = preparation.fit(strip=False)
-        events: Iterable[Event] = fit.play(seconds=None if self.minutes is None else 60 * self.minutes)
+        played = fit.play(seconds=None if self.minutes is None else 60 * self.minutes)
+        events: Iterable[Event] = judged(
+            played, fit, preparation.checks, preparation.train, preparation.vault
+        )
         if self.verbose:
             events = _said(events, preparation)
         self.records_: list[dict[str, float]] = []
+        self.verdicts_: list[dict[str, Any]] = []
+        self.verdict_: Verdict | None = None
         for event in events:
             if isinstance(event, Played) and event.planned:
                 self.records_.append(event.record.to_dict())
+            elif isinstance(event, Checked):
+                self.verdicts_.append(event.record)
+            elif isinstance(event, Judged):
+                self.verdict_ = event.verdict
             elif isinstance(event, Stopped):
                 self.stop_reason_ = event.sentence
         self.model_ = fit.model()
@@ -292,6 +340,8 @@ class GAN(DensityMixin, BaseEstimator):
             "parameters": parameters,
             "records": self.records_,
             "stop_reason": self.stop_reason_,
+            "verdicts": self.verdicts_,
+            "verdict": None if self.verdict_ is None else self.verdict_.to_dict(),
             "splits": self.splits_,
             "frame": None if self._frame is None else self._frame.to_dict(),
             "sigma": self._parzen[1] if self.model_.like.kind == "points" else None,
@@ -386,6 +436,7 @@ def load(path: str | os.PathLike[str]) -> GAN:
     gan.model_ = Model.load(folder / "model" if is_run else folder)
     gan.n_rounds_ = int(gan.model_.description["rounds"])
     gan.records_, gan.stop_reason_, gan.splits_ = [], "loaded", {}
+    gan.verdicts_, gan.verdict_ = _verdicts_of(folder) if is_run else ([], None)
     gan._validation, gan._sigma, gan._frame = None, None, None
     if gan.model_.classes is not None:
         gan.classes_ = np.asarray(gan.model_.classes)
@@ -402,11 +453,32 @@ def load(path: str | os.PathLike[str]) -> GAN:
     return gan
 
 
+def _verdicts_of(folder: Path) -> tuple[list[dict[str, Any]], Verdict | None]:
+    """Return the checks and the newest final verdict of a run folder."""
+    path, checks, verdict = folder / "verdicts.jsonl", [], None
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # cut off by a crash
+        if record.get("kind") == "check":
+            checks.append(record)
+        elif record.get("kind") == "verdict":
+            fields = {
+                name: value for name, value in record.items() if name not in ("kind", "round", "opened")
+            }
+            verdict = Verdict.from_dict(fields)
+    return checks, verdict
+
+
 def _restore(gan: GAN, path: Path) -> None:
     try:
         stored = json.loads(path.read_bytes())
         gan.set_params(**stored["parameters"])
         gan.records_, gan.stop_reason_ = stored["records"], stored["stop_reason"]
+        gan.verdicts_ = stored.get("verdicts", [])
+        found = stored.get("verdict")
+        gan.verdict_ = None if found is None else Verdict.from_dict(found)
         gan.splits_, gan._sigma = stored["splits"], stored["sigma"]
         frame = stored["frame"]
         form = TableForm if frame is not None and "arrow" in frame else FrameForm
@@ -497,6 +569,8 @@ def _said(events: Iterable[Event], preparation: Preparation) -> Iterable[Event]:
     for event in events:
         if isinstance(event, Stopped):
             print(f"GAN: {event.sentence}")
+        elif isinstance(event, Checked):
+            print(f"GAN: check at round {event.round:,}: {event.record['state']}, {event.record['evidence']}")
         elif isinstance(event, Played) and (now := time.monotonic()) - said >= _SECONDS_BETWEEN_LINES:
             said, numbers = now, event.record.to_dict()
             played = event.record.round + 1

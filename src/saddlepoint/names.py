@@ -20,3 +20,6 @@ OBJECTIVES = (
     "pearson",
     "total-variation",
 )
+UNTIL = ("settled", "budget")
+ON_COLLAPSE = ("stop", "rollback", "remedy")
+RULERS = ("quick", "full")

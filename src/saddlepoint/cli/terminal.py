@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from saddlepoint.data.splits import SMALLEST_SPLIT
-from saddlepoint.fitting import Event, Played, Stopped
+from saddlepoint.fitting import Checked, Event, Judged, Mended, Played, Stopped
 from saddlepoint.runs.session import Session
 from saddlepoint.training import Record
 
@@ -85,12 +85,15 @@ class Progress:
             f"{settings.horizon:,} rounds, {settings.precision} on "
             + (device if preparation.device.type == "cpu" else preparation.device.type)
         )
+        if (plan := preparation.checks) is not None:
+            say(f"  {plan.describe()}")
         if self._first:
             say(f"  going on from round {self._first:,}")
 
     def _lines(self, events: Iterator[Event]) -> None:
         said = time.monotonic()
         for event in events:
+            self._tell(event)
             if isinstance(event, Stopped):
                 self.stopped = event
             elif (
@@ -100,6 +103,24 @@ class Progress:
             ):
                 said = time.monotonic()
                 self.console.print(f"  {self._state(event.record)}", markup=False, soft_wrap=True)
+
+    def _tell(self, event: Event) -> None:
+        """Say what the judge saw."""
+        lines: list[str] = []
+        if isinstance(event, Checked):
+            record = event.record
+            lines = [
+                f"check at round {event.round:,}: {record['state']} (estimate {max(0.0, record['estimate']):.4f} nats, at "
+                f"least {record['lower']:.4f})"
+            ]
+        elif isinstance(event, Mended):
+            lines = [event.sentence]
+        elif isinstance(event, Judged):
+            told = (f"  {line}" for line in str(event.verdict).splitlines())
+            lines = ["the final verdict, on rows that nothing had seen:", *told]
+        if not self.quiet:
+            for line in lines:
+                self.console.print(f"  {line}", markup=False, soft_wrap=True)
 
     def _bar(self, events: Iterator[Event]) -> None:
         columns: list[Any] = [
@@ -113,6 +134,7 @@ class Progress:
             task = bar.add_task("rounds", total=self.last, completed=self._first, losses="")
             shown = 0.0
             for event in events:
+                self._tell(event)
                 if isinstance(event, Stopped):
                     self.stopped = event
                 elif isinstance(event, Played) and time.monotonic() - shown >= _SECONDS_BETWEEN_LOOKS:

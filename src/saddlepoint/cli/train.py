@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from saddlepoint.names import CAPACITIES, OBJECTIVES, PRECISIONS, RECIPES, STARTS
+from saddlepoint.names import (
+    CAPACITIES,
+    OBJECTIVES,
+    ON_COLLAPSE,
+    PRECISIONS,
+    RECIPES,
+    RULERS,
+    STARTS,
+    UNTIL,
+)
 
 if TYPE_CHECKING:
     from saddlepoint.runs.session import Session
@@ -56,6 +65,35 @@ def train(
         int | None, typer.Option(help="Rounds to play in all.", show_default="by recipe")
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes to play at most; fixes the horizon.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{', '.join(UNTIL)}. settled: check at planned rounds, and stop when the samples cannot be told apart at the "
+            "tolerance, no longer improve, or get worse; budget: check, but play to the end. Both judge the result on rows "
+            "that nothing has seen.",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        str | None,
+        typer.Option(help="With --until: nats, or a missing cluster in per cent.", show_default="5%"),
+    ] = None,
+    on_collapse: Annotated[
+        str | None,
+        typer.Option(
+            help=f"With --until, when a region of the data is lost: {', '.join(ON_COLLAPSE)}. rollback goes back to the best "
+            "snapshot; remedy also halves the learning rates and triples the penalty.",
+            show_default="stop",
+        ),
+    ] = None,
+    ruler: Annotated[
+        str | None,
+        typer.Option(
+            help=f"With --until: {', '.join(RULERS)}. Which planted defects would be found: one of the tolerance's size, or a "
+            "table of five sizes.",
+            show_default="quick",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random draw.", show_default="0")] = None,
     precision: Annotated[
         str | None, typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="float32")
@@ -100,6 +138,8 @@ def train(
 
     - `saddlepoint train digits --label class` (then `saddlepoint sample runs/digits -n 20 --given class=7 ...`)
 
+    - `saddlepoint train points.csv --until settled --tolerance 2%` (stops when a missing cluster of 2 % would show)
+
     - `saddlepoint train digits --resume`
     """
     if processes > 1 and "RANK" not in os.environ:
@@ -113,6 +153,10 @@ def train(
         "batch": batch,
         "seed": seed,
         "precision": precision,
+        "until": until,
+        "tolerance": tolerance,
+        "on_collapse": on_collapse,
+        "ruler": ruler,
     }
     session = _session(
         source, out, given, rounds, minutes, label, group, column, holdout, device, resume, restart

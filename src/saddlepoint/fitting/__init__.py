@@ -1,21 +1,36 @@
 """One fit: splits, encoder and plan; then rounds, looks, saving, and a stop with a reason."""
 
-from saddlepoint.fitting.events import Event, Looked, Played, Sampled, Saved, Stopped
+from saddlepoint.fitting.events import (
+    Checked,
+    Event,
+    Judged,
+    Looked,
+    Mended,
+    Played,
+    Sampled,
+    Saved,
+    Stopped,
+)
+from saddlepoint.fitting.final import judged
 from saddlepoint.fitting.fit import Fit
 from saddlepoint.fitting.looks import added
 from saddlepoint.fitting.preparation import Choices, Preparation, prepare, restore
 
 __all__ = [
+    "Checked",
     "Choices",
     "Event",
     "Fit",
+    "Judged",
     "Looked",
+    "Mended",
     "Played",
     "Preparation",
     "Sampled",
     "Saved",
     "Stopped",
     "added",
+    "judged",
     "prepare",
     "restore",
 ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
+from saddlepoint.judging.verdict import Verdict
 from saddlepoint.training import Record
 
-Reason = Literal["rounds", "minutes", "interrupted"]
+Reason = Literal[
+    "rounds", "minutes", "interrupted", "reached", "plateau", "diverging", "collapsed", "memorising"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,31 @@ class Looked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Checked:
+    """The average of G was checked against the monitor rows; `record` holds the check, its state and the evidence."""
+
+    round: int
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mended:
+    """A collapse was found: the game went back to its best snapshot."""
+
+    round: int
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The final verdict, on rows that nothing had seen; `opened`: how often they have been read by now."""
+
+    round: int
+    verdict: Verdict
+    opened: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Saved:
     """The whole game up to a round is safe on the disk."""
 
@@ -53,4 +81,4 @@ class Stopped:
     sentence: str
 
 
-Event = Played | Sampled | Looked | Saved | Stopped
+Event = Played | Sampled | Looked | Checked | Mended | Judged | Saved | Stopped

@@ -23,8 +23,23 @@ from saddlepoint.data.encoding import Encoder
 from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting.batches import Batches
-from saddlepoint.fitting.events import Event, Looked, Played, Reason, Sampled, Saved, Stopped
+from saddlepoint.fitting.check_plan import CheckPlan
+from saddlepoint.fitting.checks import Checks
+from saddlepoint.fitting.events import (
+    Checked,
+    Event,
+    Looked,
+    Mended,
+    Played,
+    Reason,
+    Sampled,
+    Saved,
+    Stopped,
+)
 from saddlepoint.fitting.looks import Looks, added
+from saddlepoint.fitting.remedies import Recovery
+from saddlepoint.fitting.words import said_at_the_stop
+from saddlepoint.judging.stopping import FINAL
 from saddlepoint.model import Model, form_of
 from saddlepoint.networks import (
     ChartDiscriminator,
@@ -43,6 +58,7 @@ _STRIP_ROWS = 16
 _STRIP_LOOKS = 8
 _RECORDS_KEPT = 1000
 _ROUNDS_BETWEEN_VOTES = 10
+_DECISIONS: tuple[Any, ...] = ("remedy", *FINAL)
 _PLAY_PER_SAVE = 20  # however slow the disk, saving takes a twentieth of the time at most
 
 
@@ -66,6 +82,7 @@ class Fit:
         class_shares: list[float] | None = None,
         codes: np.ndarray[Any, Any] | None = None,
         monitor: Dataset | None = None,
+        checks: CheckPlan | None = None,
         strip: bool = True,
         save_seconds: float = 10.0,
     ) -> None:
@@ -86,7 +103,20 @@ class Fit:
             class_count=len(classes or ()),
         )
         self.save_seconds = save_seconds
-        self.looks = Looks.about(monitor, plan.settings.horizon) if self.share.rank == 0 else None
+        # Checks keep the best snapshot themselves: where there are any, nobody looks besides.
+        watched = self.share.rank == 0 and checks is None
+        self.looks = Looks.about(monitor, plan.settings.horizon) if watched else None
+        self._planned_check = (lambda round_: False) if checks is None else checks.due
+        self.checks: Checks | None = None
+        self.recovery: Recovery | None = None
+        self._fresh: tuple[bool, str | None] = (False, None)
+        self._to_mend = False
+        if checks is not None:
+            if checks.on_collapse != "stop":
+                self.recovery = Recovery(self.game, mend=checks.on_collapse == "remedy")
+            if self.share.rank == 0:
+                remedies = None if self.recovery is None else self.recovery.rounds
+                self.checks = Checks(checks, train, monitor, seed=plan.settings.seed, remedies=remedies)
         self._strips = (
             planned_looks(plan.settings.horizon) if strip and train.kind != "tables" else frozenset()
         )
@@ -108,6 +138,10 @@ class Fit:
         checkpoints.restore(self.game, found)
         if self.looks is not None:
             self.looks.restore(found.tensors, found.facts)
+        if self.recovery is not None:
+            self.recovery.restore(self.game, found.tensors, found.facts)
+        if self.checks is not None:
+            self.checks.restore(found.tensors, found.facts)
         return found.skipped
 
     def measured_rate(self, seconds: float) -> float:
@@ -149,14 +183,17 @@ class Fit:
         if self.round == 0:
             introduce(self.game, next(self.batches.from_round(0)))
             yield from self._look()
+            reason = self._vote(False, False) or reason
+        left = last - self.round if reason == "rounds" else 0
         with compute.threads(self.threads):
-            for record in checked(rounds(self.game, self.batches.from_round(self.round), last - self.round)):
+            for record in checked(rounds(self.game, self.batches.from_round(self.round), left)):
                 yield Played(record=record, planned=record.round % self._records_every == 0)
                 yield from self._look()
                 now = time.monotonic()
                 if vote := self._vote(interrupted(), seconds is not None and now - begin >= seconds):
                     reason = vote
                     break
+                yield from self._recover()
                 if now >= next_save:
                     yield from self._save()
                     next_save = time.monotonic() + max(
@@ -166,29 +203,26 @@ class Fit:
             look = self.looks.look_once(self.playing(), self.game.sampler(), self.round)
             yield Looked(round=look.round, jsd=look.jsd, error=look.error)
         yield from self._save()
-        minutes = (time.monotonic() - begin) / 60
-        sentence = {
-            "rounds": f"all {self.round:,} rounds are played",
-            "minutes": f"the {(seconds or 0) / 60:g} minutes are over after {self.round:,} of {last:,} rounds",
-            "interrupted": f"interrupted after {self.round:,} of {last:,} rounds; everything is saved",
-        }[reason]
-        yield Stopped(round=self.round, reason=reason, sentence=f"{sentence} ({minutes:.1f} minutes)")
+        spent = time.monotonic() - begin
+        sentence = said_at_the_stop(reason, self.round, last, seconds, spent, self.checks)
+        yield Stopped(round=self.round, reason=reason, sentence=sentence)
 
     def model(self) -> Model:
         """Return the model to keep: the snapshot that the looks chose, else the average of G as it stands."""
-        if self.looks is None:
+        looks = self.looks or self.checks
+        if looks is None:
             return self.playing()
-        generator, kept = self.looks.choose(self.game.sampler())
+        generator, kept = looks.choose(self.game.sampler())
         model = self.playing(generator)
-        model.description |= {"kept_round": kept, "looks": self.looks.seen()}
+        model.description |= {"kept_round": kept, "looks": looks.seen()}
         return model
 
     def added(self) -> str | None:
         """Return in words what the game added to the mixture it started from; None if it started from none."""
-        generator = self.game.generator
-        if self.looks is None or not isinstance(generator, ChartGenerator) or generator.start != "charts":
+        generator, looks = self.game.generator, self.looks or self.checks
+        if looks is None or not isinstance(generator, ChartGenerator) or generator.start != "charts":
             return None
-        return added(self.looks.seen(), self.looks.choose(self.game.sampler())[1])
+        return added(looks.seen(), looks.choose(self.game.sampler())[1])
 
     def playing(self, generator: nn.Module | None = None) -> Model:
         """Return the model as it plays now: the average of G where there is one."""
@@ -218,6 +252,10 @@ class Fit:
         if self.looks is not None and self.looks.due(self.round):
             look = self.looks.look(self.playing(), self.game.sampler(), self.round)
             yield Looked(round=look.round, jsd=look.jsd, error=look.error)
+        if self.checks is not None and self.checks.due(self.round):
+            best = self.checks.check(self.playing(), self.game.sampler(), self.round)
+            self._fresh = best, self.checks.decision()
+            yield Checked(round=self.round, record=self.checks.record(len(self.checks.history) - 1))
 
     def _strip(self) -> Tensor:
         s = self.plan.settings
@@ -227,17 +265,39 @@ class Fit:
 
     def _save(self) -> Iterator[Event]:
         if self.folder is not None and self.share.rank == 0:
-            tensors, facts = ({}, {}) if self.looks is None else self.looks.state()
-            checkpoints.save(self.folder, self.round, {**checkpoints.state_of(self.game), **tensors}, facts)
+            tensors, facts = checkpoints.state_of(self.game), dict[str, Any]()
+            for each in (self.looks, self.checks, self.recovery):
+                more, told = ({}, {}) if each is None else each.state()
+                tensors, facts = tensors | more, facts | told
+            checkpoints.save(self.folder, self.round, tensors, facts)
             yield Saved(round=self.round)
 
     def _vote(self, interrupted: bool, over: bool) -> Reason | None:
-        wishes = torch.tensor([float(interrupted), float(over)], dtype=torch.float64)
+        """Return why to stop, the same on every rank: what any of them wishes, and what rank 0 decided by a check."""
+        best, decision = self._fresh
+        self._fresh = False, None
+        code = 0 if decision is None else 1 + _DECISIONS.index(decision)
+        wishes = torch.tensor([interrupted, over, best, code], dtype=torch.float64)
         if self.share.count > 1:
-            if self.round % _ROUNDS_BETWEEN_VOTES:
+            if self.round % _ROUNDS_BETWEEN_VOTES and not self._planned_check(self.round):
                 return None
             self.share.average_([wishes := wishes.to(self.device)])
+        if self.recovery is not None and wishes[2] > 0:
+            self.recovery.remember(self.game)
+        code = round(float(wishes[3]) * self.share.count)
+        decided = None if code == 0 else _DECISIONS[code - 1]
+        self._to_mend = decided == "remedy"
+        if decided is not None and decided != "remedy":
+            reason: Reason = decided
+            return reason
         return "interrupted" if wishes[0] > 0 else "minutes" if wishes[1] > 0 else None
+
+    def _recover(self) -> Iterator[Event]:
+        """After a collapse that is to be mended: go back to the best snapshot, on every rank."""
+        if self._to_mend and self.recovery is not None:
+            self.recovery.apply(self.game)
+            self._to_mend = False
+            yield Mended(round=self.round, sentence=self.recovery.said())
 
 
 def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:

@@ -23,12 +23,15 @@ from saddlepoint.data.scale import smallest_scale
 from saddlepoint.data.splits import split_rows
 from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError, StoredFileError
+from saddlepoint.fitting.check_plan import CheckPlan, Watching, plan_checks, refuse_few
 from saddlepoint.fitting.fit import Fit, make_players
+from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE
 from saddlepoint.model import describe_classes
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Settings
 
 _TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
+_TRIAL_OF_CHECKS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +47,21 @@ class Choices:
     minutes: float | None = None
     precision: str = "float32"
     seed: int = 0
+    until: str | None = None
+    tolerance: str = DEFAULT_TOLERANCE
+    on_collapse: str = "stop"
+    ruler: str = "quick"
     conditional: bool = False
 
+    @property
+    def watching(self) -> Watching:
+        """What was chosen about checks."""
+        return Watching(
+            until=self.until, tolerance=self.tolerance, on_collapse=self.on_collapse, ruler=self.ruler
+        )
+
     def __post_init__(self) -> None:
+        _ = self.watching  # refused here, before anything is opened
         if self.rounds is not None and (type(self.rounds) is not int or self.rounds < 1):
             raise InputError(f"{self.rounds!r} rounds cannot be played; give a whole number of at least 1.")
         minutes = self.minutes
@@ -71,6 +86,7 @@ class Preparation:
     classes: list[Any] | None = None
     class_shares: list[float] | None = None
     codes: np.ndarray[Any, Any] | None = None
+    checks: CheckPlan | None = None
 
     def fit(self, folder: Path | None = None, *, strip: bool = True) -> Fit:
         """Return the fit at round 0, saving into a folder, showing the same samples at planned rounds if strip."""
@@ -85,6 +101,7 @@ class Preparation:
             class_shares=self.class_shares,
             codes=self.codes,
             monitor=self.monitor,
+            checks=self.checks,
             strip=strip,
         )
 
@@ -101,6 +118,7 @@ class Preparation:
             "conditional": self.classes is not None,
             "threads": self.threads,
             "device": self.device.type,
+            "checks": None if self.checks is None else self.checks.to_dict(),
         }
 
 
@@ -148,7 +166,9 @@ def prepare(
         class_shares=shares,
         codes=codes,
     )
-    return preparation if choices.minutes is None else _with_minutes(preparation, choices)
+    if choices.minutes is not None:
+        preparation = _with_minutes(preparation, choices)
+    return preparation if choices.until is None else _with_checks(preparation, choices.watching)
 
 
 def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None = None) -> Preparation:
@@ -185,6 +205,7 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
             classes=classes,
             class_shares=shares,
             codes=codes,
+            checks=CheckPlan.from_dict(stored.get("checks")),
         )
     except (KeyError, TypeError) as error:
         raise StoredFileError(
@@ -266,6 +287,22 @@ def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:
     horizon = max(1, int(rate * (seconds - trial) * _MARGIN))
     settings = dataclasses.replace(preparation.plan.settings, horizon=min(horizon, choices.rounds or horizon))
     return dataclasses.replace(preparation, plan=dataclasses.replace(preparation.plan, settings=settings))
+
+
+def _with_checks(preparation: Preparation, watching: Watching) -> Preparation:
+    """Plan checks by a measured rate, once: a resumed run reuses the plan."""
+    monitor = refuse_few(preparation.monitor)
+    rate = preparation.fit(strip=False).measured_rate(_TRIAL_OF_CHECKS)
+    plan = plan_checks(
+        watching,
+        train=preparation.train,
+        monitor=monitor,
+        vault=preparation.vault,
+        horizon=preparation.plan.settings.horizon,
+        rate=rate,
+        seed=preparation.plan.settings.seed,
+    )
+    return dataclasses.replace(preparation, checks=plan)
 
 
 def _size(part: Dataset | None) -> int:

@@ -2,7 +2,8 @@
 
 settings.json    what was decided before the first round
 progress.jsonl   one line for each planned round
-verdicts.jsonl   one line for each judgement
+verdicts.jsonl   one line for each check and for each final verdict
+stop.json        why the run ended, in words
 checkpoint/      the whole game, newest and previous
 model/           what to sample from
 pictures/        PNG files, and strip/ with the samples of planned rounds
@@ -28,6 +29,7 @@ _OURS = (
     "settings.json",
     "progress.jsonl",
     "verdicts.jsonl",
+    "stop.json",
     "report.html",
     "checkpoint",
     "model",
@@ -36,6 +38,8 @@ _OURS = (
     ".settings.json.tmp",
     ".report.html.tmp",
     ".progress.jsonl.tmp",
+    ".verdicts.jsonl.tmp",
+    ".stop.json.tmp",
 )
 
 
@@ -198,11 +202,25 @@ class RunFolder:
 
     def rewind(self, round_: int) -> None:
         """Forget what was written after a checkpoint's round, so that a resumed run does not say it twice."""
-        for name in ("progress.jsonl", "verdicts.jsonl"):
+        (self.path / "stop.json").unlink(missing_ok=True)
+        # A round's record carries the number of rounds before it, a check that of the rounds played.
+        for name, last in (("progress.jsonl", round_ - 1), ("verdicts.jsonl", round_)):
             if (self.path / name).exists():
-                kept = [line for line in self.records(name) if line.get("round", 0) < round_]
+                kept = [line for line in self.records(name) if line.get("round", 0) <= last]
                 text = "".join(json.dumps(line) + "\n" for line in kept)
                 write_atomically(self.path / name, text.encode())
+
+    def write_stop(self, stop: dict[str, Any]) -> None:
+        """Write down why the run ended."""
+        write_atomically(self.path / "stop.json", json.dumps(stop, indent=1).encode())
+
+    def stop(self) -> dict[str, Any] | None:
+        """Return why the run ended; None while it is playing, or where that was not written down."""
+        try:
+            stored: dict[str, Any] = json.loads((self.path / "stop.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return stored
 
     # -- samples of planned rounds -------------------------------------------------------------------------------
 

@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
+from saddlepoint.drawing.checks import checks_chart
 from saddlepoint.drawing.curves import curves
 from saddlepoint.drawing.figure1 import figure1
 from saddlepoint.drawing.pictures import interpolation, sample_grid, strip
 from saddlepoint.drawing.points import decision_field, lines, pairs
+from saddlepoint.fitting.check_plan import CheckPlan
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.table_portrait import compare
@@ -47,6 +49,7 @@ def portraits(run: RunFolder, model: Model, train: Dataset | None) -> list[Portr
         found = _of_table(model, train)
     else:
         found = _of_pictures(run, model, train) if like.kind == "pictures" else _of_points(model, train)
+    found += _of_checks(run, model)
     records = run.records("progress.jsonl")
     if records:
         rounds = [record["round"] for record in records]
@@ -65,6 +68,35 @@ def portraits(run: RunFolder, model: Model, train: Dataset | None) -> list[Portr
             )
         )
     return found
+
+
+def _of_checks(run: RunFolder, model: Model) -> list[Portrait]:
+    lines = run.records("verdicts.jsonl")
+    checks = [line for line in lines if line.get("kind") == "check"]
+    plan = CheckPlan.from_dict(run.settings().get("checks"))
+    if not checks or plan is None:
+        return []
+    last = next((line for line in reversed(lines) if line.get("kind") == "verdict"), None)
+    judged = None
+    if last is not None and last["jsd_lower"] is not None:
+        judged = (last["round"], last["jsd_lower"], last["jsd_estimate"])
+    smallest = plan.smallest_found
+    ruler = None if smallest is None else (smallest.jsd, f"{100 * smallest.mass:.3g} % missing: found")
+    return [
+        Portrait(
+            name="checks",
+            heading="When to stop",
+            caption="What a quick referee saw at planned rounds, on rows held back from the game; each mark shows the state "
+            "that the game was in by then.",
+            figure=checks_chart(
+                checks,
+                tolerance=plan.tolerance,
+                ruler=ruler,
+                kept=model.description.get("kept_round"),
+                verdict=judged,
+            ),
+        )
+    ]
 
 
 def nearest_rows(samples: np.ndarray[Any, Any], train: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -9,6 +9,8 @@ from saddlepoint.data.dataset import Dataset
 from saddlepoint.drawing.saving import save, to_png
 from saddlepoint.errors import InputError, SaddlepointError
 from saddlepoint.fitting import added, restore
+from saddlepoint.judging.verdict import Verdict
+from saddlepoint.judging.wording import paragraphs
 from saddlepoint.model import Model
 from saddlepoint.networks import ChartGenerator
 from saddlepoint.objectives import cite, get, get_penalty
@@ -64,6 +66,9 @@ def _page(
     game, rows = settings["settings"], settings["rows"]
     played = model.description["rounds"]
     notes = [missing] if missing else []
+    stop, verdict = run.stop(), _final(run)
+    if stop is not None:
+        notes.append(f"Why it ended: {stop['sentence']}.")
     if played < game["horizon"]:
         notes.append(f"The game stands at round {played:,} of {game['horizon']:,}; --resume goes on with it.")
     learnt = [
@@ -104,6 +109,7 @@ def _page(
                 )
                 for index, each in enumerate(found)
             ),
+            *_verdict(verdict),
             *_looks(model, name),
             Section(
                 heading="Sample again",
@@ -121,6 +127,21 @@ def _page(
         ],
         footer=f"saddlepoint {settings['saddlepoint']}, torch {settings['torch']}",
     )
+
+
+def _final(run: RunFolder) -> Verdict | None:
+    """Return the newest final verdict of a run."""
+    for line in reversed(run.records("verdicts.jsonl")):
+        if line.get("kind") == "verdict":
+            return Verdict.from_dict({k: v for k, v in line.items() if k not in ("kind", "round", "opened")})
+    return None
+
+
+def _verdict(verdict: Verdict | None) -> list[Section]:
+    """Return the section on the final verdict, where there is one."""
+    if verdict is None:
+        return []
+    return [Section(heading="The verdict, on rows that nothing had seen", paragraphs=paragraphs(verdict))]
 
 
 def _looks(model: Model, name: str) -> list[Section]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,17 +25,21 @@ from saddlepoint.data.splits import refuse_large_batch
 from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import (
+    Checked,
     Choices,
     Event,
     Fit,
+    Judged,
     Played,
     Preparation,
     Sampled,
     Saved,
     Stopped,
+    judged,
     prepare,
     restore,
 )
+from saddlepoint.judging.verdict import Verdict
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.version import __version__
 
@@ -85,6 +90,7 @@ class Session:
         self.run, self.path, self.source, self.preparation = run, path, source, preparation
         self.fit: Fit = preparation.fit(path / "checkpoint")
         self.notes: list[str] = []
+        self.verdict: Verdict | None = None
         self.described = preparation.train.describe()
 
     @classmethod
@@ -160,16 +166,46 @@ class Session:
             GameError: the game broke down; the checkpoint before that is kept.
             StoredFileError: the folder cannot be written; the checkpoint before that is kept.
         """
-        for event in self.fit.play(until_round=until_round, seconds=seconds, interrupted=interrupted):
+        events = self.fit.play(until_round=until_round, seconds=seconds, interrupted=interrupted)
+        begun = time.monotonic()
+        for event in self._judged(events):
+            if isinstance(event, Stopped) and self.run is not None:
+                self.run.write_stop(self._stop(event, time.monotonic() - begun))
             if self.run is not None:
                 self._write(self.run, event)
             yield event
+
+    def _judged(self, events: Iterator[Event]) -> Iterator[Event]:
+        p = self.preparation
+        before = [] if self.run is None else self.run.records("verdicts.jsonl")
+        opened = sum(line.get("kind") == "verdict" for line in before)
+        return judged(events, self.fit, p.checks, p.train, p.vault, opened=opened)
+
+    def _stop(self, event: Stopped, seconds: float) -> dict[str, Any]:
+        """Return what stop.json says: why the run ended, and of how many seconds of this session judging took a part."""
+        stop = {"round": event.round, "reason": event.reason, "sentence": event.sentence}
+        if self.fit.checks is None:
+            return stop
+        took = 0.0 if self.verdict is None else self.verdict.seconds or 0.0
+        spent = {"all": seconds, "checks": self.fit.checks.seconds, "verdict": took}
+        return {**stop, "seconds": {name: round(value, 2) for name, value in spent.items()}}
 
     def _write(self, run: RunFolder, event: Event) -> None:
         if isinstance(event, Played) and event.planned:
             run.append("progress.jsonl", event.record.to_dict())
         elif isinstance(event, Sampled):
             run.write_frame(event.round, self.preparation.encoder.decode(event.rows))
+        elif isinstance(event, Checked):
+            run.append("verdicts.jsonl", event.record)
+        elif isinstance(event, Judged):
+            stored = {
+                "kind": "verdict",
+                "round": event.round,
+                "opened": event.opened,
+                **event.verdict.to_dict(),
+            }
+            run.append("verdicts.jsonl", stored)
+            self.verdict = event.verdict
         elif isinstance(event, Saved | Stopped):
             self.fit.model().save(run.model)
 

@@ -1,0 +1,160 @@
+"""The checks of a game: what was seen against the rounds, with its band, the states as colours, the kept snapshot marked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from saddlepoint.drawing.style import FAINT, INK, MODEL, QUIET, SMALL, WIDTH, new_figure, styled
+from saddlepoint.drawing.text import fit, letter
+from saddlepoint.errors import InputError
+
+STATES: Mapping[str, tuple[str, str]] = {
+    "improving": ("#18a57b", "o"),
+    "reached": ("#1d4f9f", "*"),
+    "plateau": ("#8a7a12", "s"),
+    "diverging": ("#c2571a", "^"),
+    "collapsed": ("#b01e3c", "X"),
+    "memorising": ("#7a5195", "D"),
+    "budget": ("#5d6673", "P"),
+}
+"""Colour and marker of each state: told apart in greyscale too."""
+_LINEAR = 0.01  # nats; below it the axis is linear, above logarithmic
+_TICKS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.693)
+_MOST_REGIONS = 6
+
+
+@styled
+def checks_chart(
+    checks: Sequence[Mapping[str, Any]],
+    *,
+    tolerance: float | None = None,
+    ruler: tuple[float, str] | None = None,
+    kept: int | None = None,
+    verdict: tuple[float, float, float] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Return the estimates of the JSD (nats) through the rounds, and below them the regions that were not covered.
+
+    checks: records with round, estimate, lower, upper, state, missing, narrow. Band: from the certified lower bound to the
+    upper end of what the referee sees. ruler: (nats, label); kept: the round of the kept snapshot; verdict: (round, bound,
+    estimate) of the final judgement.
+
+    Raises InputError if there are no checks.
+    """
+    if not checks:
+        raise InputError("There are no checks to draw; train with --until settled or --until budget.")
+    regions = _worst(checks)
+    height = 3.1 + (0.35 + 0.2 * len(regions) if regions else 0.0)
+    figure = new_figure(WIDTH, height)
+    if regions:
+        upper, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.7, 0.35 + 0.2 * len(regions)])
+        _regions(below, checks, regions)
+    else:
+        upper = below = figure.subplots(1, 1)
+    _distance(upper, checks)
+    _marks(upper, tolerance, ruler, checks, kept, verdict)
+    upper.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), handlelength=1.6, borderaxespad=0.2)
+    below.set_xlabel("rounds")
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    below.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    notes = [
+        "Band: from the bound that is certified for the JSD (all checks jointly, 95 %) to the upper end of what the quick "
+        "referee sees, which is no bound for the JSD."
+    ]
+    if any(check.get("indicative") for check in checks):
+        notes.append("After a remedy the bounds are indicative only (hollow marks).")
+    letter(figure, title, notes)
+    return figure
+
+
+def _distance(axes: Axes, checks: Sequence[Mapping[str, Any]]) -> None:
+    rounds = np.array([check["round"] for check in checks])
+    estimate, lower, upper = (
+        np.clip([check[name] for check in checks], 0.0, np.log(2)) for name in ("estimate", "lower", "upper")
+    )
+    axes.set_yscale("symlog", linthresh=_LINEAR, linscale=0.6)
+    axes.set_ylim(-0.0007, 0.85)
+    axes.yaxis.set_major_locator(FixedLocator(_TICKS))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_title("distance from the data: JSD (nats)", parse_math=False)
+    axes.grid(axis="y")
+    axes.fill_between(rounds, lower, upper, color=MODEL.colour, alpha=0.16, linewidth=0)
+    axes.plot(rounds, lower, color=MODEL.colour, linewidth=0.9)
+    axes.plot(rounds, estimate, color=QUIET, linewidth=0.8)
+    for name, (colour, marker) in STATES.items():
+        here = np.array([check["state"] == name for check in checks])
+        hollow = np.array([bool(check.get("indicative")) for check in checks])
+        for mask, face in ((here & ~hollow, colour), (here & hollow, "white")):
+            if mask.any():
+                label = name if not (face == "white" and (here & ~hollow).any()) else None
+                axes.plot(
+                    rounds[mask],
+                    estimate[mask],
+                    linestyle="none",
+                    marker=marker,
+                    color=colour,
+                    markerfacecolor=face,
+                    markersize=6.5,
+                    label=label,
+                )
+
+
+def _marks(
+    axes: Axes,
+    tolerance: float | None,
+    ruler: tuple[float, str] | None,
+    checks: Sequence[Mapping[str, Any]],
+    kept: int | None,
+    verdict: tuple[float, float, float] | None,
+) -> None:
+    if tolerance is not None:
+        axes.axhline(tolerance, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), label="tolerance")
+    if ruler is not None:
+        axes.axhline(
+            ruler[0], color=INK, linewidth=0.9, linestyle=(0, (1, 1.2)), label=fit(ruler[1], 1.7, SMALL)
+        )
+    if kept is not None:
+        near = min(checks, key=lambda check: abs(check["round"] - kept))
+        at = float(np.clip(near["estimate"], 0, 0.7))
+        axes.plot(
+            [near["round"]],
+            [at],
+            marker="o",
+            markersize=13,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            linestyle="none",
+            label="kept",
+        )
+    if verdict is not None:
+        round_, bound, estimate = verdict
+        round_ += 0.025 * max(1, checks[-1]["round"])  # beside the last check, not upon it
+        axes.plot([round_, round_], [bound, max(bound, estimate)], color=INK, linewidth=2.2)
+        axes.plot(
+            [round_], [bound], marker="_", markersize=11, color=INK, linestyle="none", label="final verdict"
+        )
+
+
+def _worst(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the regions that were left out most often, the most first."""
+    counts: dict[str, int] = {}
+    for check in checks:
+        for region in (*check["missing"], *check["narrow"]):
+            counts[region] = counts.get(region, 0) + 1
+    return sorted(counts, key=lambda region: -counts[region])[:_MOST_REGIONS]
+
+
+def _regions(axes: Axes, checks: Sequence[Mapping[str, Any]], regions: list[str]) -> None:
+    axes.set_title("regions not covered (cross) or too narrow (bar), the worst", parse_math=False)
+    for place, region in enumerate(regions):
+        axes.axhline(place, color=FAINT, linewidth=0.5)
+        for kind, marker in (("missing", "x"), ("narrow", "|")):
+            at = [check["round"] for check in checks if region in check[kind]]
+            axes.plot(at, [place] * len(at), linestyle="none", marker=marker, color="#b01e3c", markersize=5.5)
+    axes.set_yticks(range(len(regions)), [fit(region, 2.2, SMALL) for region in regions], parse_math=False)
+    axes.set_ylim(len(regions) - 0.5, -0.5)

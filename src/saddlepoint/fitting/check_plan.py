@@ -1,0 +1,244 @@
+"""When to check, how often and how strictly: decided once, by measured costs, and written down before round 0.
+
+Checks, ruler and final verdict are to take a tenth of the time of the game at most, as it is foreseen: by a rate measured
+on a copy of the game, and by the cost of one check and one quick judgement measured here. A resumed run reuses the plan.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from saddlepoint import compute
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.errors import InputError, StoredFileError, nearest
+from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE, missing_of_jsd, tolerance_of
+from saddlepoint.judging.ringside import Ringside
+from saddlepoint.judging.ruler import MASSES, TRIALS, Mark, ruler, smallest_found
+from saddlepoint.judging.stopping import LEVEL, Rules
+from saddlepoint.judging.threads import one_thread
+from saddlepoint.names import ON_COLLAPSE, RULERS, UNTIL
+from saddlepoint.training import Share
+
+SHARE = 0.1
+MOST_CHECKS = 24
+FEWEST_ROWS = 50
+_FULL_FACTOR = 6.0  # of a full judgement to a quick one, with its control
+_QUICK_SECONDS = 1.5
+COPIES_EVERY = 4
+COPIES_LEVEL = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watching:
+    """What the user chose about checks; `until` None: none are made."""
+
+    until: str | None = None
+    tolerance: str = DEFAULT_TOLERANCE
+    on_collapse: str = "stop"
+    ruler: str = "quick"
+
+    def __post_init__(self) -> None:
+        for name, given, allowed in (
+            ("until", self.until, UNTIL),
+            ("on-collapse", self.on_collapse, ON_COLLAPSE),
+            ("ruler", self.ruler, RULERS),
+        ):
+            if given is not None and given not in allowed:
+                raise InputError(
+                    f"Unknown {name} {given!r}{nearest(str(given), allowed) or '.'} Allowed are {', '.join(allowed)}."
+                )
+        tolerance_of(self.tolerance)
+        if self.until is None:
+            for name in ("tolerance", "on_collapse", "ruler"):
+                if getattr(self, name) != getattr(type(self), name):
+                    raise InputError(
+                        f"{name.replace('_', '-')} {getattr(self, name)} needs checks, and none are asked for: add until "
+                        "'settled' (stop when nothing more is to be seen) or 'budget' (watch only)."
+                    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckPlan:
+    """The checks of one fit: one at round 0 and `count` more, evenly spread over the horizon, the last at its end.
+
+    tolerance: in nats; ruler: marks as JSON values; final: pool of the verdict at the end; seconds_a_check,
+    foreseen_seconds: as measured. Beyond the horizon checks go on at the same distance.
+    """
+
+    until: str
+    tolerance: float
+    on_collapse: str
+    horizon: int
+    count: int
+    final: str
+    seconds_a_check: float
+    foreseen_seconds: float
+    ruler: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def planned(self) -> int:
+        """How many checks the horizon holds."""
+        return self.count + 1
+
+    def due(self, round_: int) -> bool:
+        """Return whether a check is planned at a round: round 0, ceil(i horizon / count), and so on beyond the horizon."""
+        place = round_ * self.count // self.horizon
+        return round_ == -(-place * self.horizon // self.count)
+
+    def alpha(self, number: int) -> float:
+        """Return the level of the number-th check (from 0): half of 0.05 evenly over the planned ones, half for those beyond.
+
+        The j-th beyond gets (0.05/2) 6/(pi^2 j^2), so that all bounds ever made hold jointly with probability 0.95.
+        """
+        if number < self.planned:
+            return LEVEL / 2 / self.planned
+        return LEVEL / 2 * 6 / (math.pi * (number - self.planned + 1)) ** 2
+
+    def tests_copies(self, number: int) -> bool:
+        """Return whether the number-th check asks for copies too: every fourth does."""
+        return number > 0 and number % COPIES_EVERY == 0
+
+    @property
+    def copies_level(self) -> float:
+        """The level of each copying test: 0.01 over the planned ones."""
+        return COPIES_LEVEL / max(1, self.count // COPIES_EVERY)
+
+    @property
+    def rules(self) -> Rules:
+        """What states are decided by."""
+        mass = missing_of_jsd(self.tolerance)
+        near = [mark for mark in self.ruler if abs(mark["mass"] - mass) < 1e-8]
+        found = near[0]["found"] / near[0]["of"] if near else None
+        return Rules(tolerance=self.tolerance, found=found, planned=self.planned)
+
+    @property
+    def smallest_found(self) -> Mark | None:
+        """The ruler's smallest defect that was found in at least 4 of 5 trials."""
+        return smallest_found([Mark(**mark) for mark in self.ruler])
+
+    def describe(self) -> str:
+        """Return the plan in a sentence."""
+        marks = [Mark(**mark) for mark in self.ruler]
+        return (
+            f"{self.planned} checks are planned, every {self.horizon / self.count:,.0f} rounds, {self.seconds_a_check:.2f} s "
+            f"each, and a {self.final} verdict at the end; ruler: {'; '.join(map(str, marks)) or 'too few rows'}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**dataclasses.asdict(self), "ruler": list(self.ruler)}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any] | None) -> CheckPlan | None:
+        """Restore what `to_dict` returned.
+
+        Raises:
+            StoredFileError: something is missing or unknown.
+        """
+        if stored is None:
+            return None
+        try:
+            return cls(**{**stored, "ruler": tuple(stored["ruler"])})
+        except (KeyError, TypeError) as error:
+            raise StoredFileError(f"The stored plan of checks cannot be read ({error}).") from error
+
+
+def judged_rows(dataset: Dataset) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return rows as the judge reads them, and which columns are category codes (None: no column)."""
+    return dataset.rows, None
+
+
+def refuse_few(monitor: Dataset | None) -> Dataset:
+    """Return the monitor rows.
+
+    Raises:
+        InputError: there are fewer than 50, so nothing can be checked.
+    """
+    if monitor is None or len(monitor) < FEWEST_ROWS:
+        raise InputError(
+            f"{0 if monitor is None else len(monitor)} rows are held back to check on, and {FEWEST_ROWS} are needed (a tenth "
+            "of the rows is): give at least 500 rows, or leave out until, and bound the game by rounds or minutes."
+        )
+    return monitor
+
+
+def ringside_of(train: Dataset, monitor: Dataset, seed: int) -> Ringside:
+    """Return the referee at the ringside for these rows."""
+    rows, categorical = judged_rows(train)
+    return Ringside(
+        rows, judged_rows(monitor)[0], categorical=categorical, seed=compute.key(seed, "ringside") % 2**32
+    )
+
+
+@one_thread()
+def plan_checks(
+    watching: Watching,
+    *,
+    train: Dataset,
+    monitor: Dataset | None,
+    vault: Dataset | None,
+    horizon: int,
+    rate: float,
+    seed: int,
+) -> CheckPlan | None:
+    """Return the plan of checks of a game of so many rounds at a measured rate (rounds a second); None: none wanted.
+
+    Raises:
+        InputError: too few monitor rows.
+    """
+    if watching.until is None:
+        return None
+    ringside = ringside_of(train, refuse_few(monitor), seed)
+    rows, _ = judged_rows(train)
+    random = np.random.default_rng(0)
+    begun = time.perf_counter()
+    # Real rows drawn again stand for the fakes: what is timed is how long it takes, not what is seen.
+    stand_in = ringside.space(rows[random.integers(len(rows), size=ringside.fakes_wanted)])
+    ringside.look_at(stand_in, alpha=LEVEL / MOST_CHECKS)
+    cost = _agreed(1.25 * (time.perf_counter() - begun))  # and the alarm
+    foreseen = horizon / rate
+    left = SHARE * foreseen
+    full = left >= 2 * (_FULL_FACTOR * _QUICK_SECONDS + TRIALS * cost)
+    final = 0.0 if vault is None else (_FULL_FACTOR if full else 1.0) * _QUICK_SECONDS
+    tolerance = tolerance_of(watching.tolerance)
+    masses = {round(missing_of_jsd(tolerance), 9), *(MASSES if watching.ruler == "full" else ())}
+    left -= final + (len(masses) * TRIALS + 1) * cost
+    count = min(MOST_CHECKS, horizon, max(1, int(left / cost)))
+    plan = CheckPlan(
+        until=watching.until,
+        tolerance=tolerance,
+        on_collapse=watching.on_collapse,
+        horizon=horizon,
+        count=count,
+        final="full" if full else "quick",
+        seconds_a_check=round(cost, 4),
+        foreseen_seconds=round(foreseen, 2),
+    )
+    marks = ruler(rows, ringside, masses=sorted(masses), alpha=plan.alpha(0), seed=seed)
+    return dataclasses.replace(plan, ruler=tuple(mark.to_dict() for mark in marks))
+
+
+def _agreed(seconds: float) -> float:
+    """Return the mean over the ranks, so that all have one plan."""
+    value = torch.tensor([seconds], dtype=torch.float64)
+    Share.of_this_process().average_([value])
+    return float(value)
+
+
+def ruler_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
+    """Return what the ruler says about what would have been found, or None without a ruler."""
+    read = [Mark(**mark) for mark in marks]
+    if not read:
+        return None
+    best = smallest_found(read)
+    if best is None:
+        return f"even {read[-1]}, so smaller defects may well be missed"
+    return f"a missing cluster of >= {100 * best.mass:.3g} % would have been found ({best.found} of {best.of} planted ones)"

@@ -1,0 +1,44 @@
+"""The sentence with which a fit ends."""
+
+from __future__ import annotations
+
+from saddlepoint.fitting.check_plan import ruler_in_words
+from saddlepoint.fitting.checks import Checks
+from saddlepoint.fitting.events import Reason
+
+_STATES = {
+    "reached": "not told apart at the tolerance",
+    "plateau": "no longer improving",
+    "diverging": "getting worse",
+    "collapsed": "collapsed",
+    "memorising": "memorising",
+}
+
+
+def said_at_the_stop(
+    reason: Reason, round_: int, last: int, limit: float | None, spent: float, checks: Checks | None
+) -> str:
+    """Return why a fit ended, with the evidence of its checks.
+
+    limit, spent: seconds allowed and used; last: the round that was asked for.
+    """
+    minutes = f" ({spent / 60:.1f} minutes)"
+    if reason in _STATES and checks is not None:
+        state = checks.state_at(len(checks.history))
+        return f"stopped at round {round_:,} of {last:,}, {_STATES[reason]}: {state.evidence}{_ruler(checks)}{minutes}"
+    sentence = {
+        "minutes": f"the {(limit or 0) / 60:g} minutes are over after {round_:,} of {last:,} rounds",
+        "interrupted": f"interrupted after {round_:,} of {last:,} rounds; everything is saved",
+    }.get(reason, f"all {round_:,} rounds are played")
+    if checks is None or reason == "interrupted":
+        return sentence + minutes
+    state = checks.state_at(len(checks.history), spent=True)
+    return f"{sentence}, {_STATES.get(state.name, 'not settled')}: {state.evidence}{_ruler(checks)}{minutes}"
+
+
+def _ruler(checks: Checks) -> str:
+    """Return what nothing found would mean; only where nothing was found."""
+    words = ruler_in_words(checks.plan.ruler)
+    if words is None or not checks.history or checks.history[-1].lower > 0:
+        return ""
+    return f"; at these rows {words}"

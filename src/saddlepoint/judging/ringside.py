@@ -1,0 +1,179 @@
+"""The referee at the ringside: a judgement in a fraction of a second, for checks between rounds.
+
+Three referees that need no time, all on the coordinates of `copy_space` (numbers standardised, categories one-hot,
+pictures in principal components), so that every kind of data that can be judged can be checked: a quadratic logistic
+regression, the vote of the nearest rows, and a table of shares by cell and distance from its centre. (Boosted trees on
+the distances to centres, tried too, took four times as long and saw no more.)
+
+The rows that fit and choose are *training* rows; every row held back is read. That is valid (for any decision fixed
+before the rows are read, its mean payoff is at most the JSD) and spends no held-back row on fitting. What it cannot see is
+copying, since copies look like the rows that it was fitted on; that is another test (`copies`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saddlepoint.judging import betting, point_referees
+from saddlepoint.judging.combining import Choice, choose
+from saddlepoint.judging.copy_space import space_of
+from saddlepoint.judging.point_referees import Briefing, Floats, Logit, Referee, k_means
+
+MOST_TO_FIT, MOST_TO_CHOOSE, MOST_TO_READ = 4000, 1000, 4000
+FAKES_PER_REAL = 4
+MOST_FAKES = 10_000
+COARSE = 0.5
+SELECT = 0.2
+_CELLS, _SHELLS = 48, 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sight:
+    """What was seen, in nats: see `stopping.Check`; payoffs (n,) of the rows read, whose mean is the estimate."""
+
+    estimate: float
+    error: float
+    lower: float
+    upper: float
+    floor: float
+    payoffs: Floats
+
+
+class Ringside:
+    """Real rows in coordinates, ready to be compared with fakes again and again.
+
+    train: rows that fit (4 in 5) and choose; held: rows that are only read; both as arrays of one kind, categorical (d,)
+    marking codes.
+    """
+
+    def __init__(
+        self,
+        train: NDArray[Any],
+        held: NDArray[Any],
+        *,
+        categorical: NDArray[np.bool_] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.seed = seed
+        random = np.random.default_rng(seed)
+        order = random.permutation(len(train))
+        chosen = min(MOST_TO_CHOOSE, int(SELECT * len(train)))
+        self.space = space_of(train[order[:MOST_TO_FIT]], train[:1], categorical, random_state=seed)
+        self.select = self.space(train[order[:chosen]])
+        self.fit = self.space(train[order[chosen : chosen + MOST_TO_FIT]])
+        self.held = self.space(held[random.permutation(len(held))[:MOST_TO_READ]])
+        self.fakes = max(1, min(FAKES_PER_REAL, MOST_FAKES // len(self.held)))
+
+    @property
+    def fakes_wanted(self) -> int:
+        """How many fake rows a look needs: to be read, to choose by, to fit."""
+        return self.fakes * (len(self.held) + len(self.select)) + len(self.fit)
+
+    def look(self, fake: NDArray[Any], *, alpha: float) -> Sight:
+        """Return what is seen of fakes, rows as they came; each bound holds at level 1 - alpha."""
+        return self.look_at(self.space(fake), alpha=alpha)
+
+    def look_at(self, fake: Floats, *, alpha: float, coarse: bool = False) -> Sight:
+        """Return what is seen of fakes in coordinates, `fakes_wanted` rows: to be read, to choose by, to fit.
+
+        coarse: after noise of half a standard deviation on both sides, the same each time.
+        """
+        sides = [self.held, self.select, self.fit]
+        ends = np.cumsum([self.fakes * len(self.held), self.fakes * len(self.select)])
+        fakes = np.split(fake, ends)
+        if coarse:
+            random = np.random.default_rng(self.seed)
+            sides, fakes = ([_noisy(each, random) for each in side] for side in (sides, fakes))
+        return read(sides, fakes, fakes_per_real=self.fakes, alpha=alpha, seed=self.seed)
+
+
+def read(
+    real: list[Floats],
+    fake: list[Floats],
+    *,
+    fakes_per_real: int,
+    alpha: float,
+    seed: int,
+) -> Sight:
+    """Return what referees fitted on the third part of each side, and chosen on the second, see on the first."""
+    briefing = Briefing(categorical=np.zeros(real[0].shape[1], dtype=bool), seed=seed, quick=True)
+    members: dict[str, Referee] = {
+        "logistic": point_referees.logistic,
+        "neighbours": point_referees.neighbours,
+        "cells": cells,
+    }
+    fitted = [referee(real[2], fake[2], briefing) for referee in members.values()]
+    chosen = _chosen(fitted, tuple(members), real, fake, fakes_per_real, alpha)
+    logits = [_logits(fitted, side[0]) for side in (real, fake)]
+    rule, other = chosen.estimate, chosen.bound
+    payoffs, cautious = (each.payoffs(*logits, reals=1, fakes=fakes_per_real) for each in (rule, other))
+    low, high = rule.range
+    n = len(payoffs)
+    return Sight(
+        estimate=float(payoffs.mean()),
+        error=float(payoffs.std() / np.sqrt(n)),
+        lower=max(0.0, float(betting.lower_bound(cautious, *other.range, alpha=alpha))),
+        upper=-float(betting.lower_bound(-payoffs, -high, -low, alpha=alpha)),
+        floor=betting.floor(n, alpha=alpha, fakes=fakes_per_real),
+        payoffs=payoffs,
+    )
+
+
+def cells(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+    """A table: the log ratio of real to fake shares by k-means cell (of the real rows) and distance from its centre.
+
+    Four shells a cell, at the quartiles of the real rows' distances, counts raised by a half; the one that sees missing
+    modes, their weights and their widths in no time.
+    """
+    many = max(2, min(_CELLS, len(real) // 40))
+    centres = k_means(real, many, briefing.seed)
+    own, away = _placed(centres, real)
+    edges = np.zeros((many, _SHELLS - 1))
+    for cell in range(many):
+        if (own == cell).any():
+            edges[cell] = np.quantile(away[own == cell], np.arange(1, _SHELLS) / _SHELLS)
+
+    def shell(rows: Floats) -> NDArray[np.int64]:
+        cell, distance = _placed(centres, rows)
+        return np.asarray(cell * _SHELLS + (distance[:, None] > edges[cell]).sum(1))
+
+    counts = [np.bincount(shell(rows), minlength=many * _SHELLS) + 0.5 for rows in (real, fake)]
+    table = np.log(counts[0] / counts[0].sum()) - np.log(counts[1] / counts[1].sum())
+    return lambda rows: np.asarray(table[shell(rows)])
+
+
+def _placed(centres: Any, rows: Floats) -> tuple[NDArray[np.int64], Floats]:
+    distances = centres.transform(rows)
+    cell = distances.argmin(1)
+    return cell, distances[np.arange(len(rows)), cell]
+
+
+def _chosen(
+    fitted: list[Logit],
+    names: tuple[str, ...],
+    real: list[Floats],
+    fake: list[Floats],
+    per: int,
+    alpha: float,
+) -> Choice:
+    return choose(
+        _logits(fitted, real[1]),
+        _logits(fitted, fake[1]),
+        names=names,
+        reals=1,
+        fakes=per,
+        n_evaluate=len(real[0]),
+        alpha=alpha,
+    )
+
+
+def _logits(fitted: list[Logit], rows: Floats) -> Floats:
+    return np.stack([logit(rows) for logit in fitted])
+
+
+def _noisy(rows: Floats, random: np.random.Generator) -> Floats:
+    return np.asarray(rows + COARSE * random.standard_normal(rows.shape))

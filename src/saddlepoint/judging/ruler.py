@@ -1,0 +1,117 @@
+"""The ruler: a defect of exactly known size, planted in the user's own rows, and how often it is found.
+
+Two thirds of the training rows play the generator after every row of a region has been taken away: a ball about a row drawn at
+random, its radius chosen on *other* rows so that it holds the mass m. Their law is P conditioned off the region, whose
+distance from P is known exactly without any density (`missing_mass`). The referees of the ringside judge them on the same
+held-back rows as in a check, at the same level. So "no difference certified" is read as it should be: a missing cluster of
+m was found in so many of so many trials. That is power against this kind of defect; others may be harder to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saddlepoint.judging.missing_mass import jsd_of_missing
+from saddlepoint.judging.point_referees import Floats
+from saddlepoint.judging.ringside import FAKES_PER_REAL, Ringside, read
+from saddlepoint.judging.stopping import POWER
+
+TRIALS = 5
+MASSES = (0.01, 0.02, 0.05, 0.1, 0.2)
+_READ, _SELECT = 0.4, 0.15
+FEWEST_ROWS, MOST_ROWS = 100, 12_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One mark of the ruler: a missing region of `mass` (JSD in nats), found so many times of so many.
+
+    recall: mean estimate / jsd; rows: held-back rows read in each trial.
+    """
+
+    mass: float
+    jsd: float
+    found: int
+    of: int
+    recall: float
+    rows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "mass": self.mass,
+            "jsd": self.jsd,
+            "found": self.found,
+            "of": self.of,
+            "recall": self.recall,
+            "rows": self.rows,
+        }
+
+    def __str__(self) -> str:
+        return (
+            f"a missing cluster of {100 * self.mass:.3g} % (JSD {self.jsd:.4f}) was found {self.found} of {self.of} "
+            f"times (recall {self.recall:.2f})"
+        )
+
+
+def ruler(
+    train: NDArray[Any],
+    ringside: Ringside,
+    *,
+    masses: Sequence[float],
+    alpha: float,
+    trials: int = TRIALS,
+    seed: int = 0,
+) -> list[Mark]:
+    """Return one mark for each mass; train: rows as they came.
+
+    Fewer rows play the fakes than a generator could draw, so that a check sees at least as much. Empty below 100 rows.
+    """
+    if len(train) < FEWEST_ROWS:
+        return []
+    order = np.random.default_rng(seed).permutation(len(train))[:MOST_ROWS]
+    rows = ringside.space(train[order])
+    return [_mark(rows, ringside, mass, alpha=alpha, trials=trials, seed=seed) for mass in masses]
+
+
+def _mark(rows: Floats, ringside: Ringside, mass: float, *, alpha: float, trials: int, seed: int) -> Mark:
+    jsd, found, seen, read_rows = jsd_of_missing(mass), 0, [], 0
+    for trial in range(trials):
+        random = np.random.default_rng([seed, trial])
+        mine, others = np.split(rows[random.permutation(len(rows))], [len(rows) // 3])
+        planted = without_region(others, like=mine, mass=mass, random=random)
+        share = int(_READ * len(planted))
+        per = max(1, min(FAKES_PER_REAL, share // len(ringside.held)))
+        held = ringside.held[: share // per]
+        chosen = int(_SELECT * len(planted)) // per
+        fakes = np.split(planted, np.cumsum([per * len(held), per * chosen]))
+        real = [held, mine[:chosen], mine[chosen : chosen + len(ringside.fit)]]
+        sight = read(real, fakes, fakes_per_real=per, alpha=alpha, seed=ringside.seed)
+        found += sight.lower > 0
+        seen.append(sight.estimate)
+        read_rows = len(held)
+    return Mark(
+        mass=mass, jsd=jsd, found=int(found), of=trials, recall=float(np.mean(seen)) / jsd, rows=read_rows
+    )
+
+
+def without_region(rows: Floats, *, like: Floats, mass: float, random: np.random.Generator) -> Floats:
+    """Return the rows outside a ball that holds `mass` of other rows of the same law (`like`), about one of these."""
+    centre = like[random.integers(len(like))]
+    radius = np.quantile(np.linalg.norm(like - centre, axis=1), mass)
+    return np.asarray(rows[np.linalg.norm(rows - centre, axis=1) > radius])
+
+
+def smallest_found(marks: Sequence[Mark]) -> Mark | None:
+    """Return the mark of the smallest mass that was found in at least 4 of 5 trials, as all larger ones were; or None."""
+    best = None
+    for mark in sorted(marks, key=lambda each: -each.mass):
+        if mark.found < POWER * mark.of:
+            break
+        best = mark
+    return best

@@ -1,0 +1,276 @@
+"""When to stop: a pure function from the checks of a game so far to one of seven states, with its evidence in words.
+
+A *check* is what quick referees saw at a planned round. States, the first that holds:
+
+collapsed    a region of the data gets (almost) no samples, or far too narrow ones: at three checks in a row, or at two where
+             it was covered before; and the distance does not fall meanwhile
+memorising   fakes lie nearer to training rows than to held-back ones, by an exact test
+reached      no difference certified, and the upper end for what the referee sees lies within the tolerance, and the
+             ruler (a planted defect of the tolerance's size) was found in at least 4 of 5 trials
+diverging    three checks in a row clearly above the best before them, not on their way down
+plateau      over the last eight checks the trend is flat: the 95 % upper limit of the improvement in four checks is less
+             than delta = max(floor, a tenth of the distance)
+budget       the rounds or minutes are spent
+improving    none of these
+
+Where nearly everything is told apart (estimate above 0.6 of at most 0.693 nats) the distance cannot show progress; the
+trend is then that of `coarse`, the distance after the same noise on both sides.
+
+False alarms on a law that does not move (simulated in benchmarks/stopping_states.py): diverging needs three checks in a
+row beyond the one-sided level 0.05 / (2 K) of K planned checks, so at most 0.05 a game by Bonferroni's inequality where
+estimates are normal; collapsed and memorising are tests with levels of their own, spent over the planned checks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from scipy.stats import norm, t
+
+Name = Literal["improving", "reached", "plateau", "diverging", "collapsed", "memorising", "budget"]
+STATES: tuple[Name, ...] = get_args(Name)
+SETTLED: tuple[Name, ...] = ("reached", "plateau")
+FINAL: tuple[Name, ...] = ("reached", "plateau", "diverging", "collapsed", "memorising")
+WINDOW, PATIENCE = 4, 3
+SATURATED = 0.6
+POWER = 0.8
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What was seen at a round; JSDs in nats.
+
+    estimate: mean payoff of a referee fitted on other rows, unbiased for what that referee sees, which is at most the JSD
+    (so it may lie below 0); error: its standard error; lower: certified lower bound for the JSD; upper: upper end for
+    what the referee sees (none for the JSD); both jointly over all planned checks. floor: the JSD near which so many rows
+    begin to certify. coarse, coarse_error: the same after noise on both sides, where estimate is saturated. missing,
+    narrow: names of the regions without samples or with too narrow ones. copies: the words of the copying test where it
+    rejects. indicative: a remedy has acted on earlier checks, so the bounds no longer hold jointly.
+    """
+
+    round: int
+    estimate: float
+    error: float
+    lower: float
+    upper: float
+    floor: float
+    coarse: float | None = None
+    coarse_error: float | None = None
+    missing: tuple[str, ...] = ()
+    narrow: tuple[str, ...] = ()
+    copies: str | None = None
+    indicative: bool = False
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Return the regions that an alarm names."""
+        return (*self.missing, *self.narrow)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**asdict(self), "missing": list(self.missing), "narrow": list(self.narrow)}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Check:
+        """Return the check that `to_dict` wrote (other keys are left aside)."""
+        known = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
+        return cls(**{**known, "missing": tuple(known["missing"]), "narrow": tuple(known["narrow"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What the states are decided by: the tolerance (nats), the ruler's share found (None: not tried), planned checks."""
+
+    tolerance: float
+    found: float | None
+    planned: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A state and its evidence, one sentence without its full stop."""
+
+    name: Name
+    evidence: str
+
+    @property
+    def settled(self) -> bool:
+        """Whether the game need not go on: not told apart at the tolerance, or no longer improving."""
+        return self.name in SETTLED
+
+
+def state_of(checks: Sequence[Check], rules: Rules, *, spent: bool = False) -> State:
+    """Return the state after these checks (oldest first); spent: the budget is used up.
+
+    A pure function: the same checks give the same state. Raising the tolerance never undoes "reached".
+    """
+    for rule in (_collapsed, _memorising, _reached, _diverging, _plateau):
+        found = rule(checks, rules)
+        if found is not None:
+            return found
+    if spent:
+        return State(name="budget", evidence=_spent(checks))
+    return State(name="improving", evidence=_improving(checks))
+
+
+def states_of(checks: Sequence[Check], rules: Rules) -> list[State]:
+    """Return the state after each check."""
+    return [state_of(checks[: place + 1], rules) for place in range(len(checks))]
+
+
+def best_of(checks: Sequence[Check]) -> int | None:
+    """Return the place of the best check: the smallest estimate (by `coarse` where all are saturated); None of none.
+
+    Checks without an alarm come before those with one: a game that lost a region is not kept for what it gained.
+    """
+    if not checks:
+        return None
+    all_saturated = all(_saturated(each) for each in checks)
+
+    def key(place: int) -> tuple[bool, float]:
+        check = checks[place]
+        return bool(check.regions or check.copies), _progress(check, coarse=all_saturated)[0]
+
+    return min(range(len(checks)), key=key)
+
+
+def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
+    if not checks or not checks[-1].regions:
+        return None
+    now = checks[-1]
+    for region in now.regions:
+        how = "gets (almost) no samples" if region in now.missing else "is narrower than in the data"
+        gone = [region in each.regions for each in checks]
+        where = f"{region} {how}"
+        if region in now.missing and len(gone) > 2 and gone[-2] and not all(gone):
+            since = len(gone) - 1 - gone[::-1].index(False)
+            if not _falling(checks[since:]):
+                return State(
+                    name="collapsed",
+                    evidence=f"{where} since the check at round {checks[since + 1].round:,}; "
+                    f"at round {checks[since].round:,} it was covered",
+                )
+        if len(gone) >= PATIENCE and all(gone[-PATIENCE:]) and not _falling(checks[-PATIENCE:]):
+            return State(
+                name="collapsed",
+                evidence=f"{where} at the last {PATIENCE} checks, and the distance does not fall",
+            )
+    return None
+
+
+def _memorising(checks: Sequence[Check], rules: Rules) -> State | None:
+    if not checks or checks[-1].copies is None:
+        return None
+    return State(name="memorising", evidence=f"at round {checks[-1].round:,}: {checks[-1].copies}")
+
+
+def _reached(checks: Sequence[Check], rules: Rules) -> State | None:
+    if not checks or rules.found is None or rules.found < POWER:
+        return None
+    now = checks[-1]
+    if now.lower > 0 or now.upper > rules.tolerance:
+        return None
+    return State(
+        name="reached",
+        evidence=f"no difference certified at round {now.round:,}: estimate {max(0.0, now.estimate):.4f}, and what the "
+        f"referee sees is at most {max(0.0, now.upper):.4f} of {rules.tolerance:.4f} nats tolerated, while a planted "
+        f"defect of that size was found in {100 * rules.found:.0f} % of trials; no proof of equality",
+    )
+
+
+def _diverging(checks: Sequence[Check], rules: Rules) -> State | None:
+    if len(checks) <= PATIENCE:
+        return None
+    last, before = checks[-PATIENCE:], checks[:-PATIENCE]
+    best = min(before, key=lambda each: each.estimate)
+    z = float(norm.isf(LEVEL / (2 * max(1, rules.planned))))
+
+    def worse(one: Check, other: Check) -> bool:
+        error = math.hypot(one.error, other.error)
+        return one.estimate - other.estimate > z * error + max(other.floor, abs(other.estimate) / 20)
+
+    if not all(worse(each, best) for each in last):
+        return None
+    if last[-1].estimate < last[0].estimate - 2 * math.hypot(last[0].error, last[-1].error):
+        return None  # it comes back
+    return State(
+        name="diverging",
+        evidence=f"the last {PATIENCE} checks lie at {last[-1].estimate:.4f} nats and thereabouts, well above the best, "
+        f"{max(0.0, best.estimate):.4f} at round {best.round:,}",
+    )
+
+
+def _plateau(checks: Sequence[Check], rules: Rules) -> State | None:
+    last = checks[-2 * WINDOW :]
+    if len(last) < 2 * WINDOW:
+        return None
+    coarse = all(_saturated(each) for each in last)
+    values = [_progress(each, coarse=coarse)[0] for each in last]
+    if coarse and all(each.coarse is None for each in last):
+        return None
+    slope, error, _ = _trend(values)
+    fall, most = -WINDOW * slope, -WINDOW * slope + float(t.isf(LEVEL, len(values) - 2)) * WINDOW * error
+    level = sum(values) / len(values)
+    delta = max(last[-1].floor, abs(level) / 10)
+    least = fall - (most - fall)
+    if most >= delta or least <= -delta:
+        return None
+    seen = checks[best_of(checks) or 0]
+    after = " after noise on both sides" if coarse else ""
+    change = f"fell by {fall:.4f}" if fall >= 0 else f"rose by {-fall:.4f}"
+    return State(
+        name="plateau",
+        evidence=f"over the last {2 * WINDOW} checks the distance{after} {change} nats in {WINDOW} checks (an improvement of "
+        f"{max(0.0, most):.4f} at most, 95 %), less than {delta:.4f}; best seen {max(0.0, seen.estimate):.4f} at round "
+        f"{seen.round:,}",
+    )
+
+
+def _falling(checks: Sequence[Check]) -> bool:
+    """Whether the distance fell clearly over these checks: by more than delta and by two standard errors."""
+    coarse = all(_saturated(each) for each in checks)
+    (first, e1), (last, e2) = (_progress(each, coarse=coarse) for each in (checks[0], checks[-1]))
+    return first - last > max(checks[-1].floor, abs(last) / 20, 2 * math.hypot(e1, e2))
+
+
+def _saturated(check: Check) -> bool:
+    return check.estimate > SATURATED and check.coarse is not None
+
+
+def _progress(check: Check, *, coarse: bool) -> tuple[float, float]:
+    if coarse and check.coarse is not None:
+        return check.coarse, check.coarse_error or 0.0
+    return check.estimate, check.error
+
+
+def _trend(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return slope a check, its standard error and the scatter about the line, by least squares."""
+    n = len(values)
+    middle, mean = (n - 1) / 2, sum(values) / n
+    square = sum((i - middle) ** 2 for i in range(n))
+    slope = sum((i - middle) * (v - mean) for i, v in enumerate(values)) / square
+    rest = sum((v - mean - slope * (i - middle)) ** 2 for i, v in enumerate(values))
+    scatter = math.sqrt(rest / (n - 2))
+    return slope, scatter / math.sqrt(square), scatter
+
+
+def _spent(checks: Sequence[Check]) -> str:
+    if not checks:
+        return "the budget is spent before the first check"
+    place = best_of(checks) or 0
+    return (
+        f"the budget is spent while nothing had settled; best seen {max(0.0, checks[place].estimate):.4f} nats at round "
+        f"{checks[place].round:,}"
+    )
+
+
+def _improving(checks: Sequence[Check]) -> str:
+    if not checks:
+        return "nothing was checked yet"
+    now = checks[-1]
+    words = f"estimate {now.estimate:.4f} +- {now.error:.4f} nats at round {now.round:,}, at least {now.lower:.4f} for certain"
+    return words + (f"; not covered yet: {', '.join(now.regions)}" if now.regions else "")

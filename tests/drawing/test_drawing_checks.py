@@ -1,0 +1,45 @@
+"""The picture of the checks: every state is drawn, in its colour, with the lines that were asked for."""
+
+import pytest
+
+from saddlepoint.drawing.checks import STATES, checks_chart
+from saddlepoint.drawing.saving import to_png
+from saddlepoint.errors import InputError
+from saddlepoint.judging import stopping
+
+
+def check(place, state, **more):
+    known = {"round": 100 * place, "estimate": 0.1, "lower": 0.05, "upper": 0.2, "missing": [], "narrow": []}
+    return known | {"state": state} | more
+
+
+def test_every_state_has_a_colour_of_its_own():
+    assert set(STATES) == set(stopping.STATES)
+    assert (
+        len({colour for colour, _ in STATES.values()})
+        == len({mark for _, mark in STATES.values()})
+        == len(STATES)
+    )
+
+
+def test_lines_states_and_regions_are_drawn():
+    records = [check(i, name) for i, name in enumerate(STATES)]
+    records.append(
+        check(9, "improving", missing=["the region round (2, 0)"], narrow=["$x$ near _1_"], indicative=True)
+    )
+    figure = checks_chart(
+        records, tolerance=0.02, ruler=(0.007, "2 % missing"), kept=300, verdict=(900, 0.0, 0.01)
+    )
+    labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
+    assert {*STATES, "tolerance", "2 % missing", "kept", "final verdict"} <= labels
+    assert [text.get_text() for text in figure.axes[1].get_yticklabels()] == [
+        "the region round (2, 0)",
+        "$x$ near _1_",
+    ]
+    assert to_png(figure, dpi=50).startswith(b"\x89PNG")
+    assert len(checks_chart(records[:3]).axes) == 1
+
+
+def test_no_checks_are_told():
+    with pytest.raises(InputError, match="There are no checks to draw"):
+        checks_chart([])

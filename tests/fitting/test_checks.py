@@ -1,0 +1,275 @@
+"""Checks beside the game: they move nothing in it, resume exactly, keep the best, and stop it for a reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from saddlepoint.data.sources import open_source
+from saddlepoint.errors import InputError
+from saddlepoint.fitting import Checked, Choices, Judged, Mended, Stopped, judged, prepare, restore
+from saddlepoint.fitting.check_plan import CheckPlan
+from saddlepoint.fitting.remedies import remedied
+from saddlepoint.judging.ringside import Sight
+from saddlepoint.judging.stopping import LEVEL, Check
+from saddlepoint.training import PenaltySettings, Schedule, Settings, checkpoint
+
+
+def ring(n: int = 900, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    angle = rng.integers(0, 4, n) * np.pi / 2
+    return np.column_stack([np.cos(angle), np.sin(angle)]) + 0.1 * rng.normal(size=(n, 2))
+
+
+def plan(**changed: object) -> CheckPlan:
+    """A plan without a measurement, so that a test does not depend on the machine."""
+    known = {
+        "until": "budget",
+        "tolerance": 0.05,
+        "on_collapse": "stop",
+        "horizon": 24,
+        "count": 4,
+        "final": "quick",
+        "seconds_a_check": 0.1,
+        "foreseen_seconds": 10.0,
+    }
+    return CheckPlan(**(known | changed))
+
+
+def prepared(rows: np.ndarray | None = None, checks: CheckPlan | None = None, **chosen: object):
+    chosen = {"rounds": 24, "capacity": "small", "start": "plain"} | chosen
+    preparation = prepare(open_source(ring() if rows is None else rows), Choices(**chosen))
+    return dataclasses.replace(preparation, checks=checks)
+
+
+def state(fit) -> dict[str, torch.Tensor]:
+    return checkpoint.state_of(fit.game)
+
+
+def records(events: list) -> list[dict]:
+    return [event.record for event in events if isinstance(event, Checked)]
+
+
+def test_checks_are_planned_over_the_horizon_and_beyond_and_their_levels_add_up() -> None:
+    for horizon, count in ((24, 4), (10, 3), (7, 7), (1000, 24)):
+        one = plan(horizon=horizon, count=count)
+        due = [r for r in range(3 * horizon + 1) if one.due(r)]
+        assert due[: count + 1] == [-(-i * horizon // count) for i in range(count + 1)]
+        assert len(due) == 3 * count + 1
+        levels = sum(one.alpha(i) for i in range(100_000))
+        assert 0.999 * LEVEL < levels <= LEVEL * (1 + 1e-9)
+    assert CheckPlan.from_dict(json.loads(json.dumps(plan().to_dict()))) == plan()
+
+
+def test_checks_move_nothing_in_the_game() -> None:
+    with_checks, without = prepared(checks=plan()).fit(), prepared().fit()
+    list(with_checks.play()), list(without.play())
+    one, two = state(with_checks), state(without)
+    assert all(torch.equal(one[name], two[name]) for name in two)
+
+
+def test_a_fit_in_parts_checks_and_keeps_what_a_fit_at_once_does(tmp_path: Path) -> None:
+    once = prepared(checks=plan()).fit()
+    whole = records(list(once.play()))
+    assert [record["round"] for record in whole] == [0, 6, 12, 18, 24]
+    first = prepared(checks=plan()).fit(tmp_path)
+    early = records(list(first.play(until_round=13)))
+    second = prepared(checks=plan()).fit(tmp_path)
+    second.resume()
+    late = records(list(second.play()))
+    assert early + late == whole
+    assert second.checks.records() == once.checks.records()
+    assert second.model().description == once.model().description
+    one, two = once.model().generator.state_dict(), second.model().generator.state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_the_kept_snapshot_is_the_best_one() -> None:
+    fit = prepared(checks=plan()).fit()
+    list(fit.play())
+    best = min(fit.checks.history, key=lambda each: (bool(each.regions), each.estimate))
+    assert fit.model().description["kept_round"] == best.round
+    again = prepared(checks=plan()).fit()
+    list(again.play(until_round=max(1, best.round)))
+    if best.round:
+        kept, then = fit.model().generator.state_dict(), again.game.sampler().state_dict()
+        assert all(torch.equal(kept[name], then[name]) for name in then)
+
+
+def fake_checks(fit, made) -> None:
+    """Let the checks of a fit see what `made(number, round)` says, instead of rows."""
+    checks = fit.checks
+    real = checks._check
+    blind = Sight(estimate=0.1, error=0.1, lower=0.0, upper=0.2, floor=0.1, payoffs=np.zeros(9))
+    checks.ringside.look_at = lambda fake, alpha: blind
+    checks.watch.look = lambda fake, alpha: []
+
+    def check(round_, sight, coarse, alarms):
+        return dataclasses.replace(real(round_, sight, None, []), **made(len(checks.history), round_))
+
+    checks._check = check
+
+
+FLAT = {"estimate": 0.1, "error": 0.001, "lower": 0.09, "upper": 0.11, "floor": 0.002, "coarse": None}
+
+
+@pytest.mark.parametrize("until", ["settled", "budget"])
+def test_a_plateau_stops_a_fit_that_is_to_settle_and_no_other(until: str) -> None:
+    fit = prepared(checks=plan(count=12, until=until)).fit()
+    fake_checks(fit, lambda number, round_: FLAT)
+    stopped = list(fit.play())[-1]
+    assert isinstance(stopped, Stopped)
+    if until == "settled":
+        assert (stopped.reason, stopped.round) == ("plateau", 14)  # the eighth check, from round 0 on
+        assert stopped.sentence.startswith(
+            "stopped at round 14 of 24, no longer improving: over the last 8 checks"
+        )
+    else:
+        assert (stopped.reason, stopped.round) == ("rounds", 24)
+        assert "all 24 rounds are played, no longer improving" in stopped.sentence
+
+
+def test_a_budget_that_ends_first_says_that_nothing_settled() -> None:
+    fit = prepared(checks=plan(until="settled")).fit()
+    fake_checks(fit, lambda number, round_: FLAT | {"estimate": 0.5 - 0.1 * number})
+    stopped = list(fit.play())[-1]
+    assert stopped.reason == "rounds"
+    assert (
+        "not settled: the budget is spent while nothing had settled; best seen 0.1000 nats"
+        in stopped.sentence
+    )
+
+
+def lost_at_two(number: int, round_: int) -> dict:
+    """Check 1 is good; at checks 2 and 3 a region is gone; then all is well."""
+    gone = {"missing": ("the region round (1, 0)",), "estimate": 0.2} if number in (2, 3) else {}
+    return FLAT | {"estimate": 0.3 if number == 0 else 0.1} | gone
+
+
+@pytest.mark.parametrize("on_collapse", ["stop", "rollback", "remedy"])
+def test_a_collapse_is_stopped_rolled_back_or_mended(on_collapse: str, tmp_path: Path) -> None:
+    def fit_of(folder: Path | None = None):
+        checks = plan(until="settled", on_collapse=on_collapse, count=6)
+        fit = prepared(checks=checks).fit(folder)
+        fake_checks(fit, lost_at_two)
+        return fit
+
+    fit = fit_of()
+    events = list(itertools.takewhile(lambda e: not isinstance(e, Mended), fit.play()))
+    if on_collapse == "stop":
+        assert events[-1].reason == "collapsed"
+        assert (
+            "the region round (1, 0) gets (almost) no samples since the check at round 8"
+            in events[-1].sentence
+        )
+        return
+    best = fit_of()
+    list(best.play(until_round=4))
+    one, two = state(fit), state(best)
+    assert fit.round == 12
+    assert all(torch.equal(one[name], two[name]) for name in two)  # players, optimisers, average of check 1
+    rates = [each.game.settings.generator.rate.start for each in (fit, best)]
+    assert rates[0] == rates[1] * (0.5 if on_collapse == "remedy" else 1.0)
+
+    whole = fit_of(tmp_path / "a")
+    told = list(whole.play())
+    assert sum(isinstance(event, Mended) for event in told) == 1
+    assert [record["indicative"] for record in records(told)] == [False] * 4 + [True] * 3
+    first = fit_of(tmp_path / "b")
+    list(first.play(until_round=15))
+    second = fit_of(tmp_path / "b")
+    second.resume()
+    list(second.play())
+    one, two = state(whole), state(second)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert second.checks.records() == whole.checks.records()
+
+
+def test_a_remedy_halves_rates_and_triples_penalties_each_time() -> None:
+    weight = Schedule(start=1.0, end=0.1, shape="geometric")
+    settings = Settings(horizon=10, penalties=(PenaltySettings(name="r1", weight=weight),))
+    twice = remedied(settings, 2)
+    for round_ in (0, 5, 10):
+        before, after = settings.generator.rate.at(round_, 10), twice.generator.rate.at(round_, 10)
+        assert after == pytest.approx(before / 4)
+        assert twice.penalties[0].weight.at(round_, 10) == pytest.approx(9 * weight.at(round_, 10))
+    assert remedied(settings, 0) == settings
+    assert remedied(dataclasses.replace(settings, penalties=()), 1).penalties[
+        0
+    ].weight.start == pytest.approx(1.0)
+
+
+def test_the_vault_is_opened_once_after_the_stop_and_a_second_time_is_told() -> None:
+    preparation = prepared(checks=plan())
+    fit = preparation.fit()
+    told = list(judged(fit.play(), fit, plan(), preparation.train, preparation.vault))
+    assert [type(event) for event in told[-2:]] == [Judged, Stopped]
+    assert sum(isinstance(event, Judged) for event in told) == 1
+    verdict = told[-2].verdict
+    assert verdict.held_out == "declared"
+    assert verdict.jsd_lower > 0.05  # 24 rounds have not learnt a ring
+    again = judged(iter([told[-1]]), fit, plan(), preparation.train, preparation.vault, opened=1)
+    notes = next(event for event in again if isinstance(event, Judged)).verdict.notes
+    assert any("second time" in note and "indicative" in note for note in notes)
+    interrupted = dataclasses.replace(told[-1], reason="interrupted")
+    rest = judged(iter([interrupted]), fit, plan(), preparation.train, preparation.vault)
+    assert [type(event) for event in rest] == [Stopped]
+
+
+def test_a_plan_is_measured_once_and_restored() -> None:
+    dataset = open_source(ring())
+    preparation = prepare(
+        dataset,
+        Choices(rounds=200, capacity="small", start="plain", until="settled", tolerance="20%", ruler="full"),
+    )
+    checks = preparation.checks
+    assert checks.planned >= 2
+    assert [round(mark["mass"], 6) for mark in checks.ruler] == [0.01, 0.02, 0.05, 0.1, 0.2]
+    assert checks.rules.found is not None
+    again = restore(dataset, json.loads(json.dumps(preparation.to_dict())))
+    assert again.checks == checks
+    old = {name: value for name, value in preparation.to_dict().items() if name != "checks"}
+    assert restore(dataset, old).checks is None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"until": "setled"}, "Unknown until 'setled', did you mean 'settled'"),
+        ({"until": "settled", "on_collapse": "go"}, "Unknown on-collapse 'go'.*stop, rollback, remedy"),
+        ({"until": "settled", "ruler": "long"}, "Unknown ruler 'long'.*quick, full"),
+        ({"until": "settled", "tolerance": "2"}, "The tolerance '2' is neither nats"),
+        ({"tolerance": "2%"}, "tolerance 2% needs checks, and none are asked for"),
+        ({"on_collapse": "remedy"}, "on-collapse remedy needs checks"),
+    ],
+)
+def test_wrong_choices_are_told(chosen: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Choices(**chosen)
+
+
+def test_too_few_rows_to_check_are_told() -> None:
+    with pytest.raises(InputError, match="30 rows are held back to check on, and 50 are needed"):
+        prepare(open_source(ring(300)), Choices(until="settled"))
+
+
+def test_pictures_are_checked_too() -> None:
+    rng = np.random.default_rng(0)
+    pictures = (rng.integers(0, 2, size=(600, 1, 1)) * 200 + rng.integers(0, 50, size=(600, 4, 4))).astype(
+        np.uint8
+    )
+    fit = prepared(pictures, checks=plan(count=1)).fit()
+    seen = records(list(fit.play()))
+    assert len(seen) == 2
+    assert all(0.0 < record["estimate"] < 0.7 for record in seen)
+
+
+def test_a_check_of_an_older_shape_is_read() -> None:
+    one = Check(round=1, estimate=0.1, error=0.1, lower=0.0, upper=0.2, floor=0.1)
+    assert Check.from_dict(one.to_dict() | {"kind": "check"}) == one
