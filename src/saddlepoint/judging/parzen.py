@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from saddlepoint.errors import InputError
 
 Floats = npt.NDArray[np.float64]
-_CHUNK_NUMBERS = 2**24
+_CHUNK_NUMBERS = 2**21
 
 
 def log_density(points: npt.ArrayLike, samples: npt.ArrayLike, sigma: float) -> Floats:
@@ -55,9 +54,19 @@ def log_densities(points: npt.ArrayLike, samples: npt.ArrayLike, sigmas: Sequenc
     step = max(1, _CHUNK_NUMBERS // len(s))
     for start in range(0, len(x), step):
         part = x[start : start + step]
-        squared = np.maximum(np.einsum("ij,ij->i", part, part)[:, None] - 2 * part @ s.T + length, 0.0)
+        squared = part @ s.T
+        squared *= -2
+        squared += length
+        squared += np.einsum("ij,ij->i", part, part)[:, None]
+        np.maximum(squared, 0.0, out=squared)
+        nearest = squared.min(axis=1)
+        squared -= nearest[:, None]
+        terms = np.empty_like(squared)
         for row, sigma in enumerate(widths):
-            out[row, start : start + step] = logsumexp(squared / (-2 * sigma**2), axis=1)
+            scale = -0.5 / sigma**2
+            np.multiply(squared, scale, out=terms)
+            np.exp(terms, out=terms)
+            out[row, start : start + step] = np.log(terms.sum(axis=1)) + scale * nearest
     return np.asarray(out - constant[:, None])
 
 

@@ -1,0 +1,119 @@
+"""`saddlepoint paper`: the theorems, figures and table of Goodfellow et al. 2014, each a command."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+paper = typer.Typer(help="The paper, recomputed: theorems, Figures 1 to 3 and Table 1.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option(help="Folder for the JSON, the pictures and the page.")]
+Runs = Annotated[Path, typer.Option(help="Folder for the runs: the same command goes on with them.")]
+Seed = Annotated[int, typer.Option(help="The seed of everything random.", min=0)]
+Quick = Annotated[bool, typer.Option("--quick", help="A small version in less than two minutes; it says so.")]
+Mnist = Annotated[
+    Path | None, typer.Option(help="An .npz of MNIST.", show_default="fetched from OpenML, checksum checked")
+]
+Faces = Annotated[
+    Path | None, typer.Option(help="The folder of the ORL faces.", show_default="fetched by scikit-learn")
+]
+Threads = Annotated[int, typer.Option(help="Threads of one game.", min=1)]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU if there is one")]
+
+
+@paper.command()
+def table1(
+    data: Annotated[str, typer.Option(help="mnist, or faces (a demonstration: few test rows).")] = "mnist",
+    models: Annotated[
+        str, typer.Option(help="Rows of the table, with commas between.")
+    ] = "goodfellow2014,modern,real rows,k-means centres,each pixel apart",
+    seed: Seed = 0,
+    rounds: Annotated[
+        int | None, typer.Option(help="Stop each game there.", show_default="the end of its schedules", min=1)
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so long; the same command goes on.", min=0.0)
+    ] = None,
+    mnist: Mnist = None,
+    faces: Faces = None,
+    judged: Annotated[bool, typer.Option("--judge/--no-judge", help="Ask the judge beside Parzen.")] = True,
+    threads: Threads = 1,
+    device: Device = None,
+    quick: Quick = False,
+    runs: Runs = Path("runs/paper"),
+    out: Out = Path("paper/results"),
+) -> None:
+    """Table 1: Parzen log-likelihood of 10,000 samples, beside honest controls and the judge's verdict.
+
+    Examples:
+
+    - `saddlepoint paper table1 --mnist mnist.npz --models goodfellow2014 --seed 0`
+
+    - `saddlepoint paper table1 --mnist mnist.npz --models "real rows,k-means centres" --quick`
+    """
+    from saddlepoint.errors import InputError
+    from saddlepoint.paper import sources, table1
+    from saddlepoint.paper.results import Results
+
+    wanted = [each.strip() for each in models.split(",") if each.strip()]
+    table1.refuse_unknown(wanted)
+    if data not in ("mnist", "faces"):
+        raise InputError(f"Table 1 is of 'mnist' or 'faces', not of {data!r}; give one of them with --data.")
+    parts = sources.mnist(mnist) if data == "mnist" else sources.faces(faces)
+    if quick:
+        parts = parts.first(5_000, 1_000, 1_000)
+    with _signals() as caught:
+        finished = table1.run(
+            parts,
+            wanted,
+            seed,
+            results=Results(out),
+            runs=runs,
+            quick=quick,
+            rounds=rounds,
+            minutes=minutes,
+            judged=judged,
+            threads=threads,
+            device=device,
+            interrupted=lambda: bool(caught),
+            say=_say,
+            command=_command(),
+        )
+    if caught:
+        raise typer.Exit(128 + caught[0])
+    if finished:
+        _say(f"the table is in {out}")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _command() -> str:
+    return shlex.join(["saddlepoint", *sys.argv[1:]])
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect the first SIGINT or SIGTERM so that the round can end and be saved; a second one stops at once."""
+    caught: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        print("\nstopping after this round, and saving ...", file=sys.stderr)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,106 @@
+"""Where a command's results go: one JSON file (locked, replaced whole), pictures and a page in Markdown beside it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy
+import sklearn
+import torch
+from matplotlib.figure import Figure
+
+from saddlepoint.drawing.saving import to_png
+from saddlepoint.errors import StoredFileError
+from saddlepoint.training.checkpoint import write_atomically
+from saddlepoint.version import __version__
+
+_COLOURS = 64
+
+
+class Results:
+    """A folder of results; every file in it is written by a command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def changing(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield the content of `name`.json, kept to oneself, and write it back whole.
+
+        Raises:
+            StoredFileError: the file is damaged or cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoredFileError(
+                f"The folder {self.folder} cannot be made ({error.strerror}): choose another with --out."
+            ) from error
+        with filelock.FileLock(self.folder / f".{name}.lock"):
+            content = self.read(name)
+            yield content
+            content["versions"] = versions()
+            write_atomically(self.folder / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Return the content of `name`.json, or an empty dictionary if it is not there.
+
+        Raises:
+            StoredFileError: the file is damaged.
+        """
+        path = self.folder / f"{name}.json"
+        if not path.is_file():
+            return {}
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise StoredFileError(
+                f"{path} cannot be read ({error}); move it away and begin again."
+            ) from error
+        return dict(content)
+
+    def picture(self, figure: Figure, name: str, *, dpi: float | None = 120, colours: int = _COLOURS) -> Path:
+        """Write a figure as `name`.png and return its path."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{name}.png"
+        write_atomically(path, to_png(figure, dpi=dpi, colours=colours))
+        return path
+
+    def page(
+        self,
+        name: str,
+        *,
+        title: str,
+        paper: str,
+        got: Sequence[str],
+        settings: Mapping[str, Any],
+        quick: bool = False,
+    ) -> Path:
+        """Write `name`.md: what the paper shows, what we got, and with which settings, seeds and seconds."""
+        lines = [f"## {title}", ""]
+        if quick:
+            lines += ["**A quick version: far fewer rounds and rows than the real one.**", ""]
+        lines += [f"*The paper shows:* {paper}", "", *got, ""]
+        lines += ["| setting | value |", "|---|---|"]
+        lines += [f"| {key} | {value} |" for key, value in settings.items()]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{name}.md"
+        write_atomically(path, ("\n".join(lines) + "\n").encode())
+        return path
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a figure depends on."""
+    return {
+        "saddlepoint": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "scikit-learn": sklearn.__version__,
+    }

@@ -1,0 +1,206 @@
+"""Table 1: the protocol, the schedules of the recipe, honest controls, and runs that go on where they stopped."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from typer.testing import CliRunner
+
+from saddlepoint.cli import app
+from saddlepoint.errors import InputError
+from saddlepoint.paper import sources, table1, window
+from saddlepoint.paper.course import Course
+from saddlepoint.paper.results import Results
+
+ROW = [
+    "model",
+    "seed",
+    "log_likelihood",
+    "standard_error",
+    "sigma",
+    "n_samples",
+    "n_test",
+    "rounds",
+    "seconds",
+]
+
+
+def test_the_grid_is_the_paper_s():
+    expected = [0.1, 0.129, 0.167, 0.215, 0.278, 0.359, 0.464, 0.599, 0.774, 1.0]
+    np.testing.assert_allclose(window.SIGMAS, expected, atol=6e-4)
+
+
+def test_the_score_is_the_naive_one_within_a_millionth_of_a_nat():
+    random = np.random.default_rng(0)
+    samples, validation, test = (random.random((n, 30)) for n in (400, 50, 60))
+    found = window.score(samples, validation, test)
+
+    def naive(rows, sigma):
+        squared = ((rows[:, None] - samples[None]) ** 2).sum(2)
+        constant = np.log(len(samples)) + 30 * np.log(sigma * np.sqrt(2 * np.pi))
+        return logsumexp(-squared / (2 * sigma**2), axis=1) - constant
+
+    sigma = max(window.SIGMAS, key=lambda each: naive(validation, each).mean())
+    each = naive(test, sigma)
+    assert found.sigma == round(sigma, 4)
+    assert found.log_likelihood == pytest.approx(each.mean(), abs=1e-6)
+    assert found.standard_error == pytest.approx(each.std() / np.sqrt(60), abs=1e-6)
+
+
+def test_a_sigma_at_the_edge_is_refused():
+    rows = np.random.default_rng(0).random((200, 5))
+    with pytest.raises(InputError, match=r"is its edge 0\.1 .* would mean nothing"):
+        window.score(rows, rows, rows)
+    far = rows + 10
+    with pytest.raises(InputError, match="is its edge 1 "):
+        window.score(rows, far, far)
+
+
+def test_the_recipe_s_schedules_are_the_authors(digits):
+    rows = sources.Parts(
+        name="mnist", train=_Wide(), validation=digits.validation, test=digits.test
+    )  # shape and number only
+    plan = table1.planned_game("goodfellow2014", rows, 3, None)
+    settings = plan.settings
+    assert (settings.horizon, settings.batch, settings.seed, settings.form) == (
+        125_000,
+        100,
+        3,
+        "simultaneous",
+    )
+    assert (settings.noise_width, settings.noise_law, settings.objective) == (
+        100,
+        "uniform",
+        "non-saturating",
+    )
+    assert plan.generator["hidden"] == [1200, 1200]
+    assert (plan.discriminator["hidden"], plan.discriminator["pieces"]) == ([240, 240], 5)
+    assert (plan.discriminator["keep_input"], plan.discriminator["keep_hidden"]) == (0.8, 0.5)
+    for player, first in (("generator", 0.1), ("discriminator", 0.05)):
+        move = getattr(settings, player)
+        assert move.rate.at(125_000, 125_000) == pytest.approx(first / 1.000004**125_000, rel=1e-6)
+        assert move.rate.at(10_000_000, 125_000) == pytest.approx(first * 1e-5)
+        assert [move.momentum.at(500 * epoch, 125_000) for epoch in (0, 1, 250, 300)] == [0.5, 0.5, 0.7, 0.7]
+
+
+class _Wide:
+    rows = np.zeros((1, 28, 28, 1), dtype=np.uint8)
+
+    def __len__(self):
+        return 50_000
+
+
+def test_controls_are_what_they_say(digits):
+    rows = sources.fractions(digits.train)
+    known = {row.tobytes() for row in rows}
+    real = table1.control("real rows", digits, 100, 0)
+    assert all(row.tobytes() in known for row in real)
+    apart = table1.control("each pixel apart", digits, len(rows), 0)
+    np.testing.assert_array_equal(np.sort(apart, axis=0), np.sort(rows, axis=0))
+    assert not any(row.tobytes() in known for row in apart[:100])
+    centres = table1.control("k-means centres", digits, 50, 0)
+    assert centres.shape == (50, 64)
+    found = [window.score(each, rows[:300], sources.fractions(digits.test)) for each in (real, apart)]
+    assert found[0].log_likelihood > found[1].log_likelihood + 10
+
+
+@pytest.mark.slow
+def test_rows_have_the_form_and_a_stopped_run_goes_on(digits, tmp_path):
+    size = table1.Size(samples=300, judged=200, pool="quick", look_epochs=(1, 2), look_every=3)
+
+    def play(where, **how):
+        lines: list[str] = []
+        whole = table1.run(
+            digits,
+            ["goodfellow2014", "real rows"],
+            1,
+            results=Results(tmp_path / where),
+            runs=tmp_path / where / "runs",
+            size=size,
+            rounds=25,
+            judged=False,
+            say=lines.append,
+            **how,
+        )
+        return whole, lines
+
+    assert play("once")[0]
+    calls = iter(range(1_000))
+    assert not play("twice", interrupted=lambda: next(calls) >= 14)[0]
+    whole, lines = play("twice")
+    assert whole
+    assert "round 15 of 25" in lines[0] or "round 1" in lines[0]
+    stored = [
+        json.loads((tmp_path / where / "table1-digits.json").read_text()) for where in ("once", "twice")
+    ]
+    for row in stored[0]["rows"]:
+        assert list(row) == ROW
+    numbers = [
+        [{key: row[key] for key in ROW if key != "seconds"} for row in sorted(each["rows"], key=str)]
+        for each in stored
+    ]
+    key = lambda row: row["model"]  # noqa: E731
+    assert sorted(numbers[0], key=key) == sorted(numbers[1], key=key)
+    curves = [
+        [{k: v for k, v in look.items() if "seconds" not in k} for look in each["curves"][0]["looks"]]
+        for each in stored
+    ]
+    assert curves[0] == curves[1]
+    assert [look["round"] for look in curves[0]] == [10, 20, 25]
+    assert {"goodfellow2014", "goodfellow2014 + average of G", "real rows"} <= {
+        row["model"] for row in stored[0]["rows"]
+    }
+    before = len(stored[1]["rows"])
+    assert play("twice")[0]
+    assert len(json.loads((tmp_path / "twice" / "table1-digits.json").read_text())["rows"]) == before
+
+
+def test_the_average_beside_the_game_does_not_change_it(digits):
+    import torch
+
+    from saddlepoint.data.encoding import fit_encoder
+    from saddlepoint.fitting import Fit
+    from saddlepoint.paper.course import with_settings
+
+    plan = table1.planned_game("goodfellow2014", digits, 0, 5)
+    ends = []
+    for each in (plan, with_settings(plan, average=None)):
+        fit = Fit(digits.train, fit_encoder(digits.train), each, strip=False)
+        for _ in fit.play():
+            pass
+        ends.append([p.detach().clone() for p in fit.game.generator.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
+
+
+def test_other_rows_are_refused_by_a_run_folder(digits, tmp_path):
+    plan = table1.planned_game("goodfellow2014", digits, 0, 5)
+    Course(tmp_path / "run", digits.train, plan).close()
+    with pytest.raises(InputError, match="began with other rows than 'digits' holds now"):
+        Course(tmp_path / "run", digits.test, plan)
+
+
+def test_pixels_that_are_not_mnist_s_are_refused(tmp_path):
+    np.savez(
+        tmp_path / "m.npz",
+        train_images=np.zeros((20, 28, 28), np.uint8),
+        test_images=np.zeros((5, 28, 28), np.uint8),
+    )
+    with pytest.raises(InputError, match="MNIST's have 6bbc9ace"):
+        sources.mnist(tmp_path / "m.npz")
+    with pytest.raises(InputError, match=r"There is no file .*none\.npz; give an \.npz of MNIST"):
+        sources.mnist(tmp_path / "none.npz")
+    with pytest.raises(InputError, match="holds 0 pictures named sPP_NN"):
+        sources.faces(tmp_path)
+
+
+def test_unknown_rows_are_refused_before_any_data_are_opened():
+    found = CliRunner().invoke(
+        app, ["paper", "table1", "--models", "goodfelow2014", "--mnist", "nowhere.npz"]
+    )
+    assert isinstance(found.exception, InputError)
+    assert "Unknown model 'goodfelow2014', did you mean 'goodfellow2014'?" in str(found.exception)
+    found = CliRunner().invoke(app, ["paper", "table1", "--data", "tfd"])
+    assert "Table 1 is of 'mnist' or 'faces', not of 'tfd'" in str(found.exception)
