@@ -291,6 +291,11 @@ def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:
 
 def _with_checks(preparation: Preparation, watching: Watching) -> Preparation:
     """Plan checks by a measured rate, once: a resumed run reuses the plan."""
+    if preparation.train.kind == "tables":
+        raise InputError(
+            "Checks between rounds read points and pictures, and these rows are a table: leave --until (until=) out, "
+            "and ask `saddlepoint judge` when the run is over."
+        )
     monitor = refuse_few(preparation.monitor)
     rate = preparation.fit(strip=False).measured_rate(_TRIAL_OF_CHECKS)
     plan = plan_checks(

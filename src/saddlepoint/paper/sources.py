@@ -47,7 +47,8 @@ class Parts:
 
 def fractions(data: Dataset) -> NDArray[np.float64]:
     """Return pictures as rows of grey levels in [0, 1], (n, H W C)."""
-    return data.rows.reshape(len(data), -1).astype(np.float64) / data.levels
+    rows: NDArray[np.float64] = data.rows.reshape(len(data), -1).astype(np.float64) / data.levels
+    return rows
 
 
 def mnist(path: Path | None) -> Parts:
