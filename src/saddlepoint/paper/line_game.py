@@ -43,7 +43,8 @@ def draw(n: int, seed: int) -> Floats:
     """Return n points of p_data, (n, 1)."""
     random = compute.numpy_stream(seed, "line")
     which = (random.random(n) > _WEIGHTS[0]).astype(int)
-    return (np.array(_MEANS)[which] + np.array(_WIDTHS)[which] * random.normal(size=n))[:, None]
+    points = np.array(_MEANS)[which] + np.array(_WIDTHS)[which] * random.normal(size=n)
+    return np.asarray(points[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)
