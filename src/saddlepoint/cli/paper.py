@@ -29,6 +29,30 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default=
 
 
 @paper.command()
+def theory(
+    steps: Annotated[str, typer.Option(help="Steps, with commas between: a to g.")] = "a,b,c,d,e,f,g",
+    quick: Quick = False,
+    out: Out = Path("paper/results"),
+) -> None:
+    """Every step of the paper's argument, made visible and held against numbers.
+
+    Example: `saddlepoint paper theory --quick`
+    """
+    from saddlepoint.paper import theory as argument
+    from saddlepoint.paper.results import Results
+
+    held = argument.run(
+        Results(out),
+        steps=[each.strip() for each in steps.split(",") if each.strip()],
+        quick=quick,
+        say=_say,
+        command=_command(),
+    )
+    _say(f"the page is {out / ('theory-quick.md' if quick else 'theory.md')}")
+    argument.refuse(held)
+
+
+@paper.command()
 def table1(
     data: Annotated[str, typer.Option(help="mnist, or faces (a demonstration: few test rows).")] = "mnist",
     models: Annotated[

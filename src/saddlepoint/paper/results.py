@@ -20,7 +20,7 @@ from saddlepoint.errors import StoredFileError
 from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__
 
-_COLOURS = 64
+_COLOURS = 128
 
 
 class Results:

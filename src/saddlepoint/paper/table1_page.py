@@ -1,0 +1,124 @@
+"""The page of Table 1: the rows over seeds, the judge's verdict beside each, and the curves, from the JSON file alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from saddlepoint.drawing.panels import PENS, Panel, Trace, panels
+from saddlepoint.paper.results import Results
+
+PAPER = {"mnist": "225 +- 2 nats a digit for adversarial nets", "faces": "2057 +- 26 (another set of faces)"}
+_KINDS = (("last", "G as it stands"), ("average", "average of G"))
+
+
+def write(results: Results, name: str, *, data: str, quick: bool) -> None:
+    """Write the picture of the curves (where there are any) and the page of a table."""
+    content = results.read(name)
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in content.get("rows", []):
+        rows[row["model"]].append(row)
+    verdicts = {(each["model"], each["seed"]): each for each in content.get("verdicts", [])}
+    lines = [
+        "| model | seeds | log-likelihood (nats) | +- of the test rows | sigma | rounds | CPU s | the judge: JSD at least "
+        "| told from data |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for model, found in rows.items():
+        judged = [verdicts[model, row["seed"]] for row in found if (model, row["seed"]) in verdicts]
+        lines.append(
+            f"| {model} | {', '.join(str(row['seed']) for row in found)} "
+            f"| {np.mean([row['log_likelihood'] for row in found]):.1f} "
+            f"| {np.mean([row['standard_error'] for row in found]):.1f} "
+            f"| {', '.join(sorted({format(row['sigma'], '.3f') for row in found}))} "
+            f"| {', '.join(sorted({format(row['rounds'], ',') for row in found}))} "
+            f"| {np.mean([row['seconds'] for row in found]):,.0f} | {_bounds(judged)} |"
+        )
+    lines += ["", *_unfinished(content, rows)]
+    if (figure := _curves(content)) is not None:
+        results.picture(figure, f"{name}-curves")
+        lines += ["", f"![validation log-likelihood]({name}-curves.png)"]
+    first = (content.get("rows") or [{}])[0]
+    results.page(
+        name,
+        title=f"Table 1: {data}",
+        paper=f"Parzen-window log-likelihood: {PAPER.get(data, 'no figure')}.",
+        got=lines,
+        settings={
+            "protocol": f"{first.get('n_samples', 0):,} samples in [0, 1], 10 sigmas from .1 to 1 by 1,000 validation "
+            f"rows, mean of {first.get('n_test', 0):,} test rows; no test row in any choice",
+            "the score": "rewards blur and grows with the number of samples: compare `real rows` (the training rows "
+            "themselves) and `k-means centres` (no sample at all) before reading anything into it",
+            "verdict": "fresh discriminators on held-out test rows; a lower bound at 95 %",
+            "commands": "<br>".join(
+                f"`{each}`" for each in sorted(set(content.get("commands", {}).values()))
+            ),
+        },
+        quick=quick,
+    )
+
+
+def _bounds(judged: list[dict[str, Any]]) -> str:
+    bounds = [each["jsd_lower"] for each in judged if each["jsd_lower"] is not None]
+    told = [each["accuracy"] for each in judged if each["accuracy"] is not None]
+    if not bounds or not told:
+        return "not asked | "
+    return f"{np.mean(bounds):.3f} | {100 * np.mean(told):.1f} %"
+
+
+def _unfinished(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -> list[str]:
+    lines = []
+    for curve in content.get("curves", []):
+        done = {row["seed"] for row in rows.get(curve["model"], [])}
+        if curve["seed"] not in done and curve["looks"]:
+            last = curve["looks"][-1]
+            lines.append(
+                f"Not at its end yet: {curve['model']}, seed {curve['seed']}, round {last['round']:,} of "
+                f"{curve['settings']['horizon']:,}; validation {last['last']:.1f}, average of G {last['average']:.1f}."
+            )
+    return lines
+
+
+def _curves(content: dict[str, Any]) -> Any:
+    drawn = [curve for curve in content.get("curves", []) if len(curve["looks"]) > 1]
+    if not drawn:
+        return None
+    roles = list(PENS)
+    models = list(dict.fromkeys(curve["model"] for curve in drawn))[: len(roles)]
+    given = []
+    lowest = min(
+        look[kind]
+        for curve in drawn
+        for look in curve["looks"][len(curve["looks"]) // 10 :]
+        for kind, _ in _KINDS
+    )
+    for kind, title in _KINDS:
+        traces, named = [], set()
+        for curve in drawn:
+            if curve["model"] not in models:
+                continue
+            label = "" if curve["model"] in named else curve["model"]
+            named.add(curve["model"])
+            looks = [look for look in curve["looks"] if look[kind] >= lowest]
+            traces.append(
+                Trace(
+                    x=[look["cpu_seconds"] / 60 for look in looks],
+                    y=[look[kind] for look in looks],
+                    role=roles[(models.index(curve["model"]) + 1) % len(roles)],
+                    label=label,
+                )
+            )
+        levels = {"the paper: 225": 225.0} if "mnist" in content.get("data", "") else {}
+        given.append(
+            Panel(
+                title=title,
+                across="CPU minutes of training",
+                up="nats" if kind == "last" else "",
+                traces=traces,
+                levels=levels,
+                levels_left=True,
+            )
+        )
+    return panels(given, title="Parzen log-likelihood of 1,000 validation rows", height=3.2)
