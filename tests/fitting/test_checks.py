@@ -273,3 +273,26 @@ def test_pictures_are_checked_too() -> None:
 def test_a_check_of_an_older_shape_is_read() -> None:
     one = Check(round=1, estimate=0.1, error=0.1, lower=0.0, upper=0.2, floor=0.1)
     assert Check.from_dict(one.to_dict() | {"kind": "check"}) == one
+
+
+def settle_as_rank(rank: int, folder: str) -> None:
+    """Play as one of two gloo ranks; only rank 0 checks, a collapse is rolled back, a plateau stops both."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    checks = plan(until="settled", on_collapse="rollback", count=24, horizon=24)
+    fit = prepared(checks=checks, batch=32).fit()
+    if rank == 0:
+        fake_checks(fit, lost_at_two)
+    last = list(fit.play())[-1]
+    told = {"round": last.round, "reason": last.reason, "back": fit.recovery.rounds}
+    weights = sum(float(value.double().sum()) for value in fit.game.generator.state_dict().values())
+    Path(folder, f"rank-{rank}.json").write_text(json.dumps(told | {"weights": weights}))
+    torch.distributed.destroy_process_group()
+
+
+def test_a_decision_of_rank_0_reaches_every_rank_in_the_same_round(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(settle_as_rank, args=(str(tmp_path),), nprocs=2)
+    one, two = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
+    assert one == two
+    assert (one["reason"], one["back"]) == ("plateau", [3])
+    assert one["round"] == 11  # eight checks after the one at which it went back

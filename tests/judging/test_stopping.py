@@ -125,6 +125,12 @@ def test_a_game_that_improves_by_a_tenth_a_check_is_left_to_play():
     assert wrong <= 4
 
 
+def test_a_plain_fall_is_progress_even_under_the_floor_of_few_rows():
+    values = [0.2 - 0.008 * i + 0.001 * (-1) ** i for i in range(8)]
+    checks = [dataclasses.replace(each, floor=0.05) for each in game(values)]
+    assert state_of(checks, RULES).name == "improving"
+
+
 def test_checks_survive_json():
     one = check(5, 0.1, missing=("a",), narrow=("b",), copies="c", coarse=0.2, coarse_error=0.1)
     assert Check.from_dict({**one.to_dict(), "state": "improving"}) == one

@@ -262,5 +262,5 @@ def _spread(processes: int) -> None:
     import subprocess
 
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    finished = subprocess.run([*command, "-m", "saddlepoint", *sys.argv[1:]], check=False)
+    finished = subprocess.run([*command, "-m", "--", "saddlepoint", *sys.argv[1:]], check=False)
     raise typer.Exit(finished.returncode)

@@ -32,6 +32,7 @@ MOST_CHECKS = 24
 FEWEST_ROWS = 50
 _FULL_FACTOR = 6.0  # of a full judgement to a quick one, with its control
 _QUICK_SECONDS = 1.5
+_BESIDES = 1.6  # of the referee alone: drawing samples, the alarm, at times copies or a second look
 COPIES_EVERY = 4
 COPIES_LEVEL = 0.01
 
@@ -203,7 +204,7 @@ def plan_checks(
     # Real rows drawn again stand for the fakes: what is timed is how long it takes, not what is seen.
     stand_in = ringside.space(rows[random.integers(len(rows), size=ringside.fakes_wanted)])
     ringside.look_at(stand_in, alpha=LEVEL / MOST_CHECKS)
-    cost = _agreed(1.25 * (time.perf_counter() - begun))  # and the alarm
+    cost = _agreed(_BESIDES * (time.perf_counter() - begun))
     foreseen = horizon / rate
     left = SHARE * foreseen
     full = left >= 2 * (_FULL_FACTOR * _QUICK_SECONDS + TRIALS * cost)

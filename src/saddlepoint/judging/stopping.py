@@ -9,7 +9,8 @@ reached      no difference certified, and the upper end for what the referee see
              ruler (a planted defect of the tolerance's size) was found in at least 4 of 5 trials
 diverging    three checks in a row clearly above the best before them, not on their way down
 plateau      over the last eight checks the trend is flat: the 95 % upper limit of the improvement in four checks is less
-             than delta = max(floor, a tenth of the distance)
+             than delta = max(floor, a tenth of the distance); a fall of a tenth that is plain to see
+             is never flat
 budget       the rounds or minutes are spent
 improving    none of these
 
@@ -165,7 +166,9 @@ def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
 def _memorising(checks: Sequence[Check], rules: Rules) -> State | None:
     if not checks or checks[-1].copies is None:
         return None
-    return State(name="memorising", evidence=f"at round {checks[-1].round:,}: {checks[-1].copies}")
+    return State(
+        name="memorising", evidence=f"at round {checks[-1].round:,}: {checks[-1].copies.rstrip('.')}"
+    )
 
 
 def _reached(checks: Sequence[Check], rules: Rules) -> State | None:
@@ -217,7 +220,8 @@ def _plateau(checks: Sequence[Check], rules: Rules) -> State | None:
     level = sum(values) / len(values)
     delta = max(last[-1].floor, abs(level) / 10)
     least = fall - (most - fall)
-    if most >= delta or least <= -delta:
+    # With few rows the floor is high: a fall that is plain to see is progress all the same.
+    if most >= delta or least <= -delta or (least > 0 and fall > abs(level) / 10):
         return None
     seen = checks[best_of(checks) or 0]
     after = " after noise on both sides" if coarse else ""
