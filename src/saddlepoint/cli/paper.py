@@ -53,6 +53,124 @@ def theory(
 
 
 @paper.command()
+def figure1(seed: Seed = 0, quick: Quick = False, out: Out = Path("paper/results")) -> None:
+    """Figure 1: data, p_g, D and the map from z to x at four moments of a real game, and as an animation.
+
+    Example: `saddlepoint paper figure1`
+    """
+    from saddlepoint.paper import figures
+    from saddlepoint.paper.results import Results
+
+    figures.figure1(Results(out), seed=seed, quick=quick, say=_say, command=_command())
+    _say(f"the page is {out / ('figure1-quick.md' if quick else 'figure1.md')}")
+
+
+@paper.command()
+def figure2(
+    data: Annotated[str, typer.Option(help="mnist, faces or cifar10.")] = "mnist",
+    seed: Seed = 0,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds of the game.", show_default="by data", min=10)
+    ] = None,
+    mnist: Mnist = None,
+    faces: Faces = None,
+    cifar10: Annotated[Path | None, typer.Option(help="An .npz of CIFAR-10 pictures.")] = None,
+    threads: Threads = 1,
+    device: Device = None,
+    quick: Quick = False,
+    runs: Runs = Path("runs/paper"),
+    out: Out = Path("paper/results"),
+) -> None:
+    """Figure 2: samples, not picked, each beside its nearest training example, and a test for copies.
+
+    Examples:
+
+    - `saddlepoint paper figure2 --data faces --faces faces_orl`
+
+    - `saddlepoint paper figure2 --data cifar10 --cifar10 cifar10.npz --quick`
+    """
+    from saddlepoint.errors import InputError
+    from saddlepoint.paper import figures, sources
+    from saddlepoint.paper.results import Results
+
+    if data not in ("mnist", "faces", "cifar10"):
+        raise InputError(
+            f"Figure 2 is of 'mnist', 'faces' or 'cifar10', not of {data!r}; give one with --data."
+        )
+    if data == "cifar10" and cifar10 is None:
+        raise InputError(
+            "Figure 2 of CIFAR-10 needs a local file: give an .npz of its pictures with --cifar10."
+        )
+    if data == "mnist":
+        parts = sources.mnist(mnist)
+    elif data == "faces":
+        parts = sources.faces(faces)
+    else:
+        parts = sources.cifar10(cifar10 or Path())
+    if quick:
+        parts = parts.first(2_000, 200, 200)
+    with _signals() as caught:
+        played = figures.play(
+            parts,
+            data,
+            seed,
+            runs=runs,
+            rounds=rounds or (200 if quick else figures.ROUNDS[data]),
+            threads=threads,
+            device=device,
+            quick=quick,
+            interrupted=lambda: bool(caught),
+            say=_say,
+        )
+    if played is None:
+        raise typer.Exit(128 + caught[0])
+    figures.figure2(Results(out), parts, data, played, seed=seed, quick=quick, command=_command())
+    _say(f"the page is {out / f'figure2-{data}'}{'-quick' if quick else ''}.md")
+
+
+@paper.command()
+def figure3(
+    seed: Seed = 0,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds of the game.", show_default="125,000", min=10)
+    ] = None,
+    mnist: Mnist = None,
+    threads: Threads = 1,
+    device: Device = None,
+    quick: Quick = False,
+    runs: Runs = Path("runs/paper"),
+    out: Out = Path("paper/results"),
+) -> None:
+    """Figure 3: digits along straight lines in noise space, by Table 1's run where there is one.
+
+    Example: `saddlepoint paper figure3 --mnist mnist.npz`
+    """
+    from saddlepoint.paper import figures, sources
+    from saddlepoint.paper.results import Results
+
+    parts = sources.mnist(mnist)
+    if quick:
+        parts = parts.first(2_000, 200, 200)
+    with _signals() as caught:
+        played = figures.play(
+            parts,
+            "mnist",
+            seed,
+            runs=runs,
+            rounds=rounds or (200 if quick else figures.ROUNDS["mnist"]),
+            threads=threads,
+            device=device,
+            quick=quick,
+            interrupted=lambda: bool(caught),
+            say=_say,
+        )
+    if played is None:
+        raise typer.Exit(128 + caught[0])
+    figures.figure3(Results(out), parts, played, seed=seed, quick=quick, command=_command())
+    _say(f"the page is {out / ('figure3-quick.md' if quick else 'figure3.md')}")
+
+
+@paper.command()
 def table1(
     data: Annotated[str, typer.Option(help="mnist, or faces (a demonstration: few test rows).")] = "mnist",
     models: Annotated[

@@ -91,7 +91,8 @@ class Course:
         for target in sorted(planned):
             if target in seen or target < self.fit.round:
                 continue
-            if not self._play_to(target, end, interrupted):
+            over = interrupted() or (end is not None and time.monotonic() >= end)
+            if over or not self._play_to(target, end, interrupted):
                 say(f"stopped at round {self.fit.round:,} of {max(planned):,}; the same command goes on")
                 return False
             found = look(self.fit)

@@ -1,0 +1,44 @@
+"""Write docs/paper.md from paper/results: `python docs/make_paper.py`. Nothing on that page is typed by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "paper" / "results"
+ORDER = (
+    "table1-mnist",
+    "table1-faces",
+    "figure1",
+    "figure2-mnist",
+    "figure2-faces",
+    "figure2-cifar10",
+    "figure3",
+    "theory",
+)
+HEAD = """# The paper, recomputed
+
+*Generative Adversarial Nets*, Goodfellow et al. 2014, [arXiv 1406.2661](https://arxiv.org/abs/1406.2661). Every part below was
+written by a command (`saddlepoint paper theory | figure1 | figure2 | figure3 | table1`), which keeps its figures as JSON in
+[paper/results](../paper/results); this page is made from them by `python docs/make_paper.py`.
+"""
+
+
+def page(results: Path = RESULTS) -> str:
+    """Return the whole page."""
+    parts = [HEAD]
+    for name in ORDER:
+        if (results / f"{name}.md").is_file():
+            text = (results / f"{name}.md").read_text()
+            parts.append(text.replace("](" + name, "](../paper/results/" + name))
+    found = {json.dumps(json.loads(path.read_text())["versions"]) for path in sorted(results.glob("*.json"))}
+    for each in sorted(found):
+        parts.append(
+            "Versions: " + ", ".join(f"{key} {value}" for key, value in json.loads(each).items()) + ".\n"
+        )
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "paper.md").write_text(page())

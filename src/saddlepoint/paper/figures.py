@@ -1,0 +1,334 @@
+"""Figures 1 to 3: a game on a line, samples beside their nearest training examples, and lines through noise space."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.neighbors import NearestNeighbors
+
+from saddlepoint import compute
+from saddlepoint.drawing import figure1 as drawing
+from saddlepoint.drawing.pictures import interpolation, sample_grid
+from saddlepoint.drawing.saving import to_png
+from saddlepoint.judging.copies import Copying, copying
+from saddlepoint.model import Model
+from saddlepoint.paper import line_game, table1
+from saddlepoint.paper.course import Course
+from saddlepoint.paper.results import Results
+from saddlepoint.paper.sources import Parts, fractions
+from saddlepoint.training.checkpoint import write_atomically
+
+Pictures = NDArray[np.uint8]
+
+PANELS = (10, 40, 120, line_game.ROUNDS)
+FRAMES = (0, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100, 120, 160, 200, 300, 400, 600, 800, line_game.ROUNDS)
+SHOWN = 30
+ROUNDS = {"mnist": 125_000, "faces": 2_500, "cifar10": 2_000}
+"""Rounds of Figure 2's games where nothing else is asked: the paper's for MNIST, what a CPU can give for the rest."""
+
+
+def figure1(
+    results: Results,
+    *,
+    seed: int = 0,
+    quick: bool = False,
+    say: Callable[[str], None] = print,
+    command: str = "",
+) -> None:
+    """Play a game on a line and draw it at four moments, and as an animation."""
+    began, wall = time.process_time(), time.monotonic()
+    last = min(150, line_game.ROUNDS) if quick else line_game.ROUNDS
+    shown = [min(each, last) for each in PANELS]
+    frames = sorted({min(each, last) for each in FRAMES})
+    moments = line_game.play(sorted({*shown, *frames}), seed=seed, say=say)
+    by_round = {moment.round: _panel(moment, seed) for moment in moments}
+    name = "figure1-quick" if quick else "figure1"
+    few = [by_round[each] for each in sorted(set(shown))]
+    results.picture(drawing.moments(few, title="The game on a line, at four moments"), name)
+    _animate(results.folder / f"{name}.gif", [by_round[each] for each in frames])
+    end = moments[-1]
+    unsure = 1 / (1 + np.exp(-end.model.logits(line_game.draw(4_000, seed + 1))))
+    distances = {moment.round: line_game.kolmogorov(moment.samples) for moment in moments}
+    seconds = _seconds(began, wall)
+    record = {
+        "seed": seed,
+        "kolmogorov": {str(key): round(value, 5) for key, value in distances.items()},
+        "mean_abs_D_minus_half": round(float(np.abs(unsure - 0.5).mean()), 5),
+        "command": command,
+        **seconds,
+    }
+    with results.changing(name) as content:
+        content.update(record)
+    results.page(
+        name,
+        title="Figure 1",
+        paper="data (dotted), p_g (solid), D (dashed) and the map from z to x (arrows) at four moments of a game; at the "
+        "end p_g = p_data and D = 1/2.",
+        got=[
+            f"![four moments]({name}.png)",
+            "",
+            f"![the game, moving]({name}.gif)",
+            "",
+            f"A real game of {last:,} rounds. The largest difference of the distribution functions of 20,000 samples and "
+            f"p_data falls from {distances[min(distances)]:.3f} to {distances[last]:.3f}; in the end D is "
+            f"{record['mean_abs_D_minus_half']:.4f} from 1/2 on average.",
+        ],
+        settings={"seed": seed, "rounds": last, "command": f"`{command}`", **seconds},
+        quick=quick,
+    )
+
+
+def _panel(moment: line_game.Moment, seed: int) -> drawing.Moment:
+    return drawing.Moment(
+        data=line_game.draw(4_000, seed + 2),
+        samples=moment.samples,
+        logit=moment.model.logits,
+        transport=np.column_stack([moment.noise[:2_000, 0], moment.samples[:2_000]]),
+        density=lambda x: line_game.density(np.asarray(x)),
+        label=f"round {moment.round:,}",
+    )
+
+
+def _animate(path: Path, panels: Sequence[drawing.Moment]) -> None:
+    """Write the moments as a GIF that lingers at its end."""
+    pictures = []
+    for panel in panels:
+        with Image.open(io.BytesIO(to_png(drawing.moments([panel]), dpi=72, colours=64))) as drawn:
+            pictures.append(drawn.convert("RGB"))
+    size = (max(each.width for each in pictures), max(each.height for each in pictures))
+    frames = []
+    for picture in pictures:
+        frame = Image.new("RGB", size, "white")
+        frame.paste(picture, (0, 0))
+        frames.append(frame.quantize(16, dither=Image.Dither.NONE))
+    buffer = io.BytesIO()
+    lengths = [250] * (len(frames) - 1) + [2_500]
+    frames[0].save(
+        buffer, "GIF", save_all=True, append_images=frames[1:], duration=lengths, loop=0, optimize=True
+    )
+    write_atomically(path, buffer.getvalue())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """A model of pictures, and how it came."""
+
+    model: Model
+    rounds: int
+    said: str
+    cpu_seconds: float
+
+
+def play(
+    parts: Parts,
+    name: str,
+    seed: int,
+    *,
+    runs: Path,
+    rounds: int,
+    threads: int = 1,
+    device: str | None = None,
+    quick: bool = False,
+    interrupted: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = print,
+) -> Played | None:
+    """Return the average of G of the paper's recipe on these pictures; None if the game was interrupted.
+
+    For MNIST the run of `paper table1` is used where it has kept a model; every game goes on where it stopped.
+    """
+    kept = runs / "table1-mnist" / f"goodfellow2014-seed{seed}" / "model" / "average"
+    if name == "mnist" and not quick and (kept / "model.json").is_file():
+        model = Model.load(kept)
+        played = int(model.description["rounds"])
+        return Played(
+            model=model,
+            rounds=played,
+            said=f"Table 1's run, its average of G after {played:,} rounds",
+            cpu_seconds=0,
+        )
+    plan = table1.planned_game("goodfellow2014", parts, seed, rounds)
+    folder = runs / f"figure2-{name}{'-quick' if quick else ''}-seed{seed}"
+    course = Course(folder, parts.train, plan, threads=threads, device=device)
+    try:
+        step = max(1, rounds // 10)
+        planned = sorted({*range(step, rounds, step), rounds})
+        say(f"{name}, seed {seed}: round {course.fit.round:,} of {rounds:,} in {folder}")
+        if not course.play(planned, lambda fit: {}, interrupted=interrupted, say=say):
+            return None
+        return Played(
+            model=course.fit.playing(),
+            rounds=course.fit.round,
+            said=f"average of G after {course.fit.round:,} rounds",
+            cpu_seconds=course.cpu_seconds,
+        )
+    finally:
+        course.close()
+
+
+def figure2(
+    results: Results,
+    parts: Parts,
+    name: str,
+    played: Played,
+    *,
+    seed: int,
+    quick: bool = False,
+    command: str = "",
+) -> None:
+    """Draw the first samples beside their nearest training examples, and test for copies."""
+    began, wall = time.process_time(), time.monotonic()
+    number = 300 if quick else 2_000
+    samples = _pictures(played.model, _noise(played.model, number, seed, "figure2"))
+    near = _nearest(parts, samples[:SHOWN])
+    verdict = copying(parts.train.rows, parts.validation.rows, samples, random_state=seed)
+    file = f"figure2-{name}{'-quick' if quick else ''}"
+    figure = sample_grid(
+        samples[:SHOWN],
+        parts.train.rows[near],
+        columns=6,
+        title=f"{parts.name}: the first samples, not picked",
+    )
+    results.picture(figure, file, dpi=None, colours=128)
+    seconds = _seconds(began, wall, played.cpu_seconds)
+    with results.changing(file) as content:
+        content.update(
+            {
+                "seed": seed,
+                "rounds": played.rounds,
+                "samples": number,
+                "copying": verdict.to_dict(),
+                "command": command,
+                **seconds,
+            }
+        )
+    _figure2_page(
+        results,
+        parts,
+        file,
+        played,
+        verdict,
+        number,
+        quick,
+        {"seed": seed, "command": f"`{command}`", **seconds},
+    )
+
+
+def _figure2_page(
+    results: Results,
+    parts: Parts,
+    file: str,
+    played: Played,
+    verdict: Copying,
+    number: int,
+    quick: bool,
+    settings: dict[str, Any],
+) -> None:
+    generator, discriminator = (played.model.description[player] for player in ("generator", "discriminator"))
+    results.page(
+        file,
+        title=f"Figure 2: {parts.name}",
+        paper="samples, not picked, the rightmost column with the nearest training example of its neighbour: not memorised.",
+        got=[
+            f"![samples]({file}.png)",
+            "",
+            f"The first {SHOWN} samples of {played.said}, each with the training example nearest in pixels at its right. "
+            f"Copying, tested on {number:,} samples against {len(parts.train):,} training and {len(parts.validation):,} "
+            f"validation rows: {verdict}",
+        ],
+        settings={
+            "generator": f"{generator['name']}, {_layers(generator)}",
+            "discriminator": f"{discriminator['name']}, {_layers(discriminator)}",
+            **settings,
+        },
+        quick=quick,
+    )
+
+
+def figure3(
+    results: Results,
+    parts: Parts,
+    played: Played,
+    *,
+    seed: int,
+    quick: bool = False,
+    command: str = "",
+    lines: int = 6,
+    steps: int = 11,
+) -> None:
+    """Draw digits along straight lines in noise space, between pairs of noise that nobody picked."""
+    began, wall = time.process_time(), time.monotonic()
+    ends = _noise(played.model, 2 * lines, seed, "figure3")
+    share = torch.linspace(0, 1, steps)[None, :, None]
+    z = (1 - share) * ends[:lines, None] + share * ends[lines:, None]
+    frames = _pictures(played.model, z.flatten(0, 1))
+    name = "figure3-quick" if quick else "figure3"
+    figure = interpolation(
+        frames.reshape(lines, steps, *frames.shape[1:]), title="Digits along straight lines in z"
+    )
+    results.picture(figure, name, dpi=None, colours=128)
+    path = np.diff(frames.reshape(lines, steps, -1).astype(np.float64) / parts.train.levels, axis=1)
+    longest = float(np.linalg.norm(path, axis=2).max())
+    rows = fractions(parts.train)[:2_000]
+    apart = float(np.linalg.norm(rows[:1_000] - rows[1_000:], axis=1).mean()) if len(rows) == 2_000 else None
+    seconds = _seconds(began, wall, played.cpu_seconds)
+    with results.changing(name) as content:
+        content.update(
+            {
+                "seed": seed,
+                "rounds": played.rounds,
+                "longest_step": longest,
+                "apart": apart,
+                "command": command,
+            }
+        )
+        content.update(seconds)
+    beside = "" if apart is None else f" (two training digits are {apart:.1f} apart on average)"
+    results.page(
+        name,
+        title="Figure 3",
+        paper="digits made by going in a straight line between two points of z space.",
+        got=[
+            f"![lines]({name}.png)",
+            "",
+            f"{lines} lines of {steps} steps, by {played.said}; both ends of each are noise as it came. The largest step "
+            f"between neighbours is {longest:.1f} in pixel distance{beside}.",
+        ],
+        settings={"seed": seed, "command": f"`{command}`", **seconds},
+        quick=quick,
+    )
+
+
+def _noise(model: Model, n: int, seed: int, purpose: str) -> torch.Tensor:
+    law, width = model.description["noise_law"], model.description["noise_width"]
+    return compute.noise(law, n, width, compute.stream(seed, purpose))
+
+
+def _pictures(model: Model, z: torch.Tensor) -> Pictures:
+    return np.asarray(model.encoder.decode(model.generate(z)), dtype=np.uint8)
+
+
+def _nearest(parts: Parts, samples: Pictures) -> NDArray[np.int64]:
+    search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(fractions(parts.train).astype(np.float32))
+    rows = samples.reshape(len(samples), -1).astype(np.float32) / parts.train.levels
+    return np.asarray(search.kneighbors(rows, return_distance=False)[:, 0], dtype=np.int64)
+
+
+def _layers(network: dict[str, Any]) -> str:
+    kept = {key: value for key, value in network.items() if key not in ("name", "condition_width")}
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in kept.items())
+
+
+def _seconds(began: float, wall: float, before: float = 0.0) -> dict[str, float]:
+    return {
+        "cpu_seconds": round(before + time.process_time() - began, 1),
+        "wall_seconds": round(time.monotonic() - wall, 1),
+    }
