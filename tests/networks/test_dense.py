@@ -115,6 +115,8 @@ def test_every_network_is_built_again_from_its_description() -> None:
         "residual-discriminator": {"shape": [2]},
         "chart-generator": {"noise_width": 11, "charts": 3, "local_width": 2},
         "chart-discriminator": {"charts": 3, "local_width": 2},
+        "deconvolution-generator": {"noise_width": 3, "shape": [3, 32, 32], "hidden": 8},
+        "maxout-convolution-discriminator": {"shape": [3, 32, 32]},
     }
     assert descriptions.keys() == NETWORKS.keys()
     for name, numbers in descriptions.items():

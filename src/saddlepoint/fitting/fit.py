@@ -28,6 +28,7 @@ from saddlepoint.model import Model, form_of
 from saddlepoint.networks import (
     ChartDiscriminator,
     ChartGenerator,
+    DeconvolutionGenerator,
     RectifierGenerator,
     ResidualGenerator,
     build,
@@ -240,7 +241,7 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
     with torch.random.fork_rng([]):
         torch.manual_seed(compute.key(plan.settings.seed, "weights"))
         generator, discriminator = build(plan.generator), build(plan.discriminator)
-    if isinstance(generator, RectifierGenerator | ResidualGenerator):
+    if isinstance(generator, RectifierGenerator | ResidualGenerator | DeconvolutionGenerator):
         generator.start_at(encoder.mean_encoded)
     for player in (generator, discriminator):
         if isinstance(player, ChartGenerator | ChartDiscriminator) and isinstance(encoder, ChartsEncoder):

@@ -8,6 +8,7 @@ from torch import nn
 
 from saddlepoint.errors import StoredFileError
 from saddlepoint.networks.charts import ChartDiscriminator, ChartGenerator
+from saddlepoint.networks.convolution import DeconvolutionGenerator, MaxoutConvolutionDiscriminator
 from saddlepoint.networks.dense import (
     MaxoutDiscriminator,
     RectifierGenerator,
@@ -20,6 +21,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "maxout-discriminator": MaxoutDiscriminator,
     "residual-generator": ResidualGenerator,
     "residual-discriminator": ResidualDiscriminator,
+    "deconvolution-generator": DeconvolutionGenerator,
+    "maxout-convolution-discriminator": MaxoutConvolutionDiscriminator,
     "chart-generator": ChartGenerator,
     "chart-discriminator": ChartDiscriminator,
 }
@@ -42,6 +45,8 @@ __all__ = [
     "NETWORKS",
     "ChartDiscriminator",
     "ChartGenerator",
+    "DeconvolutionGenerator",
+    "MaxoutConvolutionDiscriminator",
     "MaxoutDiscriminator",
     "RectifierGenerator",
     "ResidualDiscriminator",
