@@ -91,6 +91,7 @@ def page() -> str:
         "Parameters of the estimator": list(refusals("test_estimator.py")),
         "Samples and classes": list(refusals("test_model.py")),
         "Networks and batches of your own": list(refusals("test_own_networks.py")),
+        "The paper, recomputed": list(refusals("paper/test_refusals.py")),
     }
     lines = [
         HEAD.format(count=sum(len(cases) for cases in sections.values()), **json.loads(FUZZ.read_text()))

@@ -94,7 +94,7 @@ def test_faces_are_48_pixels_wide_and_nobody_is_on_two_sides(tmp_path):
 
 def test_bad_input_is_one_sentence(tmp_path):
     for arguments, sentence in (
-        (["figure2", "--data", "tfd"], "Figure 2 is of 'mnist', 'faces' or 'cifar10', not of 'tfd'"),
+        (["figure2", "--data", "tfd"], "Figure 2 is of mnist, faces, cifar10, cifar10-conv, not of 'tfd'"),
         (["figure2", "--data", "cifar10"], "Figure 2 of CIFAR-10 needs a local file"),
         (["theory", "--steps", "z"], "There is no step 'z'"),
     ):

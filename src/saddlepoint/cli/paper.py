@@ -67,7 +67,9 @@ def figure1(seed: Seed = 0, quick: Quick = False, out: Out = Path("paper/results
 
 @paper.command()
 def figure2(
-    data: Annotated[str, typer.Option(help="mnist, faces or cifar10.")] = "mnist",
+    data: Annotated[
+        str, typer.Option(help="mnist, faces, cifar10 or cifar10-conv (convolutional).")
+    ] = "mnist",
     seed: Seed = 0,
     rounds: Annotated[
         int | None, typer.Option(help="Rounds of the game.", show_default="by data", min=10)
@@ -93,11 +95,11 @@ def figure2(
     from saddlepoint.paper import figures, sources
     from saddlepoint.paper.results import Results
 
-    if data not in ("mnist", "faces", "cifar10"):
+    if data not in figures.ROUNDS:
         raise InputError(
-            f"Figure 2 is of 'mnist', 'faces' or 'cifar10', not of {data!r}; give one with --data."
+            f"Figure 2 is of {', '.join(figures.ROUNDS)}, not of {data!r}; give one of them with --data."
         )
-    if data == "cifar10" and cifar10 is None:
+    if data.startswith("cifar10") and cifar10 is None:
         raise InputError(
             "Figure 2 of CIFAR-10 needs a local file: give an .npz of its pictures with --cifar10."
         )
@@ -115,7 +117,7 @@ def figure2(
             data,
             seed,
             runs=runs,
-            rounds=rounds or (200 if quick else figures.ROUNDS[data]),
+            rounds=rounds or (figures.QUICK_ROUNDS[data] if quick else figures.ROUNDS[data]),
             threads=threads,
             device=device,
             quick=quick,
@@ -157,7 +159,7 @@ def figure3(
             "mnist",
             seed,
             runs=runs,
-            rounds=rounds or (200 if quick else figures.ROUNDS["mnist"]),
+            rounds=rounds or (figures.QUICK_ROUNDS["mnist"] if quick else figures.ROUNDS["mnist"]),
             threads=threads,
             device=device,
             quick=quick,

@@ -45,6 +45,7 @@ from saddlepoint.networks import (
     ChartDiscriminator,
     ChartGenerator,
     CoinGenerator,
+    DeconvolutionGenerator,
     RectifierGenerator,
     ResidualGenerator,
     SpanGenerator,
@@ -305,7 +306,7 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
     with torch.random.fork_rng([]):
         torch.manual_seed(compute.key(plan.settings.seed, "weights"))
         generator, discriminator = build(plan.generator), build(plan.discriminator)
-    if isinstance(generator, RectifierGenerator | ResidualGenerator | CoinGenerator):
+    if isinstance(generator, RectifierGenerator | ResidualGenerator | CoinGenerator | DeconvolutionGenerator):
         generator.start_at(encoder.mean_encoded)
     if isinstance(generator, SpanGenerator) and isinstance(encoder, TableEncoder):
         generator.start_with(encoder.log_frequencies, encoder.entry_scores)

@@ -8,6 +8,7 @@ from torch import nn
 
 from saddlepoint.errors import StoredFileError
 from saddlepoint.networks.charts import ChartDiscriminator, ChartGenerator
+from saddlepoint.networks.convolution import DeconvolutionGenerator, MaxoutConvolutionDiscriminator
 from saddlepoint.networks.dense import (
     MaxoutDiscriminator,
     RectifierGenerator,
@@ -22,6 +23,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "maxout-discriminator": MaxoutDiscriminator,
     "residual-generator": ResidualGenerator,
     "residual-discriminator": ResidualDiscriminator,
+    "deconvolution-generator": DeconvolutionGenerator,
+    "maxout-convolution-discriminator": MaxoutConvolutionDiscriminator,
     "chart-generator": ChartGenerator,
     "chart-discriminator": ChartDiscriminator,
     "coin-generator": CoinGenerator,
@@ -49,6 +52,8 @@ __all__ = [
     "ChartDiscriminator",
     "ChartGenerator",
     "CoinGenerator",
+    "DeconvolutionGenerator",
+    "MaxoutConvolutionDiscriminator",
     "MaxoutDiscriminator",
     "RectifierGenerator",
     "ResidualDiscriminator",
