@@ -84,7 +84,15 @@ def test_a_run_leaves_everything_in_its_folder_and_a_clear_last_line(
         if path.is_file()
     }
     found.discard(".lock")
-    assert found == {"settings.json", "progress.jsonl", "checkpoint", "model", "pictures", "report.html"}
+    assert found == {
+        "settings.json",
+        "progress.jsonl",
+        "checkpoint",
+        "model",
+        "pictures",
+        "report.html",
+        "stop.json",
+    }
 
 
 def test_resume_goes_on_to_the_same_bits(points_file: Path, tmp_path: Path) -> None:

@@ -72,10 +72,11 @@ def play(
     plan = recipes.plan(
         recipes.choose("modern", "points"), recipes.Data(kind="points", shape=encoder.shape, rows=rows)
     )
+    both = {"shape": list(encoder.shape), "width": 64, "blocks": 1}
     plan = dataclasses.replace(
         plan,
-        generator={**plan.generator, "noise_width": 1, "width": 64, "blocks": 1},
-        discriminator={**plan.discriminator, "width": 64, "blocks": 1},
+        generator={"name": "residual-generator", "noise_width": 1, **both},
+        discriminator={"name": "residual-discriminator", **both},
     )
     plan = with_settings(
         plan,
