@@ -84,15 +84,29 @@ def test_a_run_leaves_everything_in_its_folder_and_a_clear_last_line(
         if path.is_file()
     }
     found.discard(".lock")
-    assert found == {
-        "settings.json",
-        "progress.jsonl",
-        "checkpoint",
-        "model",
-        "pictures",
-        "report.html",
-        "stop.json",
-    }
+    files = {"settings.json", "progress.jsonl", "stop.json", "checkpoint", "model", "pictures", "report.html"}
+    assert found == files
+
+
+def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savetxt(tmp_path / "rows.csv", rng.normal(size=(900, 2)), delimiter=",", header="x,y", comments="")
+    out = tmp_path / "run"
+    finished = run("train", tmp_path / "rows.csv", "--rounds", 20, "--until", "settled", "--out", out, *SMALL)
+    last = finished.stdout.splitlines()[-1]
+    lines = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines][-1] == "verdict"
+    assert {line["kind"] for line in lines[:-1]} == {"check"}
+    stop = json.loads((out / "stop.json").read_text())
+    assert last.startswith(stop["sentence"])
+    assert set(stop["seconds"]) == {"all", "checks", "verdict"}
+    assert stop["sentence"].split("(")[0].strip()[:40].rstrip() in (out / "report.html").read_text()
+    assert (out / "pictures" / "checks.png").is_file()
+    # Going on keeps the checks, plays further, and owns up to a second opening of the vault.
+    run("train", tmp_path / "rows.csv", "--resume", "--rounds", 40, "--out", out)
+    again = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
+    assert again[: len(lines)] == lines
+    assert again[-1]["opened"] == 2
 
 
 def test_resume_goes_on_to_the_same_bits(points_file: Path, tmp_path: Path) -> None:

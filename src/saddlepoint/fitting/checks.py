@@ -147,7 +147,7 @@ class Checks:
         if not regions:
             return ()
         if rows.ndim > 2 or self._categorical is not None or not np.isfinite(rows).all():
-            return tuple(f"the region of rows like training row {self._number(r.example):,}" for r in regions)
+            return tuple(f"rows like training row {self._number(r.example):,}" for r in regions)
         cells = self.watch.cells.predict(self._watched_at)
         spread = np.maximum(rows.std(0), 1e-300)
         centres: list[tuple[Any, Any]] = []
