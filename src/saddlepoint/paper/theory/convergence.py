@@ -48,7 +48,7 @@ def converging_run(*, rounds: int = line_game.ROUNDS, tolerance: float = 0.02) -
                 ],
                 levels={"1/2": 0.5},
                 levels_left=True,
-                room=0.35,
+                room=0.8,
             ),
         ],
         title="A game that ends as Proposition 2 says",

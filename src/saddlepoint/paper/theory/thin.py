@@ -71,7 +71,8 @@ def thin_sets(*, rows: int = 2_000) -> Finding:
                     for gap, role in zip(_GAPS, roles, strict=True)
                 ],
                 levels={"log 2: without noise": math.log(2)},
-                room=0.1,
+                room=0.15,
+                levels_left=True,
                 log_x=True,
             ),
         ],
