@@ -137,4 +137,4 @@ def _draw(figure: Figure, axes: Axes, panel: Panel) -> None:
     if panel.square and panel.field is None:
         axes.set_aspect("equal", adjustable="datalim")
     if any(trace.label for trace in panel.traces):
-        axes.legend(markerscale=3, **({"loc": "upper right"} if panel.room else {}))
+        axes.legend(markerscale=3, loc="upper right" if panel.room else "best")
