@@ -9,6 +9,7 @@ that. Within a chart every scale is about 1, however narrow the chart is.
 from __future__ import annotations
 
 import base64
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,8 +30,8 @@ Floats = npt.NDArray[np.float64]
 ROWS_TO_CHOOSE, ROWS_TO_FIT, ROWS_TO_COMPARE = 8_000, 20_000, 4_000
 MOST_CHARTS, LARGEST_NUMBERS = 128, 100_000
 """K and K d^2 at most: the charts may not weigh more than the players."""
-GAIN = 0.02
-"""Nats a row that a larger mixture must gain on held-out rows to be taken."""
+GAIN, ERRORS = 0.02, 2.0
+"""A mixture takes another's place if its gain on held-out rows is above these nats a row, and above these standard errors."""
 RIDGES = (1e-6, 1e-4, 1e-2, 1e-1)
 _ROWS_A_CHART = 10
 _COARSE = 1e-3
@@ -64,10 +65,11 @@ class ChartsEncoder:
         codes: npt.NDArray[Any] | None = None,
         classes: int = 0,
         seed: int = 0,
+        most: int = MOST_CHARTS,
     ) -> ChartsEncoder:
         """Fit the charts; their number is the one whose likelihood of the held-out rows is best (1 without such rows).
 
-        codes (n,) and classes: the class of each row, where there are any.
+        codes (n,) and classes: the class of each row, where there are any. most: so many charts at most.
 
         Raises:
             InputError: as PointsEncoder.fit does.
@@ -76,7 +78,7 @@ class ChartsEncoder:
         order = compute.numpy_stream(seed, "charts").permutation(len(rows))[:ROWS_TO_FIT]
         x = _spread(points, rows[order], seed)
         mixture, compared = _choose(
-            x, None if held_out is None else _spread(points, held_out, seed + 1), seed
+            x, None if held_out is None else _spread(points, held_out, seed + 1), seed, most
         )
         means, factors = mixture.means_, np.linalg.cholesky(mixture.covariances_)
         encoder = cls(
@@ -153,6 +155,13 @@ class ChartsEncoder:
             x[chosen] = self.means[code] + local[chosen] @ self.factors[code].T
         return self.points.decode(torch.from_numpy(x))
 
+    def draw(self, count: int, *, seed: int) -> npt.NDArray[Any]:
+        """Return rows (count, d) of the mixture itself."""
+        stream = compute.numpy_stream(seed, "rows of charts")
+        codes = stream.choice(self.charts, count, p=self.shares.mean(0) / self.shares.mean(0).sum())
+        local = stream.standard_normal((count, self.means.shape[1]))
+        return self.decode(torch.from_numpy(np.column_stack([np.eye(self.charts)[codes], local])))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the encoder as JSON values; the arrays as base64 of little-endian float64."""
         arrays = {name: _packed(getattr(self, name)) for name in ("shares", "means", "factors")}
@@ -208,28 +217,32 @@ def _step(column: PointsColumn) -> float:
     return 0.0 if column.decimals is None else 10.0**-column.decimals
 
 
-def _choose(x: Floats, held_out: Floats | None, seed: int) -> tuple[Any, tuple[tuple[int, float], ...]]:
+def _choose(
+    x: Floats, held_out: Floats | None, seed: int, most: int
+) -> tuple[Any, tuple[tuple[int, float], ...]]:
     """Return the fitted mixture and what it was chosen by: K doubles while held-out rows grow more likely."""
     few, width = x[:ROWS_TO_CHOOSE], x.shape[1]
     compared: list[tuple[int, float]] = []
-    best: tuple[float, Any] | None = None
+    best: tuple[Floats, Any] | None = None
     charts = 1
     least = 0 if held_out is not None else 2
     while charts == 1 or (
-        len(few) >= _ROWS_A_CHART * charts and charts <= MOST_CHARTS and charts * width**2 <= LARGEST_NUMBERS
+        len(few) >= _ROWS_A_CHART * charts
+        and charts <= min(most, MOST_CHARTS)
+        and charts * width**2 <= LARGEST_NUMBERS
     ):
-        nats = -np.inf
+        nats: Floats | None = None
         # The fewer rows a chart has, the more it must be rounded: a ridge once given up stays given up.
         for place in range(least, len(RIDGES)):
             if (mixture := _fitted(few, charts, RIDGES[place], seed)) is None:
                 continue
-            score = 0.0 if held_out is None else float(mixture.score(held_out[:ROWS_TO_COMPARE]))
-            if score <= nats + GAIN:
+            score = np.zeros(1) if held_out is None else mixture.score_samples(held_out[:ROWS_TO_COMPARE])
+            if nats is not None and not _better(score, nats):
                 break
             nats, least = score, place
-            if best is None or score > best[0] + GAIN:
+            if best is None or _better(score, best[0]):
                 best = score, mixture
-        compared.append((charts, round(nats, 4)))
+        compared.append((charts, -np.inf if nats is None else round(float(nats.mean()), 4)))
         if held_out is None or (best is not None and charts >= 4 * best[1].n_components):
             break
         charts *= 2
@@ -240,6 +253,13 @@ def _choose(x: Floats, held_out: Floats | None, seed: int) -> tuple[Any, tuple[t
         mixture.set_params(warm_start=True)
         _quietly(mixture, x)
     return mixture, tuple(compared)
+
+
+def _better(one: Floats, other: Floats) -> bool:
+    """Return whether held-out rows are likelier by more than luck would have it: (rows,) nats each, row by row."""
+    gains = one - other
+    error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
+    return bool(gains.mean() > max(GAIN, ERRORS * error))
 
 
 def _fitted(x: Floats, charts: int, ridge: float, seed: int) -> Any:

@@ -36,7 +36,7 @@ from saddlepoint.fitting.events import (
     Saved,
     Stopped,
 )
-from saddlepoint.fitting.looks import Looks, added
+from saddlepoint.fitting.looks import Looks, added, refused
 from saddlepoint.fitting.remedies import Recovery
 from saddlepoint.fitting.words import said_at_the_stop
 from saddlepoint.judging.stopping import FINAL
@@ -106,7 +106,7 @@ class Fit:
         self.save_seconds = save_seconds
         # Checks keep the best snapshot themselves: where there are any, nobody looks besides.
         watched = self.share.rank == 0 and checks is None
-        self.looks = Looks.about(monitor, plan.settings.horizon) if watched else None
+        self.looks = Looks.about(train, monitor, plan.settings.horizon) if watched else None
         self._planned_check = (lambda round_: False) if checks is None else checks.due
         self.checks: Checks | None = None
         self.recovery: Recovery | None = None
@@ -219,11 +219,20 @@ class Fit:
         return model
 
     def added(self) -> str | None:
-        """Return in words what the game added to the mixture it started from; None if it started from none."""
+        """Return in words what the game added to the mixture it started from, and what was refused as copies.
+
+        None where it started from none and nothing was refused.
+        """
         generator, looks = self.game.generator, self.looks or self.checks
-        if looks is None or not isinstance(generator, ChartGenerator) or generator.start != "charts":
+        if looks is None:
             return None
-        return added(looks.seen(), looks.choose(self.game.sampler())[1])
+        seen, kept = looks.seen(), looks.choose(self.game.sampler())[1]
+        starts = isinstance(generator, ChartGenerator) and generator.start == "charts"
+        said = [
+            added(seen, kept) if starts else None,
+            refused(seen, kept) if self.looks is not None else None,
+        ]
+        return "; ".join(sentence for sentence in said if sentence) or None
 
     def playing(self, generator: nn.Module | None = None) -> Model:
         """Return the model as it plays now: the average of G where there is one."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.data.dataset import Dataset
+from saddlepoint.judging.copies import copying
 from saddlepoint.judging.glance import FEWEST_ROWS, Glance, glance
 from saddlepoint.model import Model
 from saddlepoint.networks import ChartGenerator
@@ -24,16 +25,25 @@ _FAKES_PER_REAL, _FEWEST_FAKES = (
     2,
     2_000,
 )  # where real rows are few, fakes (which cost nothing) sharpen the look
+SMALL_TABLE = 2_000  # training rows, below which a snapshot may not copy them
+COPIES_LEVEL = (
+    0.1  # a tenth of innocent snapshots refused costs little, a copy kept much: few rows show few copies
+)
+_EARLY = 5  # halvings of the horizon: a small table is learnt by heart long before its last round
 _MARGIN = 3.0  # standard errors: the best of several looks is lucky by one more often than not, and fits are noisy too
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What was seen at a round: an estimate of the JSD to the monitor rows (nats), and its standard error."""
+    """What was seen at a round: an estimate of the JSD to the monitor rows (nats), and its standard error.
+
+    copies: the copying test tells samples of then from fresh ones (asked of small tables only).
+    """
 
     round: int
     jsd: float
     error: float
+    copies: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,28 +61,36 @@ class Looks:
     Where G starts as a mixture (start "charts") the mixture itself is the first candidate, and a snapshot takes its
     place only if it lies nearer to the monitor rows by more than three standard errors of the difference: the game must
     earn its place. Looks do not touch the game.
+
+    With fewer than 2,000 training rows the game can learn them by heart: looks begin early, and a snapshot whose samples
+    the copying test (training against monitor rows, level .1) calls copies is refused. If all are, the mixture stays;
+    where there is none, the earliest snapshot.
     """
 
-    def __init__(self, monitor: Dataset, horizon: int) -> None:
+    def __init__(self, train: Dataset, monitor: Dataset, horizon: int) -> None:
         most = min(_MOST_ROWS, _ROWS_PER_COLUMN * max(1, int(np.prod(monitor.rows.shape[1:]))))
         self._real = monitor.rows[:most]
         self._labels = None if monitor.labels is None else np.asarray(monitor.labels)[:most]
+        self._train, self._monitor = train, monitor
+        early = range(3, 3 + _EARLY) if len(train) < SMALL_TABLE else ()
         self.every = max(1, horizon // LOOKS)
+        self._planned = frozenset(max(1, horizon >> halvings) for halvings in early)
         self.history: list[Look] = []
         self.start: Glance | None = None
         self.best: Snapshot | None = None
         self._last: Snapshot | None = None
 
     @classmethod
-    def about(cls, monitor: Dataset | None, horizon: int) -> Looks | None:
-        """Return the looks of a fit to points with at least 50 monitor rows; None for others."""
+    def about(cls, train: Dataset, monitor: Dataset | None, horizon: int) -> Looks | None:
+        """Return the looks of a fit to points with at least 10 monitor rows; None for others."""
         if monitor is None or monitor.kind != "points" or len(monitor) < FEWEST_ROWS:
             return None
-        return cls(monitor, horizon)
+        return cls(train, monitor, horizon)
 
     def due(self, round_: int) -> bool:
         """Return whether a look is planned at a round that was not looked at yet."""
-        return round_ % self.every == 0 and (not self.history or round_ > self.history[-1].round)
+        planned = round_ % self.every == 0 or round_ in self._planned
+        return planned and (not self.history or round_ > self.history[-1].round)
 
     def look(self, model: Model, generator: nn.Module, round_: int) -> Look:
         """Look at a model whose generator plays at a round; remember its weights if they are the best."""
@@ -80,7 +98,7 @@ class Looks:
         self._last = None
         if round_ == 0:
             self.start = found.glance
-        elif self.best is None or found.look.jsd < self.best.look.jsd:
+        elif self.best is None or _preferred(found.look, self.best.look):
             self.best = found
         self.history.append(found.look)
         return found.look
@@ -97,12 +115,14 @@ class Looks:
         """
         chosen = copy.deepcopy(generator)
         seen = [each for each in (self.best, self._last) if each is not None]
-        best = min(seen, key=lambda each: each.look.jsd, default=None)
+        best = seen[0] if seen else None
+        if len(seen) > 1 and _preferred(seen[1].look, seen[0].look):
+            best = seen[1]
         if (
             isinstance(chosen, ChartGenerator)
             and chosen.start == "charts"
             and self.start is not None
-            and not (best is not None and _nearer(best.glance, self.start))
+            and not (best is not None and not best.look.copies and _nearer(best.glance, self.start))
         ):
             chosen.forget()
             return chosen, 0
@@ -150,8 +170,38 @@ class Looks:
                 for side, labels in ((real, self._labels.tolist()), (fake, classes))
             )
         found = glance(real, fake)
-        look = Look(round=round_, jsd=found.jsd, error=found.error)
+        copied = copies(self._train, self._monitor, rows)
+        look = Look(round=round_, jsd=found.jsd, error=found.error, copies=copied)
         return Snapshot(look=look, glance=found, weights=_weights(generator))
+
+
+def copies(train: Dataset, monitor: Dataset, fake: Any) -> bool:
+    """Return whether fakes count as copies of a small table's training rows; large tables are not asked."""
+    if len(train) >= SMALL_TABLE or min(len(train), len(monitor)) < FEWEST_ROWS:
+        return False
+    sides = (np.asarray(rows, dtype=np.float64) for rows in (train.rows, monitor.rows, fake))
+    return copying(*sides, level=COPIES_LEVEL).copying
+
+
+def refused(seen: list[dict[str, Any]], kept: int | None) -> str | None:
+    """Return in words at how many looks samples counted as copies of training rows; None if at none."""
+    count = sum(1 for each in seen if each["round"] > 0 and each.get("copies"))
+    if not count:
+        return None
+    total = sum(1 for each in seen if each["round"] > 0)
+    sentence = f"the copying test found training rows in the samples at {count} of {total} looks"
+    if kept == 0:
+        return f"{sentence}; no other came nearer to the data than the mixture of Gaussians the game started from"
+    if count == total:
+        return f"{sentence}; the earliest is kept (round {kept or 0:,}): these rows are too few to learn from like this"
+    return f"{sentence}, which are not kept; round {kept or 0:,} is"
+
+
+def _preferred(one: Look, other: Look) -> bool:
+    """Return whether a later look is the better one to keep: no copies first, then the smaller distance."""
+    if one.copies or other.copies:
+        return other.copies and not one.copies
+    return one.jsd < other.jsd
 
 
 def added(seen: list[dict[str, Any]], kept: int | None) -> str | None:
@@ -159,7 +209,10 @@ def added(seen: list[dict[str, Any]], kept: int | None) -> str | None:
     start = next((each for each in seen if each["round"] == 0), None)
     if start is None or kept is None or len(seen) < 2:
         return None
-    best = min((each for each in seen if each["round"] > 0), key=lambda each: float(each["jsd"]))
+    looked = [each for each in seen if each["round"] > 0 and not each.get("copies")]
+    if len(looked) < len(seen) - 1 and kept == 0:
+        return None  # `refused` says why the mixture is kept
+    best = min(looked, key=lambda each: float(each["jsd"]))
     figures = f"{max(0.0, start['jsd']):.4f} to {max(0.0, best['jsd']):.4f} nats (+- {best['error']:.4f})"
     if kept == 0:
         return (

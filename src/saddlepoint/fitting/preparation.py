@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from saddlepoint import compute, recipes
-from saddlepoint.data.charts import ChartsEncoder
+from saddlepoint.data.charts import MOST_CHARTS, ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
 from saddlepoint.data.points import PointsEncoder
@@ -25,6 +25,7 @@ from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting.check_plan import CheckPlan, Watching, plan_checks, refuse_few
 from saddlepoint.fitting.fit import Fit, make_players
+from saddlepoint.fitting.looks import copies
 from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE
 from saddlepoint.model import describe_classes
 from saddlepoint.recipes import Plan
@@ -241,15 +242,26 @@ def _charts(
     classes: int,
     seed: int,
 ) -> ChartsEncoder:
+    """Fit the charts; those of a small table are halved in number while their own samples count as copies."""
     train, monitor, _ = parts
-    return ChartsEncoder.fit(
-        train.rows,
-        None if monitor is None else monitor.rows,
-        names=train.columns,
-        codes=codes,
-        classes=classes,
-        seed=seed,
-    )
+
+    def fitted(most: int) -> ChartsEncoder:
+        return ChartsEncoder.fit(
+            train.rows,
+            None if monitor is None else monitor.rows,
+            names=train.columns,
+            codes=codes,
+            classes=classes,
+            seed=seed,
+            most=most,
+        )
+
+    encoder = fitted(MOST_CHARTS)
+    while (
+        encoder.charts > 1 and monitor is not None and copies(train, monitor, encoder.draw(2_000, seed=seed))
+    ):
+        encoder = fitted(encoder.charts // 2)
+    return encoder
 
 
 def _finest(encoder: Encoder, train: Dataset) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from saddlepoint.errors import InputError
 from saddlepoint.judging.point_referees import Briefing, geometry, network
 
-FEWEST_ROWS = 50
+FEWEST_ROWS = 10
 _LARGEST_LOGIT = 6.0
 
 Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ class Glance:
 
 
 def glance(real: Floats, fake: Floats, *, seed: int = 0) -> Glance:
-    """Return how far fakes (m, d) seem to be from real rows (n, d), n and m at least 50; more fakes see more.
+    """Return how far fakes (m, d) seem to be from real rows (n, d), n and m at least 10; more fakes see more.
 
     Raises:
         InputError: too few rows.
