@@ -14,6 +14,7 @@ import typer
 
 from saddlepoint.names import (
     CAPACITIES,
+    COMPANIONS,
     OBJECTIVES,
     ON_COLLAPSE,
     PRECISIONS,
@@ -94,6 +95,13 @@ def train(
             show_default="quick",
         ),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"With --until, beside the final verdict: {', '.join(COMPANIONS)}, or all; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random draw.", show_default="0")] = None,
     precision: Annotated[
         str | None, typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="float32")
@@ -157,6 +165,7 @@ def train(
         "tolerance": tolerance,
         "on_collapse": on_collapse,
         "ruler": ruler,
+        "also": list(also) if also else None,
     }
     session = _session(
         source, out, given, rounds, minutes, label, group, column, holdout, device, resume, restart

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError, StoredFileError, nearest
+from saddlepoint.judging.companions import chosen_of
 from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE, missing_of_jsd, tolerance_of
 from saddlepoint.judging.ringside import Ringside
 from saddlepoint.judging.ruler import MASSES, TRIALS, Mark, ruler, smallest_found
@@ -45,6 +46,7 @@ class Watching:
     tolerance: str = DEFAULT_TOLERANCE
     on_collapse: str = "stop"
     ruler: str = "quick"
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, given, allowed in (
@@ -57,7 +59,13 @@ class Watching:
                     f"Unknown {name} {given!r}{nearest(str(given), allowed) or '.'} Allowed are {', '.join(allowed)}."
                 )
         tolerance_of(self.tolerance)
+        chosen_of(self.also)
         if self.until is None:
+            if self.also:
+                raise InputError(
+                    f"also {', '.join(self.also)} goes with the final verdict, and none is asked for: add until 'settled' or "
+                    "'budget', or measure it afterwards with saddlepoint judge RUN --also."
+                )
             for name in ("tolerance", "on_collapse", "ruler"):
                 if getattr(self, name) != getattr(type(self), name):
                     raise InputError(
@@ -70,8 +78,8 @@ class Watching:
 class CheckPlan:
     """The checks of one fit: one at round 0 and `count` more, evenly spread over the horizon, the last at its end.
 
-    tolerance: in nats; ruler: marks as JSON values; final: pool of the verdict at the end; seconds_a_check,
-    foreseen_seconds: as measured. Beyond the horizon checks go on at the same distance.
+    tolerance: in nats; ruler: marks as JSON values; final: pool of the verdict at the end; also: its companions;
+    seconds_a_check, foreseen_seconds: as measured. Beyond the horizon checks go on at the same distance.
     """
 
     until: str
@@ -83,6 +91,7 @@ class CheckPlan:
     seconds_a_check: float
     foreseen_seconds: float
     ruler: tuple[dict[str, Any], ...] = ()
+    also: tuple[str, ...] = ()
 
     @property
     def planned(self) -> int:
@@ -135,7 +144,7 @@ class CheckPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**dataclasses.asdict(self), "ruler": list(self.ruler)}
+        return {**dataclasses.asdict(self), "ruler": list(self.ruler), "also": list(self.also)}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any] | None) -> CheckPlan | None:
@@ -147,7 +156,8 @@ class CheckPlan:
         if stored is None:
             return None
         try:
-            return cls(**{**stored, "ruler": tuple(stored["ruler"])})
+            lists = {"ruler": tuple(stored["ruler"]), "also": tuple(stored.get("also", ()))}
+            return cls(**{**stored, **lists})
         except (KeyError, TypeError) as error:
             raise StoredFileError(f"The stored plan of checks cannot be read ({error}).") from error
 
@@ -222,6 +232,7 @@ def plan_checks(
         final="full" if full else "quick",
         seconds_a_check=round(cost, 4),
         foreseen_seconds=round(foreseen, 2),
+        also=chosen_of(watching.also),
     )
     marks = ruler(rows, ringside, masses=sorted(masses), alpha=plan.alpha(0), seed=seed)
     return dataclasses.replace(plan, ruler=tuple(mark.to_dict() for mark in marks))

@@ -31,7 +31,7 @@ def final_verdict(
     sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
     pair = open_pair(*sides, train=replace(train, labels=None))
     pool = "full" if plan.final == "full" else "quick"
-    verdict = judge_pair(pair, held_out="declared", pool=pool, random_state=seed)
+    verdict = judge_pair(pair, held_out="declared", pool=pool, also=plan.also, random_state=seed)
     notes = verdict.notes
     if opened > 1:
         notes = (
