@@ -39,8 +39,9 @@ def final_verdict(
             f"The vault was opened for the {_ordinal(opened)} time: the run went on after it had been judged, so this bound "
             "is only indicative.",
         )
-    ruler = next((mark for mark in plan.ruler if abs(mark["jsd"] - plan.tolerance) < 1e-6), None)
-    return replace(verdict, notes=notes, ruler=ruler)
+    at_tolerance = next((mark for mark in plan.ruler if abs(mark["jsd"] - plan.tolerance) < 1e-6), None)
+    found = plan.smallest_found
+    return replace(verdict, notes=notes, ruler=at_tolerance if found is None else found.to_dict())
 
 
 def judged(

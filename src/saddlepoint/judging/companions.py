@@ -6,8 +6,9 @@ of both samples together for the two tests, which permute labels. FID and KID ar
 features of Inception's network alone; ours are the same formulas on other features, and are called by the formula's name.
 
 Errors are delete-half jackknife ones: the standard deviation over halves of both samples, drawn without replacement (drawing
-again with it would make neighbours of a row and its copy); that of recall is rather too large. "one law": what the same rows give when their labels are drawn
-anew, since precision, coverage and the Frechet distance of few rows lie away from 1 and 0 even then.
+again with it would make neighbours of a row and its copy); that of recall is rather too large. "one law": what the same rows
+give when their labels are drawn anew, since precision, coverage and the Frechet distance of few rows lie away from 1 and 0
+even then.
 """
 
 from __future__ import annotations

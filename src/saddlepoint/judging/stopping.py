@@ -8,9 +8,9 @@ memorising   fakes lie nearer to training rows than to held-back ones, by an exa
 reached      no difference certified, and the upper end for what the referee sees lies within the tolerance, and the
              ruler (a planted defect of the tolerance's size) was found in at least 4 of 5 trials
 diverging    three checks in a row clearly above the best before them, not on their way down
-plateau      over the last eight checks the trend is flat: the 95 % upper limit of the improvement in four checks is less
-             than delta = max(floor, a tenth of the distance); a fall of a tenth that is plain to see
-             is never flat
+plateau      over the last 8, 12 or 16 checks the trend is flat: the 95 % upper limit of the improvement in four checks is
+             less than delta = max(floor, a tenth of the distance); a fall of a tenth that is plain to see
+             is never flat. (A restless game needs the longer windows.)
 budget       the rounds or minutes are spent
 improving    none of these
 
@@ -36,6 +36,7 @@ STATES: tuple[Name, ...] = get_args(Name)
 SETTLED: tuple[Name, ...] = ("reached", "plateau")
 FINAL: tuple[Name, ...] = ("reached", "plateau", "diverging", "collapsed", "memorising")
 WINDOW, PATIENCE = 4, 3
+WINDOWS = (8, 12, 16)
 SATURATED = 0.6
 POWER = 0.8
 LEVEL = 0.05
@@ -208,13 +209,20 @@ def _diverging(checks: Sequence[Check], rules: Rules) -> State | None:
 
 
 def _plateau(checks: Sequence[Check], rules: Rules) -> State | None:
-    last = checks[-2 * WINDOW :]
-    if len(last) < 2 * WINDOW:
-        return None
+    for many in WINDOWS:
+        if len(checks) >= many and (words := _flat(checks[-many:])) is not None:
+            seen = checks[best_of(checks) or 0]
+            best = f"best seen {max(0.0, seen.estimate):.4f} at round {seen.round:,}"
+            return State(name="plateau", evidence=f"over the last {many} checks {words}; {best}")
+    return None
+
+
+def _flat(last: Sequence[Check]) -> str | None:
+    """Return in words that the trend over these checks is flat, or None."""
     coarse = all(_saturated(each) for each in last)
-    values = [_progress(each, coarse=coarse)[0] for each in last]
     if coarse and all(each.coarse is None for each in last):
         return None
+    values = [_progress(each, coarse=coarse)[0] for each in last]
     slope, error, _ = _trend(values)
     fall, most = -WINDOW * slope, -WINDOW * slope + float(t.isf(LEVEL, len(values) - 2)) * WINDOW * error
     level = sum(values) / len(values)
@@ -223,14 +231,11 @@ def _plateau(checks: Sequence[Check], rules: Rules) -> State | None:
     # With few rows the floor is high: a fall that is plain to see is progress all the same.
     if most >= delta or least <= -delta or (least > 0 and fall > abs(level) / 10):
         return None
-    seen = checks[best_of(checks) or 0]
     after = " after noise on both sides" if coarse else ""
     change = f"fell by {fall:.4f}" if fall >= 0 else f"rose by {-fall:.4f}"
-    return State(
-        name="plateau",
-        evidence=f"over the last {2 * WINDOW} checks the distance{after} {change} nats in {WINDOW} checks (an improvement of "
-        f"{max(0.0, most):.4f} at most, 95 %), less than {delta:.4f}; best seen {max(0.0, seen.estimate):.4f} at round "
-        f"{seen.round:,}",
+    return (
+        f"the distance{after} {change} nats in {WINDOW} checks (an improvement of {max(0.0, most):.4f} at most, 95 %), less "
+        f"than {delta:.4f}"
     )
 
 
