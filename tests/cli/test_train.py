@@ -99,7 +99,7 @@ def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path) -> 
     assert {line["kind"] for line in lines[:-1]} == {"check"}
     stop = json.loads((out / "stop.json").read_text())
     assert last.startswith(stop["sentence"])
-    assert set(stop["seconds"]) == {"all", "checks", "verdict"}
+    assert set(stop["seconds"]) == {"all", "plan", "checks", "verdict"}
     assert stop["sentence"].split("(")[0].strip()[:40].rstrip() in (out / "report.html").read_text()
     assert (out / "pictures" / "checks.png").is_file()
     # Going on keeps the checks, plays further, and owns up to a second opening of the vault.

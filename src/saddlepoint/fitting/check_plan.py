@@ -84,7 +84,8 @@ class CheckPlan:
     """The checks of one fit: one at round 0 and `count` more, evenly spread over the horizon, the last at its end.
 
     tolerance: in nats; ruler: marks as JSON values; final: pool of the verdict at the end; also: its companions;
-    seconds_a_check, foreseen_seconds: as measured. Beyond the horizon checks go on at the same distance.
+    seconds_a_check, foreseen_seconds: as measured; planning_seconds: what the plan and its ruler took.
+    Beyond the horizon checks go on at the same distance.
     """
 
     until: str
@@ -97,6 +98,7 @@ class CheckPlan:
     foreseen_seconds: float
     ruler: tuple[dict[str, Any], ...] = ()
     also: tuple[str, ...] = ()
+    planning_seconds: float = 0.0
 
     @property
     def planned(self) -> int:
@@ -212,6 +214,7 @@ def plan_checks(
     """
     if watching.until is None:
         return None
+    began = time.perf_counter()
     ringside = ringside_of(train, refuse_few(monitor), seed)
     rows, _ = judged_rows(train)
     random = np.random.default_rng(0)
@@ -237,7 +240,8 @@ def plan_checks(
         also=chosen_of(watching.also),
     )
     marks = ruler_upwards(rows, ringside, masses=sorted(masses), alpha=plan.alpha(0), seed=seed)
-    return dataclasses.replace(plan, ruler=tuple(mark.to_dict() for mark in marks))
+    took = round(time.perf_counter() - began, 2)
+    return dataclasses.replace(plan, ruler=tuple(mark.to_dict() for mark in marks), planning_seconds=took)
 
 
 def count_of(affordable: float, cost: float, horizon: int) -> int:
@@ -270,7 +274,11 @@ def ruler_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
         return None
     best = smallest_found(read)
     if best is None:
-        return f"even {read[-1]}, so smaller defects may well be missed"
+        largest = read[-1]
+        return (
+            f"even a missing cluster of {100 * largest.mass:.3g} % was found only {largest.found} of {largest.of} times, so "
+            "smaller defects may well be missed"
+        )
     missed = [mark for mark in read if mark.mass < best.mass]
     smaller = (
         f"; one of {100 * missed[-1].mass:.3g} % in {missed[-1].found} of {missed[-1].of}" if missed else ""

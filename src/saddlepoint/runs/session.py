@@ -184,10 +184,11 @@ class Session:
     def _stop(self, event: Stopped, seconds: float) -> dict[str, Any]:
         """Return what stop.json says: why the run ended, and of how many seconds of this session judging took a part."""
         stop = {"round": event.round, "reason": event.reason, "sentence": event.sentence}
-        if self.fit.checks is None:
+        if self.fit.checks is None or self.preparation.checks is None:
             return stop
         took = 0.0 if self.verdict is None else self.verdict.seconds or 0.0
-        spent = {"all": seconds, "checks": self.fit.checks.seconds, "verdict": took}
+        plan = self.preparation.checks.planning_seconds
+        spent = {"all": plan + seconds, "plan": plan, "checks": self.fit.checks.seconds, "verdict": took}
         return {**stop, "seconds": {name: round(value, 2) for name, value in spent.items()}}
 
     def _write(self, run: RunFolder, event: Event) -> None:
