@@ -1,7 +1,8 @@
 """Mixtures of Gaussians of known density: what stands for the data and for generators whose every distance is known.
 
-Rings and grids in the plane, and *digits*: one Gaussian for each of the ten classes of scikit-learn's digits, in 16 principal
-components. A generator has the data's law but for weights and widths, so it can be made to converge, stall, diverge or collapse.
+Rings and grids in the plane, and *digits*: one Gaussian for each of the ten classes of scikit-learn's digits, in 16
+principal components. A generator has the data's law but for weights and widths, so it can be made to converge, stall,
+diverge or collapse.
 """
 
 from __future__ import annotations

@@ -4,12 +4,13 @@
 
 Each part is written to benchmarks/results/stopping.json when it ends; docs/stopping.md is made from that file.
 
-states    80 games on a ring of 8 modes and 80 on the digits' law (`known_laws.py`): generators of known law at 25 checks, built to
-          converge, to stall, to diverge and to collapse, restless by 2 % in width. No network is trained: what is tested is
-          what `Checks` sees, decides and keeps, as in a fit to 10,000 rows. Tolerance: a missing cluster of 10 % (ring) or 20 %
-          (digits). Kept: the true distance of the kept snapshot is within 10 % of the best checked one (or .0005 nats).
-alarm     laws that miss one of 25 modes, narrow one by half, are healthy, or restless (weights times exp(.3 N(0,1)), widths times
-          exp(.15 N(0,1))); one look at the level of one of 25 checks.
+states    80 games on a ring of 8 modes and 80 on the digits' law (`known_laws.py`): generators of known law at 25 checks,
+          built to converge, to stall, to diverge and to collapse, restless by 2 % in width. No network is trained: what is
+          tested is what `Checks` sees, decides and keeps, as in a fit to 10,000 rows. Tolerance: a missing cluster of 10 %
+          (ring) or 20 % (digits). Kept: the true distance of the kept snapshot is within 10 % of the best checked one, or
+          .0005 nats.
+alarm     laws that miss one of 25 modes, narrow one by half, are healthy, or restless (weights times exp(.3 N(0,1)), widths
+          times exp(.15 N(0,1))); one look at the level of one of 25 checks.
 validity  200 runs of 30 checks on N((d, 0), I) against N(0, I), d falling from 1 to 0 or 0 all along.
 remedy    real games on the ring of 8 that lose modes, with --on-collapse stop and remedy.
 share     wall time of judging in three real runs.

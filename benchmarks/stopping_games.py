@@ -1,9 +1,140 @@
-"""The parts of `stopping.py` that play real games."""
+"""The parts of `stopping.py` that play real games: what a remedy mends, and what judging costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from known_laws import Mixture, ring
+
+from saddlepoint.data.sources import open_source
+from saddlepoint.fitting import Checked, Choices, Mended, Preparation, prepare
+from saddlepoint.fitting.check_plan import CheckPlan
+from saddlepoint.training import OptimiserSettings, Schedule
+
+ROUNDS, CHECKS, ROWS = 360, 12, 4000
+TOO_FAST = 25.0
+SHOWN = ("round", "estimate", "lower", "upper", "floor", "missing", "narrow", "indicative", "state")
 
 
-def remedy(repeats):
-    return {}
+def modes(rows: np.ndarray, law: Mixture, sd: float = 0.05) -> int:
+    """How many modes get a fifth of their share of samples within three standard deviations."""
+    away = np.linalg.norm(rows[:, None] - law.means[None], axis=2) / sd
+    hits = np.bincount(away.argmin(1)[away.min(1) < 3], minlength=law.modes)
+    return int((hits >= 0.2 * len(rows) / law.modes).sum())
 
 
-def share(repeats):
-    return {}
+def doomed(seed: int, on_collapse: str) -> Preparation:
+    """A game on the ring that loses modes: constant rates of 25 times the recipe's, no penalty."""
+    rows = ring().draw(ROWS, np.random.default_rng(seed))
+    chosen = Choices(rounds=ROUNDS, capacity="small", start="learned", seed=seed)
+    preparation = prepare(open_source(rows, name="ring"), chosen)
+    settings = preparation.plan.settings
+
+    def faster(player: OptimiserSettings) -> OptimiserSettings:
+        return dataclasses.replace(player, rate=Schedule(start=TOO_FAST * player.rate.start))
+
+    settings = dataclasses.replace(
+        settings,
+        generator=faster(settings.generator),
+        discriminator=faster(settings.discriminator),
+        penalties=(),
+    )
+    checks = CheckPlan(
+        until="budget",
+        tolerance=0.0176,
+        on_collapse=on_collapse,
+        horizon=ROUNDS,
+        count=CHECKS,
+        final="quick",
+        seconds_a_check=0.1,
+        foreseen_seconds=10.0,
+    )
+    plan = dataclasses.replace(preparation.plan, settings=settings)
+    return dataclasses.replace(preparation, plan=plan, checks=checks)
+
+
+def remedy(repeats: int) -> dict[str, Any]:
+    law, runs, example = ring(), [], list[dict[str, Any]]()
+    for seed in range(repeats):
+        for on_collapse in ("stop", "remedy"):
+            fit = doomed(seed, on_collapse).fit(strip=False)
+            seen, mended, collapsed, records = [], 0, False, []
+            for event in fit.play():
+                if isinstance(event, Checked):
+                    seen.append(modes(fit.playing().draw(2000, random_state=0)[0], law))
+                    records.append({k: v for k, v in event.record.items() if k in SHOWN})
+                    collapsed |= event.record["state"] == "collapsed"
+                mended += isinstance(event, Mended)
+            runs.append(
+                {
+                    "seed": seed,
+                    "on_collapse": on_collapse,
+                    "collapsed": bool(collapsed),
+                    "remedies": mended,
+                    "modes_at_checks": seen,
+                    "modes_at_the_end": modes(fit.playing().draw(ROWS, random_state=1)[0], law),
+                    "modes_kept": modes(fit.model().draw(ROWS, random_state=1)[0], law),
+                }
+            )
+            print(runs[-1], flush=True)
+            if mended and not example:
+                example = records
+    alone = [run for run in runs if run["on_collapse"] == "stop"]
+    mended_runs = [run for run in runs if run["on_collapse"] == "remedy"]
+    full = law.modes
+    return {
+        "game": f"ring of {full}, {ROUNDS} rounds, rates {TOO_FAST:g} times the recipe's throughout, no penalty",
+        "of": repeats,
+        "collapsed_without": sum(run["collapsed"] for run in alone),
+        "full_at_the_end_without": sum(run["modes_at_the_end"] == full for run in alone),
+        "remedied": sum(run["remedies"] > 0 for run in mended_runs),
+        "full_at_the_end_with": sum(run["modes_at_the_end"] == full for run in mended_runs),
+        "kept_full_with": sum(run["modes_kept"] == full for run in mended_runs),
+        "runs": runs,
+        "example": example,
+    }
+
+
+def share(repeats: int) -> dict[str, Any]:
+    """One run each, as a user starts it: what of its wall time was judging, by its stop.json."""
+    from saddlepoint.runs.session import Session, Source
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        ring_file = Path(folder) / "ring.npy"
+        np.save(ring_file, ring().draw(10_000, np.random.default_rng(0)))
+        curved = np.random.default_rng(0).normal(size=(10_000, 12))
+        curved[:, 1:] += 0.5 * curved[:, :-1] ** 2
+        curved_file = Path(folder) / "curved.npy"
+        np.save(curved_file, curved)
+        for name, data, chosen in (
+            ("digits", "digits", {}),
+            ("ring, plain start", str(ring_file), {"start": "plain"}),
+            ("curved, 12 columns", str(curved_file), {}),
+        ):
+            choices = Choices(until="budget", **chosen)
+            session = Session.start(Path(folder) / name, Source(data=data), choices, restart=True)
+            for _ in session.play():
+                pass
+            session.close()
+            told = json.loads((Path(folder) / name / "stop.json").read_text())
+            spent = told["seconds"]
+            judging = spent["plan"] + spent["checks"] + spent["verdict"]
+            plan = session.preparation.checks
+            rows.append(
+                {
+                    "data": name,
+                    "rounds": told["round"],
+                    "checks": 0 if plan is None else plan.planned,
+                    "verdict": "" if plan is None else plan.final,
+                    "seconds": spent,
+                    "share": round(judging / spent["all"], 4),
+                }
+            )
+            print(rows[-1], flush=True)
+    return {"runs": rows}

@@ -42,7 +42,9 @@ def test_lines_states_and_regions_are_drawn():
     assert {*STATES, "floor", "tolerance", "2 % missing", "kept", "final verdict"} <= labels
     told = [text.get_text() for text in figure.axes[1].get_yticklabels()]
     assert told[::2] == ["round (2, 0)", "$x$ near _1_"]
-    assert told[1].replace("-\n", "-").replace("\n", " ") == long.removeprefix("the region with ")  # wrapped, not cut
+    assert told[1].replace("-\n", "-").replace("\n", " ") == long.removeprefix(
+        "the region with "
+    )  # wrapped, not cut
     assert to_png(figure, dpi=50).startswith(b"\x89PNG")
     assert len(checks_chart(records[:3]).axes) == 1
 

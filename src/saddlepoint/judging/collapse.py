@@ -104,7 +104,7 @@ class Watch:
             inside = int(np.isin(placed, members).sum())
             if inside >= FEWEST_IN_GROUP:
                 region = _region(train, placed, members)
-                self.regions.append(_measured(region, rows[np.isin(at, members)]))
+                self.regions.append(measured(region, rows[np.isin(at, members)]))
         self.real = np.bincount(at, minlength=many)
 
     @property
@@ -155,7 +155,7 @@ def _region(train: Floats, placed: NDArray[np.int64], members: tuple[int, ...]) 
     return Region(members=members, centre=centre, example=example)
 
 
-def _measured(region: Region, rows: Floats) -> Region:
+def measured(region: Region, rows: Floats) -> Region:
     """Return a group with what "narrow" is measured by, from all its real rows."""
     spread = np.maximum(rows.std(0), 1e-3 * max(1e-9, float(rows.std(0).max())))
     region = replace(region, spread=spread, rows=len(rows))
