@@ -82,7 +82,7 @@ def train(
     on_collapse: Annotated[
         str | None,
         typer.Option(
-            help=f"With --until, when a region of the data is lost: {', '.join(ON_COLLAPSE)}. rollback goes back to the best "
+            help=f"With --until, when a region of the data is lost: {', '.join(ON_COLLAPSE)}. rollback goes back to the safest "
             "snapshot; remedy also halves the learning rates and triples the penalty.",
             show_default="stop",
         ),

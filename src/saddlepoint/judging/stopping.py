@@ -140,6 +140,21 @@ def best_of(checks: Sequence[Check]) -> int | None:
     return min(range(len(checks)), key=key)
 
 
+def safest_of(checks: Sequence[Check]) -> int | None:
+    """Return the place of the check to go back to after a collapse: the fewest lost regions, then the smallest estimate.
+
+    Not always the best one: where every check lacks a region, the nearest may lack the very ones that are to come back.
+    """
+    if not checks:
+        return None
+    all_saturated = all(_saturated(each) for each in checks)
+
+    def key(place: int) -> tuple[int, float]:
+        return len(checks[place].missing), _progress(checks[place], coarse=all_saturated)[0]
+
+    return min(range(len(checks)), key=key)
+
+
 def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
     if not checks or not checks[-1].regions:
         return None
