@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from saddlepoint.data.sources import open_source
-from saddlepoint.errors import InputError
 from saddlepoint.fitting import Checked, Choices, Judged, Mended, Stopped, judged, prepare, restore
 from saddlepoint.fitting.check_plan import COUNTS, CheckPlan, count_of
 from saddlepoint.fitting.remedies import remedied
@@ -259,27 +258,6 @@ def test_a_plan_is_measured_once_and_restored() -> None:
     assert again.checks == checks
     old = {name: value for name, value in preparation.to_dict().items() if name != "checks"}
     assert restore(dataset, old).checks is None
-
-
-@pytest.mark.parametrize(
-    ("chosen", "words"),
-    [
-        ({"until": "setled"}, "Unknown until 'setled', did you mean 'settled'"),
-        ({"until": "settled", "on_collapse": "go"}, "Unknown on-collapse 'go'.*stop, rollback, remedy"),
-        ({"until": "settled", "ruler": "long"}, "Unknown ruler 'long'.*quick, full"),
-        ({"until": "settled", "tolerance": "2"}, "The tolerance '2' is neither nats"),
-        ({"tolerance": "2%"}, "tolerance 2% needs checks, and none are asked for"),
-        ({"on_collapse": "remedy"}, "on-collapse remedy needs checks"),
-    ],
-)
-def test_wrong_choices_are_told(chosen: dict[str, object], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        Choices(**chosen)
-
-
-def test_too_few_rows_to_check_are_told() -> None:
-    with pytest.raises(InputError, match="30 rows are held back to check on, and 50 are needed"):
-        prepare(open_source(ring(300)), Choices(until="settled"))
 
 
 def test_pictures_are_checked_too() -> None:

@@ -17,7 +17,7 @@ improving    none of these
 Where nearly everything is told apart (estimate above 0.6 of at most 0.693 nats) the distance cannot show progress; the
 trend is then that of `coarse`, the distance after the same noise on both sides.
 
-False alarms on a law that does not move (simulated in benchmarks/stopping_states.py): diverging needs three checks in a
+False alarms on a law that does not move (simulated in benchmarks/stopping.py): diverging needs three checks in a
 row beyond the one-sided level 0.05 / (2 K) of K planned checks, so at most 0.05 a game by Bonferroni's inequality where
 estimates are normal; collapsed and memorising are tests with levels of their own, spent over the planned checks.
 """
