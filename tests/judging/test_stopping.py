@@ -98,6 +98,16 @@ def test_a_region_not_covered_yet_is_no_collapse_while_the_distance_falls():
     assert [state.name for state in states_of(flat, RULES)] == ["improving", "improving", "collapsed"]
 
 
+def test_modes_that_come_and_go_before_anything_is_learnt_are_no_collapse():
+    lost = ("the region round (2, 0)",)
+    restless = [check(0, 0.69), *(check(50 * i, 0.6, missing=lost) for i in range(1, 6))]
+    assert {state.name for state in states_of(restless, RULES)} == {"improving"}
+    stuck = [*restless, check(300, 0.6, missing=lost)]
+    assert state_of(stuck, RULES).name == "collapsed"  # six in a row: it does not get away from there
+    learnt = [check(0, 0.69), check(50, 0.2), *(check(50 * i, 0.5, missing=lost) for i in (2, 3))]
+    assert state_of(learnt, RULES).name == "collapsed"
+
+
 def test_the_best_check_is_one_without_an_alarm():
     checks = [check(0, 0.3), check(1, 0.1, missing=("a",)), check(2, 0.2)]
     assert best_of(checks) == 2

@@ -3,7 +3,8 @@
 A *check* is what quick referees saw at a planned round. States, the first that holds:
 
 collapsed    a region of the data gets (almost) no samples, or far too narrow ones: at three checks in a row, or at two where
-             it was covered before; and the distance does not fall meanwhile
+             it was covered before; and the distance does not fall meanwhile. While nothing has been learnt yet (every
+             estimate above 0.4 nats) only six checks in a row count: modes come and go at first
 memorising   fakes lie nearer to training rows than to held-back ones, by an exact test
 reached      no difference certified, and the upper end for what the referee sees lies within the tolerance, and the
              ruler (a planted defect of the tolerance's size) was found in at least 4 of 5 trials
@@ -37,7 +38,7 @@ SETTLED: tuple[Name, ...] = ("reached", "plateau")
 FINAL: tuple[Name, ...] = ("reached", "plateau", "diverging", "collapsed", "memorising")
 WINDOW, PATIENCE = 4, 3
 WINDOWS = (8, 12, 16)
-SATURATED = 0.6
+SATURATED, EARLY = 0.6, 0.4
 POWER = 0.8
 LEVEL = 0.05
 
@@ -159,11 +160,13 @@ def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
     if not checks or not checks[-1].regions:
         return None
     now = checks[-1]
+    early = all(each.estimate > EARLY for each in checks)
+    patience = 2 * PATIENCE if early else PATIENCE
     for region in now.regions:
         how = "gets (almost) no samples" if region in now.missing else "is narrower than in the data"
         gone = [region in each.regions for each in checks]
         where = f"{region} {how}"
-        if region in now.missing and len(gone) > 2 and gone[-2] and not all(gone):
+        if region in now.missing and not early and len(gone) > 2 and gone[-2] and not all(gone):
             since = len(gone) - 1 - gone[::-1].index(False)
             if not _falling(checks[since:]):
                 return State(
@@ -171,10 +174,10 @@ def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
                     evidence=f"{where} since the check at round {checks[since + 1].round:,}; "
                     f"at round {checks[since].round:,} it was covered",
                 )
-        if len(gone) >= PATIENCE and all(gone[-PATIENCE:]) and not _falling(checks[-PATIENCE:]):
+        if len(gone) >= patience and all(gone[-patience:]) and not _falling(checks[-patience:]):
             return State(
                 name="collapsed",
-                evidence=f"{where} at the last {PATIENCE} checks, and the distance does not fall",
+                evidence=f"{where} at the last {patience} checks, and the distance does not fall",
             )
     return None
 
