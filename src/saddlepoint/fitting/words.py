@@ -39,4 +39,6 @@ def said_at_the_stop(
 def _ruler(checks: Checks) -> str:
     """Return what the monitor rows could have shown, and so what nothing found would mean."""
     words = ruler_in_words(checks.plan.ruler)
-    return "" if words is None or not checks.history else f"; at these rows {words}"
+    if words is None or not checks.history:
+        return ""
+    return f"; on {checks.plan.ruler[0]['rows']:,} held-back rows {words}"

@@ -258,8 +258,9 @@ def refuse_changes(stored: dict[str, Any], **given: Any) -> None:
     for option, value in given.items():
         if value is not None and value not in (began.get(option), in_use.get(option)):
             used = in_use.get(option)
+            said, used = (", ".join(each) if isinstance(each, list) else each for each in (value, used))
             raise InputError(
-                f"{'' if option == 'source' else '--'}{option} {value} cannot be changed on --resume: this run began "
-                f"{'without one' if used is None else f'with {used}'}; "
+                f"{'' if option == 'source' else '--'}{option} {said} cannot be changed on --resume: this run began "
+                f"{'without one' if used in (None, '') else f'with {used}'}; "
                 "leave it as it was to go on, or begin again with --restart."
             )
