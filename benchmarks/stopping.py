@@ -2,7 +2,8 @@
 
     python benchmarks/stopping.py [states] [alarm] [validity] [remedy] [share] [--repeats 20]
 
-Each part is written to benchmarks/results/stopping.json when it ends; docs/stopping.md is made from that file.
+Each part is written to benchmarks/results/stopping.json when it ends; docs/stopping.md is made from that file. Games of
+"states" that stand there already are not played again: delete the file to begin anew.
 
 states    80 games on a ring of 8 modes and 80 on the digits' law (`known_laws.py`): generators of known law at 25 checks,
           built to converge, to stall, to diverge and to collapse, restless by 2 % in width. No network is trained: what is
@@ -159,13 +160,22 @@ def false_alarms(repeats: int = 2000) -> dict[str, Any]:
 
 
 def states(repeats: int) -> dict[str, Any]:
-    runs = []
+    """Play the games that the results file does not hold yet, and sum them all up."""
+    known = results().get("states", {})
+    runs = [run for run in known.get("runs", []) if run["seed"] < repeats]
+    spent = known.get("cpu_seconds", 0.0)
     for name in LAWS:
         for kind in EXPECTED:
             for seed in range(repeats):
+                if any((run["law"], run["kind"], run["seed"]) == (name, kind, seed) for run in runs):
+                    continue
+                began = time.process_time()
                 runs.append(play(name, kind, seed))
+                spent += time.process_time() - began
+                store("states", {"runs": runs, "cpu_seconds": round(spent, 1)})
                 told = {k: v for k, v in runs[-1].items() if k != "evidence"}
                 print(told if told["state"] == EXPECTED[kind] else runs[-1], flush=True)
+    runs.sort(key=lambda run: (list(LAWS).index(run["law"]), list(EXPECTED).index(run["kind"]), run["seed"]))
     summary = []
     for name in LAWS:
         for kind, expected in EXPECTED.items():
@@ -193,6 +203,7 @@ def states(repeats: int) -> dict[str, Any]:
         "null_sequences": false_alarms(),
         "bounds": sum(run["checks"] for run in runs),
         "bounds_above_truth": sum(run["above_truth"] for run in runs),
+        "cpu_seconds": round(spent, 1),
         "runs": runs,
     }
 
@@ -295,6 +306,14 @@ PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 
 
+def results() -> dict[str, Any]:
+    return json.loads(OUT.read_text()) if OUT.is_file() else {}
+
+
+def store(part: str, found: dict[str, Any]) -> None:
+    OUT.write_text(json.dumps({**results(), part: found}, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS])
@@ -303,12 +322,10 @@ def main() -> None:
     for part in given.parts or PARTS:
         began, cpu = time.perf_counter(), time.process_time()
         found = PARTS[part](given.repeats)
-        found["seconds"] = round(time.perf_counter() - began, 1)
-        found["cpu_seconds"] = round(time.process_time() - cpu, 1)
+        found.setdefault("cpu_seconds", round(time.process_time() - cpu, 1))
         found["command"] = f"python benchmarks/stopping.py {part} --repeats {given.repeats}"
-        known = json.loads(OUT.read_text()) if OUT.is_file() else {}
-        OUT.write_text(json.dumps({**known, part: found}, indent=1) + "\n")
-        print(part, "done in", found["seconds"], "s", file=sys.stderr)
+        store(part, found)
+        print(f"{part} done in {time.perf_counter() - began:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":

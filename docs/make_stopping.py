@@ -31,8 +31,8 @@ and what each state means, stands in [judge.md](judge.md#at-the-ringside-when-to
 
 ![Checks of a game that loses modes, is set back to its safest snapshot and mended](images/stopping.png)
 
-*A real game{example}: three checks
-see lost modes (crosses below), the game goes back to its safest snapshot with half the rates and a firmer
+*A real game{example}: checks see lost modes
+(crosses below) until it is called collapsed; the game goes back to its safest snapshot, with half the rates and a firmer
 penalty, and every mode is there to the end. Bounds after that are indicative (hollow marks).*
 
 Everything below is written by `python benchmarks/stopping.py` to
