@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from saddlepoint.fitting import Checked, Choices, Mended, Preparation, prepare
 from saddlepoint.fitting.check_plan import CheckPlan
 from saddlepoint.training import OptimiserSettings, Schedule
 
+RUNS = Path(__file__).parents[1] / "runs"
 ROUNDS, CHECKS, ROWS = 360, 12, 4000
 TOO_FAST = 25.0
 SHOWN = ("round", "estimate", "lower", "upper", "floor", "missing", "narrow", "indicative", "state")
@@ -108,40 +108,37 @@ def remedy(repeats: int) -> dict[str, Any]:
 
 
 def share(repeats: int) -> dict[str, Any]:
-    """One run each, as a user starts it: what of its wall time was judging, by its stop.json."""
+    """One run each, as a user starts it: what of its wall time was judging, by its stop.json. The first is `make demo`."""
     from saddlepoint.runs.session import Session, Source
 
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        ring_file = Path(folder) / "ring.npy"
-        np.save(ring_file, ring().draw(10_000, np.random.default_rng(0)))
-        curved = np.random.default_rng(0).normal(size=(10_000, 12))
-        curved[:, 1:] += 0.5 * curved[:, :-1] ** 2
-        curved_file = Path(folder) / "curved.npy"
-        np.save(curved_file, curved)
-        for name, data, chosen in (
-            ("digits", "digits", {}),
-            ("ring, plain start", str(ring_file), {"start": "plain"}),
-            ("curved, 12 columns", str(curved_file), {}),
-        ):
-            choices = Choices(until="budget", **chosen)
-            session = Session.start(Path(folder) / name, Source(data=data), choices, restart=True)
-            for _ in session.play():
-                pass
-            session.close()
-            told = json.loads((Path(folder) / name / "stop.json").read_text())
-            spent = told["seconds"]
-            judging = spent["plan"] + spent["checks"] + spent["verdict"]
-            plan = session.preparation.checks
-            rows.append(
-                {
-                    "data": name,
-                    "rounds": told["round"],
-                    "checks": 0 if plan is None else plan.planned,
-                    "verdict": "" if plan is None else plan.final,
-                    "seconds": spent,
-                    "share": round(judging / spent["all"], 4),
-                }
-            )
-            print(rows[-1], flush=True)
+    RUNS.mkdir(exist_ok=True)
+    np.save(RUNS / "ring.npy", ring().draw(10_000, np.random.default_rng(0)))
+    curved = np.random.default_rng(0).normal(size=(10_000, 12))
+    curved[:, 1:] += 0.5 * curved[:, :-1] ** 2
+    np.save(RUNS / "curved.npy", curved)
+    for name, folder, data, chosen in (
+        ("digits", "demo", "digits", {"until": "settled"}),
+        ("ring, plain start", "share-ring", str(RUNS / "ring.npy"), {"until": "budget", "start": "plain"}),
+        ("curved, 12 columns", "share-curved", str(RUNS / "curved.npy"), {"until": "budget"}),
+    ):
+        session = Session.start(RUNS / folder, Source(data=data), Choices(**chosen), restart=True)
+        for _ in session.play():
+            pass
+        session.close()
+        told = json.loads((RUNS / folder / "stop.json").read_text())
+        spent, plan = told["seconds"], session.preparation.checks
+        rows.append(
+            {
+                "data": name,
+                "until": chosen["until"],
+                "rounds": told["round"],
+                "checks": 0 if plan is None else plan.planned,
+                "verdict": "" if plan is None else plan.final,
+                "seconds": spent,
+                "share": round((spent["plan"] + spent["checks"] + spent["verdict"]) / spent["all"], 4),
+                "sentence": told["sentence"],
+            }
+        )
+        print(rows[-1], flush=True)
     return {"runs": rows}

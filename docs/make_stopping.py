@@ -179,7 +179,7 @@ def share(found: Found) -> str:
         for each in found["runs"]
     ]
     return (
-        "## What judging costs\n\nPlan with ruler, checks and final verdict, of the wall time of a run with `--until budget`. "
+        "## What judging costs\n\nPlan with ruler, checks and final verdict, of the wall time of a run (digits: `make demo`). "
         "Goal: a tenth. (A game of seconds gets eight checks all the same, where these take ten seconds or less: "
         "a plateau needs them.)\n\n"
         + table(
@@ -203,7 +203,7 @@ def page(results: Path = RESULTS) -> str:
     example = f" ({found['remedy']['game']})"
     parts = [HEAD.replace("{example}", example)]
     for name, section in SECTIONS.items():
-        took = f"\n`{found[name]['command']}`, {found[name]['cpu_seconds']:.0f} CPU seconds.\n"
+        took = f"\nBy `{found[name]['command']}`.\n"
         parts.append(section(found[name]) + took)
     return "\n".join(parts) + ALSO
 
