@@ -2,7 +2,8 @@
 
 Regions are found once, on training rows: k-means cells in the coordinates of `copy_space`, and *groups* of cells between
 which the rows do not thin out (two neighbouring cells belong together unless a gap lies between their centres). So
-separate modes are one group each, and one connected cloud is a single group, which is looked at cell by cell too.
+separate modes are one group each, and one connected cloud is a single group, which is looked at cell by cell too. Two modes
+may touch: each group is also looked at in two halves, which a mode that is merely too narrow fills alike.
 
 Missing. r of n real rows and f of m fakes lie in a region. Under the hypothesis that its fake share is at least a quarter
 of its real share, f given r + f is at least binomial with probability (m/4)/(n + m/4): an exact p-value for rows that did not
@@ -100,6 +101,10 @@ class Watch:
         rows, at = np.concatenate([train, held]), np.concatenate([placed, self.cells.predict(held)])
         self.regions = [_region(train, placed, (int(cell),)) for cell in np.flatnonzero(large)]
         for group in range(groups.max() + 1):
+            self.regions += _halves(
+                self.cells.cluster_centers_, train, placed, np.flatnonzero(groups == group), seed
+            )
+        for group in range(groups.max() + 1):
             members = tuple(int(cell) for cell in np.flatnonzero(groups == group))
             inside = int(np.isin(placed, members).sum())
             if inside >= FEWEST_IN_GROUP:
@@ -153,6 +158,20 @@ def _region(train: Floats, placed: NDArray[np.int64], members: tuple[int, ...]) 
     centre = train[numbers].mean(0)
     example = int(numbers[np.linalg.norm(train[numbers] - centre, axis=1).argmin()])
     return Region(members=members, centre=centre, example=example)
+
+
+def _halves(
+    centres: Floats, train: Floats, placed: NDArray[np.int64], cells: NDArray[np.int64], seed: int
+) -> list[Region]:
+    """Return the two halves of a group as regions, of whole cells; nothing where one would hold too few rows."""
+    rows = np.isin(placed, cells)
+    if len(cells) < 2 or rows.sum() < 2 * FEWEST_IN_GROUP:
+        return []
+    side = k_means(train[rows], 2, seed).predict(centres[cells])
+    halves = [tuple(int(cell) for cell in cells[side == which]) for which in (0, 1)]
+    if min(int(np.isin(placed, half).sum()) for half in halves) < FEWEST_IN_GROUP:
+        return []
+    return [_region(train, placed, half) for half in halves]
 
 
 def measured(region: Region, rows: Floats) -> Region:
