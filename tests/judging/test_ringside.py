@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from saddlepoint.judging.collapse import WIDTH, Region, Watch, measured, missing_p
+from saddlepoint.judging.collapse import SHARE, WIDTH, Region, Watch, measured, missing_p
 from saddlepoint.judging.ringside import Ringside
 from saddlepoint.judging.ruler import Mark, ruler, ruler_upwards, smallest_found, without_region
 
@@ -76,9 +76,9 @@ def test_one_connected_cloud_is_looked_at_cell_by_cell():
 
 
 def test_the_p_value_of_a_missing_region_holds_its_level():
-    """At exactly a quarter of the share: P(p <= a) <= a, by 20,000 draws with 4 sigma of slack."""
+    """At exactly a third of the share: P(p <= a) <= a, by 20,000 draws with 4 sigma of slack."""
     rng = np.random.default_rng(5)
-    real, fake = rng.binomial(500, 0.1, 20_000), rng.binomial(2000, 0.025, 20_000)
+    real, fake = rng.binomial(500, 0.1, 20_000), rng.binomial(2000, 0.1 * SHARE, 20_000)
     p = np.array([missing_p(r, 500, f, 2000) for r, f in zip(real, fake)])
     for level in (0.01, 0.05, 0.2):
         assert (p <= level).mean() < level + 4 * np.sqrt(level / 20_000)

@@ -5,16 +5,16 @@ which the rows do not thin out (two neighbouring cells belong together unless a 
 separate modes are one group each, and one connected cloud is a single group, which is looked at cell by cell too. Two modes
 may touch: each group is also looked at in two halves, which a mode that is merely too narrow fills alike.
 
-Missing. r of n real rows and f of m fakes lie in a region. Under the hypothesis that its fake share is at least a quarter
-of its real share, f given r + f is at least binomial with probability (m/4)/(n + m/4): an exact p-value for rows that did not
+Missing. r of n real rows and f of m fakes lie in a region. Under the hypothesis that its fake share is at least a third
+of its real share, f given r + f is at least binomial with probability (m/3)/(n + m/3): an exact p-value for rows that did not
 choose the regions. The training rows did, and are counted with the others all the same: that moves a share by some
-per cent, where the hypothesis leaves a factor of four (of 8 held-back rows in a mode too often only 4 are drawn).
+per cent, where the hypothesis leaves a factor of three (of 8 held-back rows in a mode too often only 4 are drawn).
 
 Narrow. For a group, squared distances are taken from its mean, scaled by its own spread. Under the hypothesis that the fakes
 are at least 0.7 times as wide, log(mean square of fakes / of real rows) - 2 log 0.7 lies above 0 but for noise, whose
 variance is the sum of both means' relative variances: Welch's one-sided t-test.
 
-Both hypotheses leave room (a quarter of the share, 0.7 of the width): a generator that is merely not exact raises no
+Both hypotheses leave room (a third of the share, 0.7 of the width): a generator that is merely not exact raises no
 alarm. A quarter of the level of a look is spent evenly over the regions that may be missing, three over the harder test.
 """
 
@@ -31,7 +31,7 @@ from scipy.stats import binom, t
 
 from saddlepoint.judging.point_referees import Floats, k_means
 
-SHARE, WIDTH = 0.25, 0.7
+SHARE, WIDTH = 1 / 3, 0.7
 MOST_CELLS, ROWS_A_CELL, NEAR = 64, 40, 5
 LARGE = 0.25  # of all cells, in one group
 FEWEST_IN_GROUP = 30
@@ -148,7 +148,7 @@ class Watch:
 
 
 def missing_p(r: int, n: int, f: int, m: int) -> float:
-    """Return the exact p-value of the hypothesis that the fake share (f of m) is at least a quarter of the real (r of n)."""
+    """Return the exact p-value of the hypothesis that the fake share (f of m) is at least a third of the real (r of n)."""
     odds = SHARE * m
     return float(binom.cdf(f, r + f, odds / (n + odds)))
 
