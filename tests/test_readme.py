@@ -134,7 +134,14 @@ def test_figures_are_those_of_the_results_files():
     by_class = result("digits_by_class")["runs"]
     coverage = result("judge_coverage")["rows"]
     judged = sum(row["repeats"] for row in coverage)
+    stopping = result("stopping")
+    states, remedy, validity = (stopping[part] for part in ("states", "remedy", "validity"))
+    right, games = (sum(each[name] for each in states["summary"]) for name in ("right", "of"))
+    above = sum(each["runs_with_any_bound_above_truth"] for each in validity["paths"])
     figures = [
+        f"in the right state in {right} of {games};",
+        f"in {remedy['full_at_the_end_remedied']} of {remedy['collapsed']} with `--on-collapse remedy`",
+        f"above its truth in {above} of {sum(each['runs'] for each in validity['paths'])} runs",
         f"{demo['rounds']:,} rounds; {demo['samples']:,} samples",
         f"{percent(min(reader['shares']))} to {percent(max(reader['shares']))} each",
         f"right on {percent(reader['accuracy on held-out digits'])} of held-out digits; none equals",

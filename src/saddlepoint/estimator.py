@@ -83,7 +83,7 @@ class GAN(DensityMixin, BaseEstimator):
     tolerance : str or float, default="5%"
         With `until`: a difference that does not matter, in nats, or as a missing cluster in per cent.
     on_collapse : {"stop", "rollback", "remedy"}, default="stop"
-        With `until`, when a region of the data is lost: stop ("settled" only), go back to the best snapshot, or go back and
+        With `until`, when a region of the data is lost: stop ("settled" only), go back to the safest snapshot, or go back and
         on with half the learning rates and three times the penalty.
     ruler : {"quick", "full"}, default="quick"
         With `until`: plant one defect of the tolerance's size in the rows, or a table of five sizes, and see which are found.

@@ -23,3 +23,4 @@ OBJECTIVES = (
 UNTIL = ("settled", "budget")
 ON_COLLAPSE = ("stop", "rollback", "remedy")
 RULERS = ("quick", "full")
+COMPANIONS = ("neighbours", "energy", "mmd", "frechet", "kernel")

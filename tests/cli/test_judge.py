@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from saddlepoint.cli import app, main
+from saddlepoint.errors import InputError
 
 
 def call(*arguments: object) -> int:
@@ -41,6 +42,24 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table(900, 0).head(5).to_csv(folder / "few.csv", index=False)
     np.save(folder / "pictures.npy", np.zeros((50, 4, 4), dtype=np.uint8))
     return folder
+
+
+def test_companions_are_printed_after_the_verdict_and_stand_on_the_page(
+    files: Path, tmp_path: Path, capsys
+) -> None:
+    page = tmp_path / "also.html"
+    options = ("--quick", "--also", "frechet", "--also", "neighbours", "--page", page)
+    call("judge", files / "real.csv", files / "shifted.csv", *options)
+    said = capsys.readouterr().out
+    head, *rest = said[said.index("Companions") :].splitlines()
+    assert "none of them a bound, on 2,000 rows of each sample" in head
+    names = [line.split(":")[0].strip() for line in rest if " +- " in line]
+    assert names[:4] == ["precision", "recall", "density", "coverage"]
+    assert "Frechet distance on 3 standardised columns, categories one-hot" in said
+    assert "<h2" in page.read_text()
+    assert "Kynkäänniemi et al. 2019" in page.read_text()
+    with pytest.raises(InputError, match="FID is measured on the features of Inception's network"):
+        call("judge", files / "real.csv", files / "no-such-file.csv", "--also", "fid")
 
 
 def test_a_shifted_column_is_certified_and_named(files: Path, tmp_path: Path, capsys) -> None:

@@ -88,18 +88,27 @@ def test_a_run_leaves_everything_in_its_folder_and_a_clear_last_line(
     assert found == files
 
 
+def stop_sentence(folder: Path) -> str:
+    return json.loads((folder / "stop.json").read_text())["sentence"]
+
+
 def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savetxt(tmp_path / "rows.csv", rng.normal(size=(900, 2)), delimiter=",", header="x,y", comments="")
     out = tmp_path / "run"
-    finished = run("train", tmp_path / "rows.csv", "--rounds", 20, "--until", "settled", "--out", out, *SMALL)
+    asked = ("--until", "settled", "--also", "frechet")
+    finished = run("train", tmp_path / "rows.csv", "--rounds", 20, *asked, "--out", out, *SMALL)
     last = finished.stdout.splitlines()[-1]
     lines = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
     assert [line["kind"] for line in lines][-1] == "verdict"
     assert {line["kind"] for line in lines[:-1]} == {"check"}
+    assert [each["name"] for each in lines[-1]["companions"]] == [
+        "Frechet distance on 2 standardised columns"
+    ]
+    assert "on 90 held-back rows" in stop_sentence(out)  # what the ruler found ends the sentence
     stop = json.loads((out / "stop.json").read_text())
     assert last.startswith(stop["sentence"])
-    assert set(stop["seconds"]) == {"all", "checks", "verdict"}
+    assert set(stop["seconds"]) == {"all", "plan", "checks", "verdict"}
     assert stop["sentence"].split("(")[0].strip()[:40].rstrip() in (out / "report.html").read_text()
     assert (out / "pictures" / "checks.png").is_file()
     # Going on keeps the checks, plays further, and owns up to a second opening of the vault.

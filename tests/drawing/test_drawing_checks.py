@@ -23,19 +23,28 @@ def test_every_state_has_a_colour_of_its_own():
 
 
 def test_lines_states_and_regions_are_drawn():
-    records = [check(i, name) for i, name in enumerate(STATES)]
+    records = [check(i, name, floor=0.01) for i, name in enumerate(STATES)]
+    long = "the region with a-long-name near 12,345.6, another-long-name near 40.2"
     records.append(
-        check(9, "improving", missing=["the region round (2, 0)"], narrow=["$x$ near _1_"], indicative=True)
+        check(
+            9,
+            "improving",
+            floor=0.01,
+            missing=["the region round (2, 0)", long],
+            narrow=["$x$ near _1_"],
+            indicative=True,
+        )
     )
     figure = checks_chart(
         records, tolerance=0.02, ruler=(0.007, "2 % missing"), kept=300, verdict=(900, 0.0, 0.01)
     )
     labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
-    assert {*STATES, "tolerance", "2 % missing", "kept", "final verdict"} <= labels
-    assert [text.get_text() for text in figure.axes[1].get_yticklabels()] == [
-        "the region round (2, 0)",
-        "$x$ near _1_",
-    ]
+    assert {*STATES, "floor", "tolerance", "2 % missing", "kept", "final verdict"} <= labels
+    told = [text.get_text() for text in figure.axes[1].get_yticklabels()]
+    assert told[::2] == ["round (2, 0)", "$x$ near _1_"]
+    assert told[1].replace("-\n", "-").replace("\n", " ") == long.removeprefix(
+        "the region with "
+    )  # wrapped, not cut
     assert to_png(figure, dpi=50).startswith(b"\x89PNG")
     assert len(checks_chart(records[:3]).axes) == 1
 

@@ -1,11 +1,13 @@
 """The referee at the ringside, its ruler and its alarm: valid bounds, known defects found, healthy laws left alone."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from saddlepoint.judging.collapse import Watch, missing_p
+from saddlepoint.judging.collapse import SHARE, WIDTH, Region, Watch, measured, missing_p
 from saddlepoint.judging.ringside import Ringside
-from saddlepoint.judging.ruler import Mark, ruler, smallest_found, without_region
+from saddlepoint.judging.ruler import Mark, ruler, ruler_upwards, smallest_found, without_region
 
 GRID = np.array([(x, y) for x in (-2, 0, 2) for y in (-2, 0, 2)], dtype=float)
 
@@ -74,12 +76,38 @@ def test_one_connected_cloud_is_looked_at_cell_by_cell():
 
 
 def test_the_p_value_of_a_missing_region_holds_its_level():
-    """At exactly a quarter of the share: P(p <= a) <= a, by 20,000 draws with 4 sigma of slack."""
+    """At exactly a third of the share: P(p <= a) <= a, by 20,000 draws with 4 sigma of slack."""
     rng = np.random.default_rng(5)
-    real, fake = rng.binomial(500, 0.1, 20_000), rng.binomial(2000, 0.025, 20_000)
+    real, fake = rng.binomial(500, 0.1, 20_000), rng.binomial(2000, 0.1 * SHARE, 20_000)
     p = np.array([missing_p(r, 500, f, 2000) for r, f in zip(real, fake)])
     for level in (0.01, 0.05, 0.2):
         assert (p <= level).mean() < level + 4 * np.sqrt(level / 20_000)
+
+
+def test_the_p_value_of_a_narrow_group_holds_its_level_about():
+    """Fakes of exactly 0.7 times the width, 60 real rows each time: 600 draws, 4 sigma and a third of slack for normality."""
+    rng = np.random.default_rng(8)
+    p = []
+    for _ in range(600):
+        real, fakes = rng.normal(size=(60, 2)), WIDTH * rng.normal(size=(200, 2))
+        region = measured(Region(members=(0,), centre=real.mean(0), example=0), real)
+        p.append(region.narrow_p(fakes))
+    for level in (0.01, 0.05, 0.2):
+        assert np.mean(np.array(p) <= level) < 1.33 * level + 4 * np.sqrt(level / 600)
+    assert region.narrow_p(fakes / WIDTH) > 0.5  # as wide as the data
+    assert region.narrow_p(fakes / 2) < 1e-4
+    assert region.narrow_p(fakes[:1]) == 1.0
+    assert region.narrow_p(fakes * 0) < 1e-9  # all in one point
+
+
+def test_a_ruler_goes_on_until_a_defect_is_found(watched):
+    train, ringside, _ = watched
+    marks = ruler_upwards(train, ringside, masses=(0.005,), alpha=0.05 / 24, trials=2)
+    assert len(marks) > 1
+    assert marks[-1].found == 2 or marks[-1].mass == 0.32
+    assert all(two.mass == pytest.approx(2 * one.mass) for one, two in itertools.pairwise(marks))
+    assert all(mark.found < 2 for mark in marks[:-1])
+    assert ruler_upwards(train[:50], ringside, masses=(0.1,), alpha=0.01) == []
 
 
 def test_a_planted_hole_has_the_mass_that_it_is_said_to_have():

@@ -8,7 +8,7 @@ import pytest
 
 from saddlepoint.errors import InputError
 from saddlepoint.judging.missing_mass import jsd_of_missing, missing_of_jsd, tolerance_of
-from saddlepoint.judging.stopping import STATES, Check, Rules, best_of, state_of, states_of
+from saddlepoint.judging.stopping import STATES, Check, Rules, best_of, safest_of, state_of, states_of
 
 RULES = Rules(tolerance=0.0176, found=1.0, planned=24)
 
@@ -98,11 +98,31 @@ def test_a_region_not_covered_yet_is_no_collapse_while_the_distance_falls():
     assert [state.name for state in states_of(flat, RULES)] == ["improving", "improving", "collapsed"]
 
 
+def test_modes_that_come_and_go_before_anything_is_learnt_are_no_collapse():
+    lost = ("the region round (2, 0)",)
+    restless = [check(0, 0.69), *(check(50 * i, 0.6, missing=lost) for i in range(1, 6))]
+    assert {state.name for state in states_of(restless, RULES)} == {"improving"}
+    stuck = [*restless, check(300, 0.6, missing=lost)]
+    assert state_of(stuck, RULES).name == "collapsed"  # six in a row: it does not get away from there
+    learnt = [check(0, 0.69), check(50, 0.2), *(check(50 * i, 0.5, missing=lost) for i in (2, 3))]
+    assert state_of(learnt, RULES).name == "collapsed"
+
+
 def test_the_best_check_is_one_without_an_alarm():
     checks = [check(0, 0.3), check(1, 0.1, missing=("a",)), check(2, 0.2)]
     assert best_of(checks) == 2
     assert best_of(checks[1:2]) == 0
     assert best_of([]) is None
+
+
+def test_the_safest_check_has_the_fewest_lost_regions():
+    lost = [check(0, 0.3), check(1, 0.1, missing=("a",)), check(2, 0.2, missing=("a", "b")), check(3, 0.25)]
+    assert safest_of(lost) == 3
+    assert safest_of(lost[:3]) == 0
+    assert safest_of(lost[1:3]) == 0
+    assert safest_of([]) is None
+    narrow = [check(0, 0.3, narrow=("a",)), check(1, 0.1, missing=("b",))]
+    assert (safest_of(narrow), best_of(narrow)) == (0, 1)  # all modes are there, if too narrow: a way back
 
 
 def test_no_state_comes_from_noise():

@@ -63,9 +63,9 @@ FAILED = replace(
 )
 
 
-def test_has_the_keys_that_were_fixed_and_two_more():
+def test_has_the_keys_that_were_fixed_and_three_more():
     assert list(FULL.to_dict())[: len(KEYS)] == KEYS
-    assert set(FULL.to_dict()) - set(KEYS) == {"ladder", "notes"}
+    assert set(FULL.to_dict()) - set(KEYS) == {"ladder", "notes", "companions"}
 
 
 @pytest.mark.parametrize("verdict", [FULL, NOTHING, FAILED])

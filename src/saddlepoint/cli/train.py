@@ -14,6 +14,7 @@ import typer
 
 from saddlepoint.names import (
     CAPACITIES,
+    COMPANIONS,
     OBJECTIVES,
     ON_COLLAPSE,
     PRECISIONS,
@@ -81,7 +82,7 @@ def train(
     on_collapse: Annotated[
         str | None,
         typer.Option(
-            help=f"With --until, when a region of the data is lost: {', '.join(ON_COLLAPSE)}. rollback goes back to the best "
+            help=f"With --until, when a region of the data is lost: {', '.join(ON_COLLAPSE)}. rollback goes back to the safest "
             "snapshot; remedy also halves the learning rates and triples the penalty.",
             show_default="stop",
         ),
@@ -92,6 +93,13 @@ def train(
             help=f"With --until: {', '.join(RULERS)}. Which planted defects would be found: one of the tolerance's size, or a "
             "table of five sizes.",
             show_default="quick",
+        ),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"With --until, beside the final verdict: {', '.join(COMPANIONS)}, or all; repeatable.",
+            show_default=False,
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random draw.", show_default="0")] = None,
@@ -157,6 +165,7 @@ def train(
         "tolerance": tolerance,
         "on_collapse": on_collapse,
         "ruler": ruler,
+        "also": list(also) if also else None,
     }
     session = _session(
         source, out, given, rounds, minutes, label, group, column, holdout, device, resume, restart

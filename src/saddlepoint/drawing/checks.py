@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from saddlepoint.drawing.style import FAINT, INK, MODEL, QUIET, SMALL, WIDTH, new_figure, styled
-from saddlepoint.drawing.text import fit, letter
+from saddlepoint.drawing.text import fit, letter, wrap
 from saddlepoint.errors import InputError
 
 STATES: Mapping[str, tuple[str, str]] = {
@@ -25,6 +25,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 _LINEAR = 0.01  # nats; below it the axis is linear, above logarithmic
 _TICKS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.693)
 _MOST_REGIONS = 6
+_LABEL_INCHES = 2.2
 
 
 @styled
@@ -48,11 +49,12 @@ def checks_chart(
     if not checks:
         raise InputError("There are no checks to draw; train with --until settled or --until budget.")
     regions = _worst(checks)
-    height = 3.1 + (0.35 + 0.2 * len(regions) if regions else 0.0)
-    figure = new_figure(WIDTH, height)
+    labels = [_label(region) for region in regions]
+    room = 0.35 + sum(0.08 + 0.14 * (1 + label.count("\n")) for label in labels) if regions else 0.0
+    figure = new_figure(WIDTH, 3.1 + room)
     if regions:
-        upper, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.7, 0.35 + 0.2 * len(regions)])
-        _regions(below, checks, regions)
+        upper, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.7, room])
+        _regions(below, checks, regions, labels)
     else:
         upper = below = figure.subplots(1, 1)
     _distance(upper, checks)
@@ -65,6 +67,8 @@ def checks_chart(
         "Band: from the bound that is certified for the JSD (all checks jointly, 95 %) to the upper end of what the quick "
         "referee sees, which is no bound for the JSD."
     ]
+    if all("floor" in check for check in checks):
+        notes.append("Floor: the JSD near which so many rows begin to certify a difference.")
     if any(check.get("indicative") for check in checks):
         notes.append("After a remedy the bounds are indicative only (hollow marks).")
     letter(figure, title, notes)
@@ -77,7 +81,7 @@ def _distance(axes: Axes, checks: Sequence[Mapping[str, Any]]) -> None:
         np.clip([check[name] for check in checks], 0.0, np.log(2)) for name in ("estimate", "lower", "upper")
     )
     axes.set_yscale("symlog", linthresh=_LINEAR, linscale=0.6)
-    axes.set_ylim(-0.0007, 0.85)
+    axes.set_ylim(-0.0012, 0.85)
     axes.yaxis.set_major_locator(FixedLocator(_TICKS))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -100,6 +104,7 @@ def _distance(axes: Axes, checks: Sequence[Mapping[str, Any]]) -> None:
                     color=colour,
                     markerfacecolor=face,
                     markersize=6.5,
+                    clip_on=False,
                     label=label,
                 )
 
@@ -114,6 +119,15 @@ def _marks(
 ) -> None:
     if tolerance is not None:
         axes.axhline(tolerance, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), label="tolerance")
+    if all("floor" in check for check in checks):
+        axes.plot(
+            [check["round"] for check in checks],
+            [check["floor"] for check in checks],
+            color=QUIET,
+            linewidth=0.9,
+            linestyle=(0, (6, 1.5, 1, 1.5)),
+            label="floor",
+        )
     if ruler is not None:
         axes.axhline(
             ruler[0], color=INK, linewidth=0.9, linestyle=(0, (1, 1.2)), label=fit(ruler[1], 1.7, SMALL)
@@ -129,6 +143,7 @@ def _marks(
             markerfacecolor="none",
             markeredgecolor=INK,
             linestyle="none",
+            clip_on=False,
             label="kept",
         )
     if verdict is not None:
@@ -149,12 +164,20 @@ def _worst(checks: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(counts, key=lambda region: -counts[region])[:_MOST_REGIONS]
 
 
-def _regions(axes: Axes, checks: Sequence[Mapping[str, Any]], regions: list[str]) -> None:
+def _label(region: str) -> str:
+    """Return a region's name without "the region", in two lines at most."""
+    lines = wrap(region.removeprefix("the region with ").removeprefix("the region "), _LABEL_INCHES, SMALL)
+    if len(lines) > 2:
+        lines = [lines[0], fit(" ".join(lines[1:]), _LABEL_INCHES, SMALL)]
+    return "\n".join(lines)
+
+
+def _regions(axes: Axes, checks: Sequence[Mapping[str, Any]], regions: list[str], labels: list[str]) -> None:
     axes.set_title("regions not covered (cross) or too narrow (bar), the worst", parse_math=False)
     for place, region in enumerate(regions):
         axes.axhline(place, color=FAINT, linewidth=0.5)
         for kind, marker in (("missing", "x"), ("narrow", "|")):
             at = [check["round"] for check in checks if region in check[kind]]
             axes.plot(at, [place] * len(at), linestyle="none", marker=marker, color="#b01e3c", markersize=5.5)
-    axes.set_yticks(range(len(regions)), [fit(region, 2.2, SMALL) for region in regions], parse_math=False)
+    axes.set_yticks(range(len(regions)), labels, parse_math=False)
     axes.set_ylim(len(regions) - 0.5, -0.5)

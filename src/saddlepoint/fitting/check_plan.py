@@ -1,7 +1,10 @@
 """When to check, how often and how strictly: decided once, by measured costs, and written down before round 0.
 
 Checks, ruler and final verdict are to take a tenth of the time of the game at most, as it is foreseen: by a rate measured
-on a copy of the game, and by the cost of one check and one quick judgement measured here. A resumed run reuses the plan.
+on a copy of the game, and by the cost of one check and one quick judgement measured here. Measured costs swing from machine
+to machine and from load to load, so the count is one of few (`COUNTS`): the same game is mostly checked at the same rounds
+everywhere, and where it is not, at a part of them. A plateau needs eight checks, so there are eight at least where these take
+ten seconds or less, however short the game. A resumed run reuses the plan.
 """
 
 from __future__ import annotations
@@ -19,16 +22,19 @@ from numpy.typing import NDArray
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError, StoredFileError, nearest
+from saddlepoint.judging.companions import chosen_of
 from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE, missing_of_jsd, tolerance_of
 from saddlepoint.judging.ringside import Ringside
-from saddlepoint.judging.ruler import MASSES, TRIALS, Mark, ruler, smallest_found
+from saddlepoint.judging.ruler import MASSES, TRIALS, Mark, ruler_upwards, smallest_found
 from saddlepoint.judging.stopping import LEVEL, Rules
 from saddlepoint.judging.threads import one_thread
 from saddlepoint.names import ON_COLLAPSE, RULERS, UNTIL
 from saddlepoint.training import Share
 
 SHARE = 0.1
-MOST_CHECKS = 24
+COUNTS = (24, 12, 8, 6, 4, 3, 2, 1)
+ENOUGH, ENOUGH_SECONDS = 8, 10.0  # checks that a plateau needs, and what they may take in a short game
+_TIMED = 3
 FEWEST_ROWS = 50
 _FULL_FACTOR = 6.0  # of a full judgement to a quick one, with its control
 _QUICK_SECONDS = 1.5
@@ -45,6 +51,7 @@ class Watching:
     tolerance: str = DEFAULT_TOLERANCE
     on_collapse: str = "stop"
     ruler: str = "quick"
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, given, allowed in (
@@ -57,7 +64,13 @@ class Watching:
                     f"Unknown {name} {given!r}{nearest(str(given), allowed) or '.'} Allowed are {', '.join(allowed)}."
                 )
         tolerance_of(self.tolerance)
+        chosen_of(self.also)
         if self.until is None:
+            if self.also:
+                raise InputError(
+                    f"also {', '.join(self.also)} goes with the final verdict, and none is asked for: add until 'settled' or "
+                    "'budget', or measure it afterwards with saddlepoint judge RUN --also."
+                )
             for name in ("tolerance", "on_collapse", "ruler"):
                 if getattr(self, name) != getattr(type(self), name):
                     raise InputError(
@@ -70,8 +83,9 @@ class Watching:
 class CheckPlan:
     """The checks of one fit: one at round 0 and `count` more, evenly spread over the horizon, the last at its end.
 
-    tolerance: in nats; ruler: marks as JSON values; final: pool of the verdict at the end; seconds_a_check,
-    foreseen_seconds: as measured. Beyond the horizon checks go on at the same distance.
+    tolerance: in nats; ruler: marks as JSON values; final: pool of the verdict at the end; also: its companions;
+    seconds_a_check, foreseen_seconds: as measured; planning_seconds: what the plan and its ruler took.
+    Beyond the horizon checks go on at the same distance.
     """
 
     until: str
@@ -83,6 +97,8 @@ class CheckPlan:
     seconds_a_check: float
     foreseen_seconds: float
     ruler: tuple[dict[str, Any], ...] = ()
+    also: tuple[str, ...] = ()
+    planning_seconds: float = 0.0
 
     @property
     def planned(self) -> int:
@@ -135,7 +151,7 @@ class CheckPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**dataclasses.asdict(self), "ruler": list(self.ruler)}
+        return {**dataclasses.asdict(self), "ruler": list(self.ruler), "also": list(self.also)}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any] | None) -> CheckPlan | None:
@@ -147,7 +163,8 @@ class CheckPlan:
         if stored is None:
             return None
         try:
-            return cls(**{**stored, "ruler": tuple(stored["ruler"])})
+            lists = {"ruler": tuple(stored["ruler"]), "also": tuple(stored.get("also", ()))}
+            return cls(**{**stored, **lists})
         except (KeyError, TypeError) as error:
             raise StoredFileError(f"The stored plan of checks cannot be read ({error}).") from error
 
@@ -197,14 +214,13 @@ def plan_checks(
     """
     if watching.until is None:
         return None
+    began = time.perf_counter()
     ringside = ringside_of(train, refuse_few(monitor), seed)
     rows, _ = judged_rows(train)
     random = np.random.default_rng(0)
-    begun = time.perf_counter()
     # Real rows drawn again stand for the fakes: what is timed is how long it takes, not what is seen.
     stand_in = ringside.space(rows[random.integers(len(rows), size=ringside.fakes_wanted)])
-    ringside.look_at(stand_in, alpha=LEVEL / MOST_CHECKS)
-    cost = _agreed(_BESIDES * (time.perf_counter() - begun))
+    cost = _agreed(_BESIDES * min(_seconds(ringside, stand_in) for _ in range(_TIMED)))
     foreseen = horizon / rate
     left = SHARE * foreseen
     full = left >= 2 * (_FULL_FACTOR * _QUICK_SECONDS + TRIALS * cost)
@@ -212,19 +228,36 @@ def plan_checks(
     tolerance = tolerance_of(watching.tolerance)
     masses = {round(missing_of_jsd(tolerance), 9), *(MASSES if watching.ruler == "full" else ())}
     left -= final + (len(masses) * TRIALS + 1) * cost
-    count = min(MOST_CHECKS, horizon, max(1, int(left / cost)))
     plan = CheckPlan(
         until=watching.until,
         tolerance=tolerance,
         on_collapse=watching.on_collapse,
         horizon=horizon,
-        count=count,
+        count=count_of(left / cost, cost, horizon),
         final="full" if full else "quick",
         seconds_a_check=round(cost, 4),
         foreseen_seconds=round(foreseen, 2),
+        also=chosen_of(watching.also),
     )
-    marks = ruler(rows, ringside, masses=sorted(masses), alpha=plan.alpha(0), seed=seed)
-    return dataclasses.replace(plan, ruler=tuple(mark.to_dict() for mark in marks))
+    marks = ruler_upwards(rows, ringside, masses=sorted(masses), alpha=plan.alpha(0), seed=seed)
+    took = round(time.perf_counter() - began, 2)
+    return dataclasses.replace(plan, ruler=tuple(mark.to_dict() for mark in marks), planning_seconds=took)
+
+
+def count_of(affordable: float, cost: float, horizon: int) -> int:
+    """Return how many checks to plan where so many would fit in, at `cost` seconds each.
+
+    >>> count_of(30.0, 0.3, 5000), count_of(23.0, 0.3, 5000), count_of(0.5, 0.3, 5000), count_of(0.5, 30.0, 5000)
+    (24, 12, 8, 1)
+    """
+    wanted = max(affordable, ENOUGH if ENOUGH * cost <= ENOUGH_SECONDS else 1)
+    return next(count for count in COUNTS if count <= max(1.0, min(wanted, horizon)))
+
+
+def _seconds(ringside: Ringside, stand_in: NDArray[Any]) -> float:
+    begun = time.perf_counter()
+    ringside.look_at(stand_in, alpha=LEVEL / COUNTS[0])
+    return time.perf_counter() - begun
 
 
 def _agreed(seconds: float) -> float:
@@ -241,5 +274,16 @@ def ruler_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
         return None
     best = smallest_found(read)
     if best is None:
-        return f"even {read[-1]}, so smaller defects may well be missed"
-    return f"a missing cluster of >= {100 * best.mass:.3g} % would have been found ({best.found} of {best.of} planted ones)"
+        largest = read[-1]
+        return (
+            f"even a missing cluster of {100 * largest.mass:.3g} % was found only {largest.found} of {largest.of} times, so "
+            "smaller defects may well be missed"
+        )
+    missed = [mark for mark in read if mark.mass < best.mass]
+    smaller = (
+        f"; one of {100 * missed[-1].mass:.3g} % in {missed[-1].found} of {missed[-1].of}" if missed else ""
+    )
+    return (
+        f"a missing cluster of >= {100 * best.mass:.3g} % would have been found ({best.found} of {best.of} planted "
+        f"ones{smaller})"
+    )

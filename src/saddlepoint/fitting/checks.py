@@ -24,7 +24,7 @@ from saddlepoint.judging.collapse import Alarm, Watch
 from saddlepoint.judging.copies import EXACT_WEIGHT, copying
 from saddlepoint.judging.regions import name_regions
 from saddlepoint.judging.ringside import Sight
-from saddlepoint.judging.stopping import FINAL, SATURATED, Check, State, best_of, state_of
+from saddlepoint.judging.stopping import FINAL, SATURATED, Check, State, best_of, safest_of, state_of
 from saddlepoint.judging.threads import one_thread
 from saddlepoint.model import Model
 from saddlepoint.networks import ChartGenerator
@@ -92,7 +92,7 @@ class Checks:
 
     @one_thread()
     def check(self, model: Model, generator: nn.Module, round_: int) -> bool:
-        """Check a model whose generator plays at a round; return whether it is the best so far."""
+        """Check a model whose generator plays at a round; return whether it is the one to go back to after a collapse."""
         begun = time.monotonic()
         number = len(self.history)
         alpha = self.plan.alpha(number)
@@ -110,7 +110,8 @@ class Checks:
             check = replace(check, copies=self._copies(np.asarray(fakes)))
         self.history.append(check)
         self.seconds += time.monotonic() - begun
-        return self._keep(sight, generator)
+        self._keep(sight, generator)
+        return safest_of(self.history) == number
 
     def _check(self, round_: int, sight: Sight, coarse: Sight | None, alarms: list[Alarm]) -> Check:
         return Check(
@@ -164,18 +165,17 @@ class Checks:
 
     # -- the best snapshot ---------------------------------------------------------------------------------------
 
-    def _keep(self, sight: Sight, generator: nn.Module) -> bool:
+    def _keep(self, sight: Sight, generator: nn.Module) -> None:
         payoffs = torch.from_numpy(sight.payoffs.copy())
         if len(self.history) == 1:
             self._payoffs["start"] = payoffs
         best = best_of(self.history)
         if best == self.kept or best != len(self.history) - 1:
-            return False
+            return
         self.kept, self._payoffs["best"] = best, payoffs.clone()
         self.weights = {
             name: value.detach().to("cpu", copy=True) for name, value in generator.state_dict().items()
         }
-        return True
 
     def choose(self, generator: nn.Module) -> tuple[nn.Module, int | None]:
         """Return a copy of a generator with the weights to keep, and their round (0: what it started from).

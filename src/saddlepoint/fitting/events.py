@@ -50,7 +50,7 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Mended:
-    """A collapse was found: the game went back to its best snapshot."""
+    """A collapse was found: the game went back to its safest snapshot."""
 
     round: int
     sentence: str

@@ -31,7 +31,7 @@ def final_verdict(
     sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
     pair = open_pair(*sides, train=replace(train, labels=None))
     pool = "full" if plan.final == "full" else "quick"
-    verdict = judge_pair(pair, held_out="declared", pool=pool, random_state=seed)
+    verdict = judge_pair(pair, held_out="declared", pool=pool, also=plan.also, random_state=seed)
     notes = verdict.notes
     if opened > 1:
         notes = (
@@ -39,8 +39,9 @@ def final_verdict(
             f"The vault was opened for the {_ordinal(opened)} time: the run went on after it had been judged, so this bound "
             "is only indicative.",
         )
-    ruler = next((mark for mark in plan.ruler if abs(mark["jsd"] - plan.tolerance) < 1e-6), None)
-    return replace(verdict, notes=notes, ruler=ruler)
+    at_tolerance = next((mark for mark in plan.ruler if abs(mark["jsd"] - plan.tolerance) < 1e-6), None)
+    found = plan.smallest_found
+    return replace(verdict, notes=notes, ruler=at_tolerance if found is None else found.to_dict())
 
 
 def judged(

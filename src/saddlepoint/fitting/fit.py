@@ -263,8 +263,8 @@ class Fit:
             look = self.looks.look(self.playing(), self.game.sampler(), self.round)
             yield Looked(round=look.round, jsd=look.jsd, error=look.error)
         if self.checks is not None and self.checks.due(self.round):
-            best = self.checks.check(self.playing(), self.game.sampler(), self.round)
-            self._fresh = best, self.checks.decision()
+            safest = self.checks.check(self.playing(), self.game.sampler(), self.round)
+            self._fresh = safest, self.checks.decision()
             yield Checked(round=self.round, record=self.checks.record(len(self.checks.history) - 1))
 
     def _strip(self) -> Tensor:
@@ -284,10 +284,10 @@ class Fit:
 
     def _vote(self, interrupted: bool, over: bool) -> Reason | None:
         """Return why to stop, the same on every rank: what any of them wishes, and what rank 0 decided by a check."""
-        best, decision = self._fresh
+        safest, decision = self._fresh
         self._fresh = False, None
         code = 0 if decision is None else 1 + _DECISIONS.index(decision)
-        wishes = torch.tensor([interrupted, over, best, code], dtype=torch.float64)
+        wishes = torch.tensor([interrupted, over, safest, code], dtype=torch.float64)
         if self.share.count > 1:
             if self.round % _ROUNDS_BETWEEN_VOTES and not self._planned_check(self.round):
                 return None
@@ -303,7 +303,7 @@ class Fit:
         return "interrupted" if wishes[0] > 0 else "minutes" if wishes[1] > 0 else None
 
     def _recover(self) -> Iterator[Event]:
-        """After a collapse that is to be mended: go back to the best snapshot, on every rank."""
+        """After a collapse that is to be mended: go back to the safest snapshot, on every rank."""
         if self._to_mend and self.recovery is not None:
             self.recovery.apply(self.game)
             self._to_mend = False

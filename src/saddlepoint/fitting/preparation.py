@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,18 @@ class Choices:
     tolerance: str = DEFAULT_TOLERANCE
     on_collapse: str = "stop"
     ruler: str = "quick"
+    also: Sequence[str] = ()
     conditional: bool = False
 
     @property
     def watching(self) -> Watching:
         """What was chosen about checks."""
         return Watching(
-            until=self.until, tolerance=self.tolerance, on_collapse=self.on_collapse, ruler=self.ruler
+            until=self.until,
+            tolerance=self.tolerance,
+            on_collapse=self.on_collapse,
+            ruler=self.ruler,
+            also=tuple(self.also),
         )
 
     def __post_init__(self) -> None:

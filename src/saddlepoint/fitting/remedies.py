@@ -1,4 +1,4 @@
-"""What is done about a collapse: go back to the best snapshot, and (remedy) go on more carefully.
+"""What is done about a collapse: go back to the snapshot with the fewest lost regions, and (remedy) go on more carefully.
 
 A remedy halves both learning rates and triples the penalties' weights (a game without penalties gets R1 of weight 1 on D).
 The round is not set back: the budget is what it was, and the draws are fresh.
@@ -45,7 +45,7 @@ def adopt(game: Game, settings: Settings) -> None:
 
 
 class Recovery:
-    """The way back after a collapse: the whole game at the best check, and the rounds at which it was taken.
+    """The way back after a collapse: the whole game at the safest check, and the rounds at which it was taken.
 
     Every rank holds its own, all alike. mend: go on more carefully each time (`remedied`); else only go back.
     """
@@ -68,7 +68,9 @@ class Recovery:
     def said(self) -> str:
         """Return in words what was done last."""
         how = "; it goes on with half the learning rates and three times the penalty" if self.mend else ""
-        return f"a region was lost: at round {self.rounds[-1]:,} the game went back to its best snapshot{how}"
+        return (
+            f"a region was lost: at round {self.rounds[-1]:,} the game went back to its safest snapshot{how}"
+        )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what a checkpoint stores: tensors by name, and plain JSON values."""

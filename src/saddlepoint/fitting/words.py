@@ -37,8 +37,8 @@ def said_at_the_stop(
 
 
 def _ruler(checks: Checks) -> str:
-    """Return what nothing found would mean; only where nothing was found."""
+    """Return what the monitor rows could have shown, and so what nothing found would mean."""
     words = ruler_in_words(checks.plan.ruler)
-    if words is None or not checks.history or checks.history[-1].lower > 0:
+    if words is None or not checks.history:
         return ""
-    return f"; at these rows {words}"
+    return f"; on {checks.plan.ruler[0]['rows']:,} held-back rows {words}"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.judging import betting, order
+from saddlepoint.judging.companions import chosen_of, companions
 from saddlepoint.judging.controls import control as null_control
 from saddlepoint.judging.ladder import SATURATED, climb
 from saddlepoint.judging.missing import missing_notes
@@ -41,6 +42,7 @@ def judge(
     dates: Sequence[bool] = (),
     pool: Pool = "full",
     control: bool = True,
+    also: str | Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Verdict:
     """Return how far fake rows certainly are from real ones: a lower bound for JSD(p_data, p_g) in nats.
@@ -58,6 +60,7 @@ def judge(
     dates: the columns that hold seconds since 1970, so that places name them as dates.
     pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
     control: also judge real against real.
+    also: companions of the verdict, "neighbours", "energy", "mmd", "frechet", "kernel" or "all" (see `companions`).
     progress: called with a few words before each step.
 
     Raises InputError for rows that cannot be judged: too few, not finite, of unlike widths, shapes or kinds.
@@ -67,6 +70,7 @@ def judge(
     if isinstance(held_out, bool | np.bool_):
         held_out = "declared" if held_out else "no"
     _options(held_out=held_out, confidence=confidence, pool=pool, random_state=random_state)
+    chosen = chosen_of(also)
     say = progress or (lambda words: None)
     samples = check(real, fake, kind=kind, names=names, categorical=categorical)
     samples = replace(samples, dates=tuple(dates))
@@ -101,6 +105,14 @@ def judge(
                 notes=(reason, *notes),
                 seconds=time.perf_counter() - started,
             )
+    if chosen:
+        say("measuring its companions")
+        blank = replace(
+            blank,
+            companions=tuple(
+                each.to_dict() for each in companions(samples, chosen, groups=groups, seed=seeds[3])
+            ),
+        )
     panel = appoint(samples, splits, size=pool, alpha=alpha, seed=seeds[2], progress=progress)
     say("reading the evaluate rows")
     found = read(panel, samples, splits, alpha=alpha)

@@ -45,6 +45,7 @@ def judge(
     random_state: int | None = 0,
     pool: Pool = "full",
     control: bool = True,
+    also: str | Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Verdict:
     """Return how far fake rows certainly are from real ones: P(bound > JSD(p_data, p_g)) <= 1 - confidence, in nats.
@@ -60,6 +61,8 @@ def judge(
     hold category codes (NaN is then a null).
     random_state: a whole number from 0 on, the same for the same verdict; None for another one each time.
     pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
+    also: figures beside the verdict, in `companions`: "neighbours" (precision, recall, density, coverage), "energy", "mmd",
+    "frechet", "kernel", or "all".
 
     Raises:
         InputError: the rows cannot be read or compared; the sentence names the columns or shapes.
@@ -81,6 +84,7 @@ def judge(
         random_state=random_state,
         pool=pool,
         control=control,
+        also=also,
         progress=progress,
     )
 

@@ -24,6 +24,7 @@ from saddlepoint.judging.stopping import POWER
 TRIALS = 5
 MASSES = (0.01, 0.02, 0.05, 0.1, 0.2)
 _READ, _SELECT = 0.4, 0.15
+MOST_MASS = 0.4
 FEWEST_ROWS, MOST_ROWS = 100, 12_000
 
 
@@ -68,7 +69,9 @@ def ruler(
     trials: int = TRIALS,
     seed: int = 0,
 ) -> list[Mark]:
-    """Return one mark for each mass; train: rows as they came.
+    """Return one mark for each mass, of so many trials, or fewer once it is missed too often to count as found.
+
+    train: rows as they came.
 
     Fewer rows play the fakes than a generator could draw, so that a check sees at least as much. Empty below 100 rows.
     """
@@ -77,6 +80,27 @@ def ruler(
     order = np.random.default_rng(seed).permutation(len(train))[:MOST_ROWS]
     rows = ringside.space(train[order])
     return [_mark(rows, ringside, mass, alpha=alpha, trials=trials, seed=seed) for mass in masses]
+
+
+def ruler_upwards(
+    train: NDArray[Any],
+    ringside: Ringside,
+    *,
+    masses: Sequence[float],
+    alpha: float,
+    trials: int = TRIALS,
+    seed: int = 0,
+) -> list[Mark]:
+    """Return the marks of these masses, and where the largest is not found those of twice, four times it ... until one is.
+
+    So that few rows too are told what they would show; at most 0.4.
+    """
+    marks = ruler(train, ringside, masses=masses, alpha=alpha, trials=trials, seed=seed)
+    while marks and smallest_found(marks) is None and 2 * marks[-1].mass <= MOST_MASS:
+        marks += ruler(
+            train, ringside, masses=[round(2 * marks[-1].mass, 9)], alpha=alpha, trials=trials, seed=seed
+        )
+    return marks
 
 
 def _mark(rows: Floats, ringside: Ringside, mass: float, *, alpha: float, trials: int, seed: int) -> Mark:
@@ -95,8 +119,10 @@ def _mark(rows: Floats, ringside: Ringside, mass: float, *, alpha: float, trials
         found += sight.lower > 0
         seen.append(sight.estimate)
         read_rows = len(held)
+        if len(seen) - found > (1 - POWER) * trials + 1e-9:
+            break  # it cannot count as found any more, and every trial costs a check
     return Mark(
-        mass=mass, jsd=jsd, found=int(found), of=trials, recall=float(np.mean(seen)) / jsd, rows=read_rows
+        mass=mass, jsd=jsd, found=int(found), of=len(seen), recall=float(np.mean(seen)) / jsd, rows=read_rows
     )
 
 

@@ -3,21 +3,22 @@
 A *check* is what quick referees saw at a planned round. States, the first that holds:
 
 collapsed    a region of the data gets (almost) no samples, or far too narrow ones: at three checks in a row, or at two where
-             it was covered before; and the distance does not fall meanwhile
+             it was covered before; and the distance does not fall meanwhile. While nothing has been learnt yet (every
+             estimate above 0.4 nats) only six checks in a row count: modes come and go at first
 memorising   fakes lie nearer to training rows than to held-back ones, by an exact test
 reached      no difference certified, and the upper end for what the referee sees lies within the tolerance, and the
              ruler (a planted defect of the tolerance's size) was found in at least 4 of 5 trials
 diverging    three checks in a row clearly above the best before them, not on their way down
-plateau      over the last eight checks the trend is flat: the 95 % upper limit of the improvement in four checks is less
-             than delta = max(floor, a tenth of the distance); a fall of a tenth that is plain to see
-             is never flat
+plateau      over the last 8, 12 or 16 checks the trend is flat: the 95 % upper limit of the improvement in four checks is
+             less than delta = max(floor, a tenth of the distance); a fall of a tenth that is plain to see
+             is never flat. (A restless game needs the longer windows.)
 budget       the rounds or minutes are spent
 improving    none of these
 
 Where nearly everything is told apart (estimate above 0.6 of at most 0.693 nats) the distance cannot show progress; the
 trend is then that of `coarse`, the distance after the same noise on both sides.
 
-False alarms on a law that does not move (simulated in benchmarks/stopping_states.py): diverging needs three checks in a
+False alarms on a law that does not move (simulated in benchmarks/stopping.py): diverging needs three checks in a
 row beyond the one-sided level 0.05 / (2 K) of K planned checks, so at most 0.05 a game by Bonferroni's inequality where
 estimates are normal; collapsed and memorising are tests with levels of their own, spent over the planned checks.
 """
@@ -36,7 +37,8 @@ STATES: tuple[Name, ...] = get_args(Name)
 SETTLED: tuple[Name, ...] = ("reached", "plateau")
 FINAL: tuple[Name, ...] = ("reached", "plateau", "diverging", "collapsed", "memorising")
 WINDOW, PATIENCE = 4, 3
-SATURATED = 0.6
+WINDOWS = (8, 12, 16)
+SATURATED, EARLY = 0.6, 0.4
 POWER = 0.8
 LEVEL = 0.05
 
@@ -139,15 +141,32 @@ def best_of(checks: Sequence[Check]) -> int | None:
     return min(range(len(checks)), key=key)
 
 
+def safest_of(checks: Sequence[Check]) -> int | None:
+    """Return the place of the check to go back to after a collapse: the fewest lost regions, then the smallest estimate.
+
+    Not always the best one: where every check lacks a region, the nearest may lack the very ones that are to come back.
+    """
+    if not checks:
+        return None
+    all_saturated = all(_saturated(each) for each in checks)
+
+    def key(place: int) -> tuple[int, float]:
+        return len(checks[place].missing), _progress(checks[place], coarse=all_saturated)[0]
+
+    return min(range(len(checks)), key=key)
+
+
 def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
     if not checks or not checks[-1].regions:
         return None
     now = checks[-1]
+    early = all(each.estimate > EARLY for each in checks)
+    patience = 2 * PATIENCE if early else PATIENCE
     for region in now.regions:
         how = "gets (almost) no samples" if region in now.missing else "is narrower than in the data"
         gone = [region in each.regions for each in checks]
         where = f"{region} {how}"
-        if region in now.missing and len(gone) > 2 and gone[-2] and not all(gone):
+        if region in now.missing and not early and len(gone) > 2 and gone[-2] and not all(gone):
             since = len(gone) - 1 - gone[::-1].index(False)
             if not _falling(checks[since:]):
                 return State(
@@ -155,10 +174,10 @@ def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
                     evidence=f"{where} since the check at round {checks[since + 1].round:,}; "
                     f"at round {checks[since].round:,} it was covered",
                 )
-        if len(gone) >= PATIENCE and all(gone[-PATIENCE:]) and not _falling(checks[-PATIENCE:]):
+        if len(gone) >= patience and all(gone[-patience:]) and not _falling(checks[-patience:]):
             return State(
                 name="collapsed",
-                evidence=f"{where} at the last {PATIENCE} checks, and the distance does not fall",
+                evidence=f"{where} at the last {patience} checks, and the distance does not fall",
             )
     return None
 
@@ -208,13 +227,20 @@ def _diverging(checks: Sequence[Check], rules: Rules) -> State | None:
 
 
 def _plateau(checks: Sequence[Check], rules: Rules) -> State | None:
-    last = checks[-2 * WINDOW :]
-    if len(last) < 2 * WINDOW:
-        return None
+    for many in WINDOWS:
+        if len(checks) >= many and (words := _flat(checks[-many:])) is not None:
+            seen = checks[best_of(checks) or 0]
+            best = f"best seen {max(0.0, seen.estimate):.4f} at round {seen.round:,}"
+            return State(name="plateau", evidence=f"over the last {many} checks {words}; {best}")
+    return None
+
+
+def _flat(last: Sequence[Check]) -> str | None:
+    """Return in words that the trend over these checks is flat, or None."""
     coarse = all(_saturated(each) for each in last)
-    values = [_progress(each, coarse=coarse)[0] for each in last]
     if coarse and all(each.coarse is None for each in last):
         return None
+    values = [_progress(each, coarse=coarse)[0] for each in last]
     slope, error, _ = _trend(values)
     fall, most = -WINDOW * slope, -WINDOW * slope + float(t.isf(LEVEL, len(values) - 2)) * WINDOW * error
     level = sum(values) / len(values)
@@ -223,14 +249,11 @@ def _plateau(checks: Sequence[Check], rules: Rules) -> State | None:
     # With few rows the floor is high: a fall that is plain to see is progress all the same.
     if most >= delta or least <= -delta or (least > 0 and fall > abs(level) / 10):
         return None
-    seen = checks[best_of(checks) or 0]
     after = " after noise on both sides" if coarse else ""
     change = f"fell by {fall:.4f}" if fall >= 0 else f"rose by {-fall:.4f}"
-    return State(
-        name="plateau",
-        evidence=f"over the last {2 * WINDOW} checks the distance{after} {change} nats in {WINDOW} checks (an improvement of "
-        f"{max(0.0, most):.4f} at most, 95 %), less than {delta:.4f}; best seen {max(0.0, seen.estimate):.4f} at round "
-        f"{seen.round:,}",
+    return (
+        f"the distance{after} {change} nats in {WINDOW} checks (an improvement of {max(0.0, most):.4f} at most, 95 %), less "
+        f"than {delta:.4f}"
     )
 
 

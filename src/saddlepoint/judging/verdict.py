@@ -25,7 +25,7 @@ class Verdict:
     positive number. `tv_lower`: a bound for the total variation distance, at the same level on its own.
     `n_fit`, `n_select`, `n_evaluate`: real rows. `where`: places, jointly at level `confidence`. `ladder`:
     bounds after the same noise on both sides, jointly at level `confidence`. `notes`: sentences, the reason
-    for a missing bound first.
+    for a missing bound first. `companions`: figures asked for beside it, see `companions.Companion`; no bounds.
     """
 
     certified: bool
@@ -49,6 +49,7 @@ class Verdict:
     seconds: float | None = None
     ladder: tuple[dict[str, Any], ...] | None = None
     notes: tuple[str, ...] = ()
+    companions: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as what JSON can hold."""
@@ -56,6 +57,7 @@ class Verdict:
         out["where"] = list(out["where"])
         out["ladder"] = None if out["ladder"] is None else list(out["ladder"])
         out["notes"] = list(out["notes"])
+        out["companions"] = list(out["companions"])
         return out
 
     @classmethod
@@ -73,7 +75,7 @@ class Verdict:
             **{"n_fit": 0, "n_select": 0, "fakes_per_real": 1},
             **stored,
         }
-        for name in ("where", "notes", "ladder"):
+        for name in ("where", "notes", "ladder", "companions"):
             if values.get(name) is not None:
                 values[name] = tuple(values[name])
         return cls(**values)

@@ -25,11 +25,35 @@ REAL_ROWS = {
 
 
 def describe(verdict: Verdict) -> str:
-    """Return what a person reads: <= 24 lines, each <= 100 characters."""
+    """Return what a person reads: <= 24 lines, each <= 100 characters, and those of the companions asked for."""
     lines = [line for paragraph in paragraphs(verdict) for line in _wrap(paragraph)]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], "... (the rest is in the JSON form)"]
-    return "\n".join(lines)
+    asked = [line for paragraph in companion_lines(verdict) for line in _wrap(paragraph)]
+    return "\n".join(lines + asked)
+
+
+def companion_lines(verdict: Verdict) -> list[str]:
+    """Return the companions in words: a heading that says what they are not, and one line each; nothing without any."""
+    if not verdict.companions:
+        return []
+    rows = sorted({each["rows"] for each in verdict.companions})
+    many = f"{rows[0]:,}" if len(rows) == 1 else f"{rows[0]:,} to {rows[-1]:,}"
+    told = dict.fromkeys(each["features"].split(", scales")[0] for each in verdict.companions)
+    return [
+        f"Companions, none of them a bound, on {many} rows of each sample ({'; '.join(told)}):",
+        *(f"  {each['name']}: {companion_figures(each)}" for each in verdict.companions),
+    ]
+
+
+def companion_figures(companion: dict[str, Any]) -> str:
+    """Return the figures of one companion in words: its value, its standard error, what to hold it against."""
+    said = f"{companion['value']:.4g} +- {companion['error']:.2g}"
+    if companion["one_law"] is not None:
+        said += f" ({companion['one_law']:.3g} if both had one law)"
+    if companion["p"] is not None:
+        said += f" (p = {companion['p']:.3g}, by permutation)"
+    return said
 
 
 def paragraphs(verdict: Verdict) -> list[str]:

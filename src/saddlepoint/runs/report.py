@@ -18,6 +18,7 @@ from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.page import Code, Page, Picture, Section, Table, render
 from saddlepoint.runs.portrait import Portrait, portraits
 from saddlepoint.runs.session import Source
+from saddlepoint.runs.verdict_page import companion_section
 from saddlepoint.training.checkpoint import write_atomically
 
 
@@ -141,7 +142,8 @@ def _verdict(verdict: Verdict | None) -> list[Section]:
     """Return the section on the final verdict, where there is one."""
     if verdict is None:
         return []
-    return [Section(heading="The verdict, on rows that nothing had seen", paragraphs=paragraphs(verdict))]
+    heading = "The verdict, on rows that nothing had seen"
+    return [Section(heading=heading, paragraphs=paragraphs(verdict)), *companion_section(verdict)]
 
 
 def _looks(model: Model, name: str) -> list[Section]:

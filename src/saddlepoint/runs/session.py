@@ -184,10 +184,11 @@ class Session:
     def _stop(self, event: Stopped, seconds: float) -> dict[str, Any]:
         """Return what stop.json says: why the run ended, and of how many seconds of this session judging took a part."""
         stop = {"round": event.round, "reason": event.reason, "sentence": event.sentence}
-        if self.fit.checks is None:
+        if self.fit.checks is None or self.preparation.checks is None:
             return stop
         took = 0.0 if self.verdict is None else self.verdict.seconds or 0.0
-        spent = {"all": seconds, "checks": self.fit.checks.seconds, "verdict": took}
+        plan = self.preparation.checks.planning_seconds
+        spent = {"all": plan + seconds, "plan": plan, "checks": self.fit.checks.seconds, "verdict": took}
         return {**stop, "seconds": {name: round(value, 2) for name, value in spent.items()}}
 
     def _write(self, run: RunFolder, event: Event) -> None:
@@ -257,8 +258,9 @@ def refuse_changes(stored: dict[str, Any], **given: Any) -> None:
     for option, value in given.items():
         if value is not None and value not in (began.get(option), in_use.get(option)):
             used = in_use.get(option)
+            said, used = (", ".join(each) if isinstance(each, list) else each for each in (value, used))
             raise InputError(
-                f"{'' if option == 'source' else '--'}{option} {value} cannot be changed on --resume: this run began "
-                f"{'without one' if used is None else f'with {used}'}; "
+                f"{'' if option == 'source' else '--'}{option} {said} cannot be changed on --resume: this run began "
+                f"{'without one' if used in (None, '') else f'with {used}'}; "
                 "leave it as it was to go on, or begin again with --restart."
             )

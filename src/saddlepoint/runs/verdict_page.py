@@ -14,7 +14,7 @@ from saddlepoint.drawing.saving import to_png
 from saddlepoint.drawing.tables import Drawn, table_pairs
 from saddlepoint.judging.opening import Pair
 from saddlepoint.judging.verdict import Verdict
-from saddlepoint.judging.wording import paragraphs
+from saddlepoint.judging.wording import companion_figures, paragraphs
 from saddlepoint.runs.page import Code, Page, Picture, Section, Table, render
 from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__
@@ -44,6 +44,7 @@ def write_verdict_page(path: Path, verdict: Verdict, pair: Pair, *, real: str, f
         sections=[
             Section(heading="In words", paragraphs=[words.strip() for words in paragraphs(verdict)]),
             *figures,
+            *companion_section(verdict),
             Section(heading="How it was judged", tables=[Table(rows=rows)]),
             Section(
                 heading="As JSON",
@@ -53,6 +54,19 @@ def write_verdict_page(path: Path, verdict: Verdict, pair: Pair, *, real: str, f
         footer=f"saddlepoint {__version__}",
     )
     write_atomically(path, render(page).encode())
+
+
+def companion_section(verdict: Verdict) -> list[Section]:
+    """Return the section on the companions of a verdict, where they were asked for."""
+    if not verdict.companions:
+        return []
+    rows = [(each["name"], companion_figures(each)) for each in verdict.companions]
+    how = [
+        (each["name"], f"{each['rows']:,} rows of each sample; {each['protocol']}; on {each['features']}")
+        for each in verdict.companions
+    ]
+    words = "What others report, with standard errors; none of these figures is a bound."
+    return [Section(heading="Companions", paragraphs=[words], tables=[Table(rows=rows), Table(rows=how)])]
 
 
 def _lead(verdict: Verdict) -> str:

@@ -1,0 +1,144 @@
+"""The parts of `stopping.py` that play real games: what a remedy mends, and what judging costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from known_laws import Mixture, ring
+
+from saddlepoint.data.sources import open_source
+from saddlepoint.fitting import Checked, Choices, Mended, Preparation, prepare
+from saddlepoint.fitting.check_plan import CheckPlan
+from saddlepoint.training import OptimiserSettings, Schedule
+
+RUNS = Path(__file__).parents[1] / "runs"
+ROUNDS, CHECKS, ROWS = 360, 12, 4000
+TOO_FAST = 25.0
+SHOWN = ("round", "estimate", "lower", "upper", "floor", "missing", "narrow", "indicative", "state")
+
+
+def modes(rows: np.ndarray, law: Mixture, sd: float = 0.05) -> int:
+    """How many modes get a fifth of their share of samples within three standard deviations."""
+    away = np.linalg.norm(rows[:, None] - law.means[None], axis=2) / sd
+    hits = np.bincount(away.argmin(1)[away.min(1) < 3], minlength=law.modes)
+    return int((hits >= 0.2 * len(rows) / law.modes).sum())
+
+
+def doomed(seed: int, on_collapse: str) -> Preparation:
+    """A game on the ring that loses modes: constant rates of 25 times the recipe's, no penalty."""
+    rows = ring().draw(ROWS, np.random.default_rng(seed))
+    chosen = Choices(rounds=ROUNDS, capacity="small", start="learned", seed=seed)
+    preparation = prepare(open_source(rows, name="ring"), chosen)
+    settings = preparation.plan.settings
+
+    def faster(player: OptimiserSettings) -> OptimiserSettings:
+        return dataclasses.replace(player, rate=Schedule(start=TOO_FAST * player.rate.start))
+
+    settings = dataclasses.replace(
+        settings,
+        generator=faster(settings.generator),
+        discriminator=faster(settings.discriminator),
+        penalties=(),
+    )
+    checks = CheckPlan(
+        until="budget",
+        tolerance=0.0176,
+        on_collapse=on_collapse,
+        horizon=ROUNDS,
+        count=CHECKS,
+        final="quick",
+        seconds_a_check=0.1,
+        foreseen_seconds=10.0,
+    )
+    plan = dataclasses.replace(preparation.plan, settings=settings)
+    return dataclasses.replace(preparation, plan=plan, checks=checks)
+
+
+def played(seed: int, on_collapse: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """One doomed game to its end: what became of it, and its checks."""
+    law, fit = ring(), doomed(seed, on_collapse).fit(strip=False)
+    seen, mended, collapsed, records = [], 0, False, []
+    for event in fit.play():
+        if isinstance(event, Checked):
+            seen.append(modes(fit.playing().draw(2000, random_state=0)[0], law))
+            records.append({k: v for k, v in event.record.items() if k in SHOWN})
+            collapsed |= event.record["state"] == "collapsed"
+        mended += isinstance(event, Mended)
+    told = {
+        "seed": seed,
+        "on_collapse": on_collapse,
+        "collapsed": bool(collapsed),
+        "remedies": mended,
+        "modes_at_checks": seen,
+        "modes_at_the_end": modes(fit.playing().draw(ROWS, random_state=1)[0], law),
+        "modes_kept": modes(fit.model().draw(ROWS, random_state=1)[0], law),
+    }
+    print(told, flush=True)
+    return told, records
+
+
+def remedy(repeats: int) -> dict[str, Any]:
+    """Play seeds until so many games are called collapsed, and each of these again with the remedy."""
+    alone, mended, example = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
+    for seed in range(3 * repeats):
+        alone.append(played(seed, "stop")[0])
+        if alone[-1]["collapsed"]:
+            told, records = played(seed, "remedy")
+            mended.append(told)
+            if told["modes_at_the_end"] == 8 and max(told["modes_at_checks"][1:5]) == 8:
+                example = example or records
+        if len(mended) == repeats:
+            break
+    lost = [run for run in alone if run["collapsed"]]
+    return {
+        "game": f"a ring of 8 modes, {ROUNDS} rounds, rates {TOO_FAST:g} times the recipe's throughout, no penalty",
+        "played": len(alone),
+        "collapsed": len(lost),
+        "full_at_the_end_alone": sum(run["modes_at_the_end"] == 8 for run in lost),
+        "kept_full_alone": sum(run["modes_kept"] == 8 for run in lost),
+        "full_at_the_end_remedied": sum(run["modes_at_the_end"] == 8 for run in mended),
+        "kept_full_remedied": sum(run["modes_kept"] == 8 for run in mended),
+        "runs": alone + mended,
+        "example": example,
+    }
+
+
+def share(repeats: int) -> dict[str, Any]:
+    """One run each, as a user starts it: what of its wall time was judging, by its stop.json. The first is `make demo`."""
+    from saddlepoint.runs.session import Session, Source
+
+    rows = []
+    RUNS.mkdir(exist_ok=True)
+    np.save(RUNS / "ring.npy", ring().draw(10_000, np.random.default_rng(0)))
+    curved = np.random.default_rng(0).normal(size=(10_000, 12))
+    curved[:, 1:] += 0.5 * curved[:, :-1] ** 2
+    np.save(RUNS / "curved.npy", curved)
+    for name, folder, data, chosen in (
+        ("digits", "demo", "digits", {"until": "settled"}),
+        ("ring, plain start", "share-ring", str(RUNS / "ring.npy"), {"until": "budget", "start": "plain"}),
+        ("curved, 12 columns", "share-curved", str(RUNS / "curved.npy"), {"until": "budget"}),
+    ):
+        session = Session.start(RUNS / folder, Source(data=data), Choices(**chosen), restart=True)
+        for _ in session.play():
+            pass
+        session.close()
+        told = json.loads((RUNS / folder / "stop.json").read_text())
+        spent, plan = told["seconds"], session.preparation.checks
+        rows.append(
+            {
+                "data": name,
+                "until": chosen["until"],
+                "rounds": told["round"],
+                "checks": 0 if plan is None else plan.planned,
+                "verdict": "" if plan is None else plan.final,
+                "seconds": spent,
+                "share": round((spent["plan"] + spent["checks"] + spent["verdict"]) / spent["all"], 4),
+                "sentence": told["sentence"],
+            }
+        )
+        print(rows[-1], flush=True)
+    return {"runs": rows}
