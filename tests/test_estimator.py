@@ -76,7 +76,9 @@ def test_in_a_pipeline_behind_a_scaler(points):
 
 
 def test_grid_search_over_the_score_ranks_by_it(points):
-    search = GridSearchCV(sp.GAN(capacity="small", random_state=0), {"rounds": [1, 60]}, cv=2).fit(points)
+    search = GridSearchCV(
+        sp.GAN(capacity="small", start="plain", random_state=0), {"rounds": [1, 60]}, cv=2
+    ).fit(points)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
     assert scores[0] != scores[1]
@@ -158,11 +160,12 @@ def test_a_wrong_parameter_is_named_with_what_is_allowed(points, wrong, sentence
     assert sentence in str(caught.value)
 
 
-def test_each_parameter_changes_something(points, fitted):
+def test_each_parameter_changes_something(points, fitted):  # where the mixture is kept, the game cannot
     def drawn(**changed):
-        return sp.GAN(**{**QUICK, **changed}).fit(points)
+        return sp.GAN(**{**QUICK, "start": "plain", **changed}).fit(points)
 
-    first = fitted.sample(4, random_state=0)
+    first = drawn().sample(4, random_state=0)
+    assert not np.array_equal(fitted.sample(4, random_state=0), first)  # start is not plain
     for changed in (
         {"recipe": "goodfellow2014"},
         {"capacity": "medium"},
@@ -542,3 +545,11 @@ def test_it_cannot_be_saved_into_a_file(fitted, tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(StoredFileError, match="taken"):
         fitted.save(tmp_path / "taken")
+
+
+def test_companions_stand_in_the_final_verdict(points):
+    rows = np.concatenate([points, points + 0.01 * np.random.default_rng(0).normal(size=points.shape)] * 2)
+    gan = sp.GAN(**QUICK, until="budget", also="energy").fit(rows)
+    assert {companion["name"] for companion in gan.verdict_.companions} == {"energy distance"}
+    with pytest.raises(ValueError, match="also energy goes with the final verdict"):
+        sp.GAN(**QUICK, also=["energy"]).fit(rows)

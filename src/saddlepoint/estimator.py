@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
@@ -87,6 +87,9 @@ class GAN(DensityMixin, BaseEstimator):
         on with half the learning rates and three times the penalty.
     ruler : {"quick", "full"}, default="quick"
         With `until`: plant one defect of the tolerance's size in the rows, or a table of five sizes, and see which are found.
+    also : str or sequence of str, optional
+        With `until`: companions of the final verdict, in `verdict_.companions`: "neighbours", "energy", "mmd", "frechet",
+        "kernel" or "all".
     precision : {"float32", "bf16", "float64"}, default="float32"
         Of the networks and the game.
     device : str, optional
@@ -150,6 +153,7 @@ class GAN(DensityMixin, BaseEstimator):
         tolerance: Any = "5%",
         on_collapse: str = "stop",
         ruler: str = "quick",
+        also: str | Sequence[str] | None = None,
         precision: str = "float32",
         device: str | None = None,
         columns: dict[str, str] | None = None,
@@ -167,6 +171,7 @@ class GAN(DensityMixin, BaseEstimator):
         self.tolerance = tolerance
         self.on_collapse = on_collapse
         self.ruler = ruler
+        self.also = also
         self.precision = precision
         self.device = device
         self.columns = columns
@@ -212,6 +217,7 @@ class GAN(DensityMixin, BaseEstimator):
             tolerance=str(self.tolerance),
             on_collapse=self.on_collapse,
             ruler=self.ruler,
+            also=(self.also,) if isinstance(self.also, str) else self.also,
             precision=self.precision,
             seed=_seed(self.random_state),
             conditional=y is not None,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict
-from saddlepoint.errors import InputError, StoredFileError, nearest
+from saddlepoint.errors import GameError, InputError, StoredFileError, nearest
 from saddlepoint.networks import ChartGenerator, build
 from saddlepoint.version import __version__
 
@@ -105,10 +105,21 @@ class Model:
     def draw(
         self, n: int | None = None, *, noise: Any = None, given: Any = None, random_state: int
     ) -> tuple[Any, list[Any] | None]:
-        """Return decoded rows, points (n, d), pictures (n, H, W, C) or a frame, and the class of each, if any."""
+        """Return decoded rows, points (n, d), pictures (n, H, W, C) or a frame, and the class of each, if any.
+
+        Raises:
+            InputError: as `sample`.
+            GameError: the generator's numbers are not finite, as of a game that broke.
+        """
         z = self._noise_of(n, noise, random_state)
         codes = self.codes(len(z), given, random_state)
-        rows = self.encoder.decode(self.generate(z, codes))
+        encoded = self.generate(z, codes)
+        if not bool(torch.isfinite(encoded).all()):
+            raise GameError(
+                f"The generator's samples are not finite in round {self.description.get('rounds', 0)}, so the game stopped "
+                "there; what was saved before is kept. Lower the learning rates or look at the data's range."
+            )
+        rows = self.encoder.decode(encoded)
         classes = self.classes
         return rows, None if codes is None or classes is None else [classes[code] for code in codes.tolist()]
 

@@ -53,7 +53,7 @@ class Choices:
     tolerance: str = DEFAULT_TOLERANCE
     on_collapse: str = "stop"
     ruler: str = "quick"
-    also: Sequence[str] = ()
+    also: Sequence[str] | None = None
     conditional: bool = False
 
     @property
@@ -64,7 +64,7 @@ class Choices:
             tolerance=self.tolerance,
             on_collapse=self.on_collapse,
             ruler=self.ruler,
-            also=tuple(self.also),
+            also=tuple(self.also or ()),
         )
 
     def __post_init__(self) -> None:
