@@ -3,7 +3,7 @@
 python benchmarks/judge_foreign.py [NAME=FILE.csv ...]   ->   benchmarks/results/judge_foreign.json
 
 Made here: every column shuffled on its own, a Gaussian copula, and the training rows themselves. NAME=FILE.csv adds what
-another program made of adult.csv, for instance benchmarks/ctgan_sample.py in an environment of its own.
+another program made of adult.csv, for instance benchmarks/peer_samples.py in an environment of its own.
 """
 
 from __future__ import annotations

@@ -80,3 +80,91 @@ def modes(
         thorough=not quick,
     )
     print(f"the table is in {out / 'modes.md'}, every figure in {out / 'modes.json'}")
+
+
+@benchmark.command()
+def tables(
+    sets: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of sets, with commas between: adult, titanic, taxis (files in --data), diabetes, cancer.",
+            show_default="all there are",
+        ),
+    ] = None,
+    rows: Annotated[
+        str | None,
+        typer.Option(help="Who makes the rows: real, ours, base, independent, copula.", show_default="all"),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of adult.csv (and adult_test.csv), titanic.csv, taxis.csv.")
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Rows that another program made of the same training rows, as SET:NAME=FILE.csv; repeatable. "
+            "FILE.json beside it may hold its cpu_seconds and peak_memory_mb.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds of our own game.", min=1)] = 3,
+    first_seed: Annotated[int, typer.Option(help="The first of them.", min=0)] = 0,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds of each game.", show_default="by recipe", min=1)
+    ] = None,
+    no_bound: Annotated[bool, typer.Option("--no-bound", help="Leave the judge out.")] = False,
+    sdmetrics: Annotated[
+        str | None, typer.Option(help="A Python interpreter that has SDMetrics, for its quality score.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for tables.json and tables.md; what is there is not redone.")
+    ] = Path("runs/tables"),
+) -> None:
+    """Mixed tables: our rows beside peers', baselines' and real ones, by a referee, by use, and by the judge's bound.
+
+    Examples:
+
+    - `saddlepoint benchmark tables --sets diabetes,cancer --seeds 1`
+
+    - `saddlepoint benchmark tables --sets adult --data data --peer adult:CTGAN=adult-ctgan.csv`
+    """
+    from saddlepoint.benchmarks import table_sets
+    from saddlepoint.benchmarks import tables as suite
+    from saddlepoint.errors import InputError, nearest
+
+    files: dict[str, dict[str, Path]] = {}
+    for each in peer or []:
+        head, equals, file = each.partition("=")
+        name, colon, called = head.partition(":")
+        if not (equals and colon and called and name in table_sets.SETS):
+            raise InputError(
+                f"--peer {each!r} is not understood; write SET:NAME=FILE.csv, the set one of "
+                f"{', '.join(table_sets.SETS)}."
+            )
+        if not Path(file).is_file():
+            raise InputError(f"There is no file {file}; give the rows of {called} as a CSV file.")
+        files.setdefault(name, {})[called] = Path(file)
+
+    def chosen(given: str | None, allowed: tuple[str, ...], what: str) -> list[str]:
+        names = (
+            list(allowed) if given is None else [each.strip() for each in given.split(",") if each.strip()]
+        )
+        for name in names:
+            if name not in allowed:
+                raise InputError(
+                    f"Unknown {what} {name!r}{nearest(name, allowed) or '.'} Allowed are {', '.join(allowed)}."
+                )
+        return names
+
+    there = table_sets.SHIPPED if sets is None and data is None else table_sets.SETS
+    suite.run(
+        [table_sets.table_set(name, data) for name in chosen(sets, there, "set")],
+        chosen(rows, suite.ROWS, "row"),
+        range(first_seed, first_seed + seeds),
+        out,
+        peers=files,
+        say=lambda line: print(line, flush=True),
+        rounds=rounds,
+        bound=not no_bound,
+        sdmetrics=sdmetrics,
+    )
+    print(f"the table is in {out / 'tables.md'}, every figure in {out / 'tables.json'}")

@@ -46,7 +46,7 @@ class Progress:
         """Draw the pictures and the report, and say where everything is."""
         from saddlepoint.runs.report import write_report
 
-        report = write_report(self.session.path, dataset=self.session.preparation.train)
+        report = write_report(self.session.path, preparation=self.session.preparation)
         sentence = "stopped" if self.stopped is None else self.stopped.sentence
         if (added := self.session.fit.added()) is not None:
             self.console.print(f"  {added}", markup=False, soft_wrap=True)

@@ -184,7 +184,8 @@ class NumberCodec:
         if not span.scored:
             return f"{reach}, {len(span.atoms)} values"
         between = ", values between those seen too" if span.smooth else ""
-        spikes = f", {len(span.atoms)} frequent values apart" if len(span.atoms) else ""
+        count = len(span.atoms)
+        spikes = f", {count} frequent value{'s' * (count > 1)} apart" if count else ""
         return f"{reach}{spikes}{between}"
 
     def to_dict(self) -> dict[str, Any]:

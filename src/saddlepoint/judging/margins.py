@@ -1,4 +1,4 @@
-"""How far the margins of two tables are apart: total variation of each column, and of each pair of columns."""
+"""How far two tables are apart, column by column and pair by pair: total variation, and rank correlations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from saddlepoint.judging.bins import fit_bins
 
@@ -34,6 +35,28 @@ def pair_variations(
         one, other = (side[:, first] * int(sizes[second]) + side[:, second] for side in codes)
         found.append((first, second, _distance(one, other, int(sizes[first] * sizes[second]))))
     return sorted(found, key=lambda each: -each[2])
+
+
+def correlations(
+    real: Floats, fake: Floats, categorical: NDArray[np.bool_], *, most: int = 200
+) -> list[tuple[int, int, float, float]]:
+    """Return (column, column, rank correlation among real rows, among fake rows) of numbers, the largest difference first.
+
+    Spearman's, on the rows that have both cells; of the first `most` pairs of columns.
+    """
+    found = []
+    for first, second in list(combinations(np.flatnonzero(~categorical).tolist(), 2))[:most]:
+        here, there = (_spearman(side[:, first], side[:, second]) for side in (real, fake))
+        if here is not None and there is not None:
+            found.append((first, second, here, there))
+    return sorted(found, key=lambda each: -abs(each[2] - each[3]))
+
+
+def _spearman(one: Floats, other: Floats) -> float | None:
+    both = ~np.isnan(one) & ~np.isnan(other)
+    if both.sum() < 3 or np.ptp(one[both]) == 0 or np.ptp(other[both]) == 0:
+        return None
+    return float(np.corrcoef(rankdata(one[both]), rankdata(other[both]))[0, 1])
 
 
 def _binned(

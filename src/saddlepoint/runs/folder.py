@@ -8,6 +8,7 @@ checkpoint/      the whole game, newest and previous
 model/           what to sample from
 pictures/        PNG files, and strip/ with the samples of planned rounds
 report.html      the page
+card.json, .md   of a table, the model card
 """
 
 from __future__ import annotations
@@ -31,12 +32,16 @@ _OURS = (
     "verdicts.jsonl",
     "stop.json",
     "report.html",
+    "card.json",
+    "card.md",
     "checkpoint",
     "model",
     "pictures",
     ".lock",
     ".settings.json.tmp",
     ".report.html.tmp",
+    ".card.json.tmp",
+    ".card.md.tmp",
     ".progress.jsonl.tmp",
     ".verdicts.jsonl.tmp",
     ".stop.json.tmp",

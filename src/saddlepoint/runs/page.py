@@ -57,10 +57,11 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Names and values, one pair a row; `caption` says what they have in common."""
+    """Names and values, one name and its values a row; `caption` says what they have in common, `head` names columns."""
 
-    rows: Sequence[tuple[str, str]]
+    rows: Sequence[tuple[str, ...]]
     caption: str = ""
+    head: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,13 +33,17 @@ _PANELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Portrait:
-    """One picture with the name of its file, a heading, what there is to see, and names with figures beside it."""
+    """One picture with the name of its file, a heading, what there is to see, and names with figures beside it.
+
+    head: what the columns of the figures are.
+    """
 
     name: str
     heading: str
     caption: str
     figure: Figure
     facts: tuple[tuple[str, str], ...] = ()
+    head: tuple[str, ...] = ()
 
 
 def portraits(run: RunFolder, model: Model, train: Dataset | None) -> list[Portrait]:
@@ -118,9 +122,10 @@ def _of_table(model: Model, train: Dataset | None) -> list[Portrait]:
         Portrait(
             name="margins",
             heading="Columns, one by one",
-            caption="Training rows and fresh samples. Below: how far each column's shares are from those of the training "
+            caption="Training rows and fresh samples. Above: how far each column's shares are from those of the training "
             "rows (total variation, 0 to 1; numbers in 20 bins of equal count), the farthest first.",
             figure=seen.margins,
+            head=("Column", "how far from training rows"),
             facts=tuple((name, f"{far:.3f}") for name, far in seen.columns),
         )
     ]
@@ -129,9 +134,10 @@ def _of_table(model: Model, train: Dataset | None) -> list[Portrait]:
             Portrait(
                 name="pairs",
                 heading="Columns in pairs",
-                caption="The columns whose margins differ most. Below: the pairs of columns that are farthest from those of "
+                caption="The columns whose margins differ most. Above: the pairs of columns that are farthest from those of "
                 "the training rows (total variation, in 10 bins each; chance alone gives rare values some of it).",
                 figure=seen.pairs,
+                head=("Pair of columns", "how far from training rows"),
                 facts=tuple((f"{one} and {other}", f"{far:.3f}") for one, other, far in seen.worst_pairs),
             )
         )

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.data.dataset import Dataset
 from saddlepoint.drawing.saving import save, to_png
 from saddlepoint.errors import InputError, SaddlepointError
-from saddlepoint.fitting import added, restore
+from saddlepoint.fitting import Preparation, added, restore
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.judging.wording import paragraphs
 from saddlepoint.model import Model
 from saddlepoint.networks import ChartGenerator
 from saddlepoint.objectives import cite, get, get_penalty
+from saddlepoint.runs.card import write_card
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.page import Code, Page, Picture, Section, Table, render
 from saddlepoint.runs.portrait import Portrait, portraits
 from saddlepoint.runs.session import Source
+from saddlepoint.runs.table_report import TableFacts, in_short, measured, sections
 from saddlepoint.runs.verdict_page import companion_section
 from saddlepoint.training.checkpoint import write_atomically
 
 
-def write_report(path: Path, *, dataset: Dataset | None = None) -> Path:
-    """Draw a run's pictures into its folder, write report.html, and return its path.
+def write_report(path: Path, *, preparation: Preparation | None = None) -> Path:
+    """Draw a run's pictures into its folder, write report.html (of a table also its model card), and return its path.
 
-    dataset is the training part where it is at hand; else it is opened again, and if it is gone the pictures that need
-    it are left out and the page says so.
+    preparation holds the rows where they are at hand; else they are opened again, and if they are gone the pictures that
+    need them are left out and the page says so.
 
     Raises:
         InputError: there is no run in the folder, or it has not saved a model yet.
@@ -38,22 +40,28 @@ def write_report(path: Path, *, dataset: Dataset | None = None) -> Path:
         raise InputError(f"The run in {path} has not saved a model yet: let it train until its first save.")
     model = Model.load(run.model)
     missing = None
-    if dataset is None:
-        dataset, missing = _training_rows(settings)
-    found = portraits(run, model, dataset)
+    if preparation is None:
+        preparation, missing = _rows(settings)
+    found = portraits(run, model, None if preparation is None else preparation.train)
     run.pictures.mkdir(exist_ok=True)
     for portrait in found:
         save(portrait.figure, run.pictures / f"{portrait.name}.png")
-    page = _page(run, settings, model, found, missing)
+    facts = None
+    if model.like.kind == "tables":
+        facts = None if preparation is None else measured(run, model, preparation)
+        margins = next((each.facts for each in found if each.name == "margins"), None)
+        shares = None if margins is None else [(name, float(far)) for name, far in margins]
+        write_card(run, settings, model, facts, shares)
+    page = _page(run, settings, model, found, missing, facts)
     target = run.path / "report.html"
     write_atomically(target, render(page).encode())
     return target
 
 
-def _training_rows(settings: dict[str, Any]) -> tuple[Dataset | None, str | None]:
+def _rows(settings: dict[str, Any]) -> tuple[Preparation | None, str | None]:
     try:
         dataset, holdout = Source(**settings["source"]).open()
-        return restore(dataset, settings, holdout=holdout).train, None
+        return restore(dataset, settings, holdout=holdout), None
     except SaddlepointError as error:
         return (
             None,
@@ -62,7 +70,12 @@ def _training_rows(settings: dict[str, Any]) -> tuple[Dataset | None, str | None
 
 
 def _page(
-    run: RunFolder, settings: dict[str, Any], model: Model, found: list[Portrait], missing: str | None
+    run: RunFolder,
+    settings: dict[str, Any],
+    model: Model,
+    found: list[Portrait],
+    missing: str | None,
+    facts: TableFacts | None,
 ) -> Page:
     game, rows = settings["settings"], settings["rows"]
     played = model.description["rounds"]
@@ -97,20 +110,26 @@ def _page(
     python = f'import saddlepoint as sp\n\nmodel = sp.load("{name}")\nsamples = model.sample(100)\n'
     keys = ["goodfellow2014", *get(game["objective"]).references]
     keys += [key for each in game["penalties"] for key in get_penalty(each["name"]).references]
+    lead = f"{settings['data'][:1].upper()}{settings['data'][1:]}, learnt in {played:,} rounds."
     return Page(
         title=f"{model.like.name}: a generator learnt by the game",
-        lead=f"{settings['data'][:1].upper()}{settings['data'][1:]}, learnt in {played:,} rounds.",
+        lead=lead if facts is None else f"{lead} {in_short(facts)}",
         sections=[
-            *(
-                Section(
-                    heading=each.heading,
-                    paragraphs=notes if index == 0 else [],
-                    figures=[_picture(each)],
-                    tables=[Table(rows=each.facts)] if each.facts else [],
-                )
-                for index, each in enumerate(found)
+            *_noted(
+                [
+                    *([] if facts is None else sections(facts)),
+                    *(
+                        Section(
+                            heading=each.heading,
+                            figures=[_picture(each)],
+                            tables=[Table(rows=each.facts, head=each.head)] if each.facts else [],
+                        )
+                        for each in found
+                    ),
+                    *(_verdict(verdict) if facts is None else []),
+                ],
+                notes,
             ),
-            *_verdict(verdict),
             *_looks(model, name),
             Section(
                 heading="Sample again",
@@ -128,6 +147,13 @@ def _page(
         ],
         footer=f"saddlepoint {settings['saddlepoint']}, torch {settings['torch']}",
     )
+
+
+def _noted(shown: list[Section], notes: list[str]) -> list[Section]:
+    """Return the sections with the notes before all else that the first one says."""
+    if not shown or not notes:
+        return shown
+    return [replace(shown[0], paragraphs=[*notes, *shown[0].paragraphs]), *shown[1:]]
 
 
 def _final(run: RunFolder) -> Verdict | None:

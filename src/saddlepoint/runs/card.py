@@ -1,0 +1,217 @@
+"""The model card of a table: card.json holds the facts, card.md says them; both lie in the run folder.
+
+Mitchell et al. 2019 (arXiv 1810.03993) on what such a card is for.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from saddlepoint.data.table_encoder import TableEncoder
+from saddlepoint.judging.verdict import Verdict
+from saddlepoint.model import Model
+from saddlepoint.runs.folder import RunFolder
+from saddlepoint.runs.table_report import NO_COPIES_IS_NO_PROMISE, TableFacts, in_short, places
+from saddlepoint.training.checkpoint import write_atomically
+
+
+def write_card(
+    run: RunFolder,
+    settings: dict[str, Any],
+    model: Model,
+    facts: TableFacts | None,
+    margins: list[tuple[str, float]] | None,
+) -> None:
+    """Write both files. facts and margins are None where the training rows are no longer there.
+
+    Raises:
+        StoredFileError: the folder cannot be written.
+    """
+    card = card_of(settings, model, facts, margins, run.stop())
+    write_atomically(run.path / "card.json", (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(run.path / "card.md", words_of(card).encode())
+
+
+def card_of(
+    settings: dict[str, Any],
+    model: Model,
+    facts: TableFacts | None,
+    margins: list[tuple[str, float]] | None,
+    stop: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the card as JSON values."""
+    game, source, encoder = settings["settings"], settings["source"], model.encoder
+    columns = encoder.describe() if isinstance(encoder, TableEncoder) else []
+    verdict = None if facts is None else facts.verdict
+    return {
+        "format": 1,
+        "name": model.like.name,
+        "saddlepoint": settings["saddlepoint"],
+        "torch": settings["torch"],
+        "data": {
+            "source": Path(str(source["data"])).name,
+            "described": settings["data"],
+            "rows": settings["rows"],
+            "checksum": settings["fingerprint"],
+        },
+        "columns": [{"name": name, "kind": kind, "learnt": how} for name, kind, how in columns],
+        "recipe": {
+            "name": model.description["recipe"],
+            "objective": game["objective"],
+            "penalties": [each["name"] for each in game["penalties"]],
+            "rounds": model.description["rounds"],
+            "horizon": game["horizon"],
+            "kept_round": model.description.get("kept_round"),
+            "batch": game["batch"],
+            "seed": game["seed"],
+            "ended": None if stop is None else stop["sentence"],
+        },
+        "in_short": None if facts is None else in_short(facts),
+        "verdict": None if verdict is None else _short(verdict),
+        "margins": None if margins is None else {name: round(far, 4) for name, far in margins},
+        "use": None if facts is None else [use.to_dict() for use in facts.uses],
+        "copying": None
+        if facts is None
+        else {
+            "equal_share": facts.copies,
+            "tests": None if verdict is None else verdict.memorisation,
+        },
+        "limits": limits(model, facts),
+    }
+
+
+def limits(model: Model, facts: TableFacts | None) -> list[str]:
+    """Return what samples of this model must not be taken for, one sentence each."""
+    said = [
+        "Samples are draws of a model of the training rows: what those rows lack or got wrong, samples lack or get wrong too.",
+        "Values outside the range of the training rows never occur, nor words that did not occur there.",
+        NO_COPIES_IS_NO_PROMISE,
+    ]
+    if facts is None or facts.verdict is None or facts.verdict.jsd_lower is None:
+        said.append("Nothing is certified about how far samples are from the data.")
+    else:
+        floor = facts.verdict.floor or 0.0
+        said.append(
+            "The certified figure says how different samples are at least; it is no promise that they differ by no more, and "
+            f"with so few rows a difference below {floor:.4f} nats may well be missed."
+        )
+    encoder = model.encoder
+    if isinstance(encoder, TableEncoder):
+        anew = [name for name, kind in encoder.kinds.items() if kind == "identifier"]
+        if anew:
+            said.append(f"Identifiers are made up in the pattern of the old ones: {', '.join(anew)}.")
+    return said
+
+
+def _short(verdict: Verdict) -> dict[str, Any]:
+    kept = (
+        "jsd_lower",
+        "jsd_estimate",
+        "confidence",
+        "floor",
+        "accuracy",
+        "tv_lower",
+        "referee",
+        "n_evaluate",
+        "protocol",
+    )
+    stored = verdict.to_dict()
+    return {
+        **{name: stored[name] for name in kept},
+        "where": [{"what": what, "jsd_lower": float(bound)} for what, bound in places(verdict)],
+        "notes": list(verdict.notes),
+    }
+
+
+def words_of(card: dict[str, Any]) -> str:
+    """Return the card as Markdown."""
+    data, recipe = card["data"], card["recipe"]
+    rows = data["rows"]
+    lines = [
+        f"# Model card: {_plain(card['name'])}",
+        "",
+        card["in_short"]
+        or "The training rows were not at hand when this card was written, so nothing was measured.",
+        "",
+        "## What it learnt from",
+        "",
+        f"- {_plain(data['source'])}: {data['described']} (SHA-256 of the rows: `{data['checksum']}`)",
+        f"- {rows['train']:,} rows to train, {rows['monitor']:,} to choose a snapshot by, {rows['vault']:,} to judge by",
+        "",
+        "| column | kind | how it is learnt |",
+        "|---|---|---|",
+        *(
+            f"| {_cell(each['name'])} | {each['kind']} | {_cell(each['learnt'])} |"
+            for each in card["columns"]
+        ),
+        "",
+        "## How",
+        "",
+        f"- recipe {recipe['name']}: objective {recipe['objective']}, penalties {', '.join(recipe['penalties']) or 'none'}, "
+        f"batch {recipe['batch']}, seed {recipe['seed']}",
+        f"- {recipe['rounds']:,} of {recipe['horizon']:,} rounds"
+        + (f"; kept: round {recipe['kept_round']:,}" if recipe["kept_round"] is not None else "")
+        + (f"; {recipe['ended']}" if recipe["ended"] else ""),
+        f"- saddlepoint {card['saddlepoint']}, torch {card['torch']}",
+        "",
+    ]
+    lines += _verdict_lines(card["verdict"])
+    if card["use"]:
+        lines += [
+            "## Trained on samples, tested on real rows",
+            "",
+            "| predicted column | taught by samples | by training rows | by guessing |",
+            "|---|---|---|---|",
+            *(
+                f"| {_cell(use['name'])} ({use['kind']}) | {use['from_made']:.3f} | {use['from_training']:.3f} "
+                f"| {use['by_guessing']:.3f} |"
+                for use in card["use"]
+            ),
+            "",
+            "Classes: balanced accuracy; numbers: rank correlation of prediction and truth.",
+            "",
+        ]
+    if card["copying"] is not None:
+        tests = card["copying"]["tests"]
+        lines += [
+            "## Copies",
+            "",
+            f"- {100 * card['copying']['equal_share']:.2f} % of samples equal a training row.",
+        ]
+        lines += [f"- {tests['sentence']}"] if tests else []
+        lines += [""]
+    return "\n".join([*lines, "## Limits", "", *(f"- {limit}" for limit in card["limits"]), ""])
+
+
+def _verdict_lines(verdict: dict[str, Any] | None) -> list[str]:
+    if verdict is None:
+        return []
+    lines = ["## Verdict, on rows that nothing had seen", ""]
+    if verdict["jsd_lower"] is None:
+        return [
+            *lines,
+            f"- none: {verdict['notes'][0] if verdict['notes'] else 'the reason was not recorded'}",
+            "",
+        ]
+    lines += [
+        f"- Jensen-Shannon divergence at least {verdict['jsd_lower']:.4f} nats (0.693 is the largest there is), at "
+        f"{100 * verdict['confidence']:g} % confidence; estimate {verdict['jsd_estimate']:.4f}; differences below "
+        f"{verdict['floor']:.4f} may well be missed",
+        f"- told right {100 * verdict['accuracy']:.1f} % of the time, on {verdict['n_evaluate']:,} real rows read once",
+        *(f"- where: {place['what']} (at least {place['jsd_lower']:.4f})" for place in verdict["where"]),
+        "",
+    ]
+    return lines
+
+
+def _plain(word: str) -> str:
+    """Return a name as plain text on one line of Markdown."""
+    return "".join(
+        "\\" + sign if sign in "\\`*_{}[]<>#|" else sign if sign.isprintable() else " " for sign in word
+    )
+
+
+def _cell(word: str) -> str:
+    return "".join("\\|" if sign == "|" else sign if sign.isprintable() else " " for sign in word)
