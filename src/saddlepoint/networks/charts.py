@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from saddlepoint.networks.dense import ResidualBlock, joined, leaky
 
 EXTRA_NOISE = 8
 _TEMPERATURE = 0.5
+
+
+def one_hot(codes: Tensor, count: int, dtype: torch.dtype) -> Tensor:
+    """Return (batch, count); unlike torch's own it does not read the codes back, so that no round waits for them."""
+    return (codes[:, None] == torch.arange(count, device=codes.device)).to(dtype)
 
 
 class Charts(nn.Module):
@@ -41,7 +45,7 @@ class Charts(nn.Module):
         heights = self.shares.cumsum(1).to(z.dtype)
         heights = heights[0].expand(len(z), -1) if condition is None else condition.to(z.dtype) @ heights
         codes = (heights[:, :-1] < torch.special.ndtr(z)[:, None]).sum(1)
-        return functional.one_hot(codes, self.charts).to(z.dtype)
+        return one_hot(codes, self.charts, z.dtype)
 
     def place(self, code: Tensor, local: Tensor) -> Tensor:
         """Return x = sum_c code_c (m_c + L_c u), (batch, width)."""
@@ -136,7 +140,7 @@ class ChartGenerator(nn.Module):
     def _chosen(self, logits: Tensor, z: Tensor) -> Tensor:
         gumbel = -torch.log(-torch.log(torch.special.ndtr(z.clamp(-5, 5))))
         soft = torch.softmax((logits + gumbel) / _TEMPERATURE, 1)
-        hard = functional.one_hot(soft.argmax(1), self.charts.charts).to(soft.dtype)
+        hard = one_hot(soft.argmax(1), self.charts.charts, soft.dtype)
         return hard + soft - soft.detach()
 
 

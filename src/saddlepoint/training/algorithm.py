@@ -74,23 +74,30 @@ def discriminator_loss(
     game: Game, real: Tensor, fake: Tensor, condition: Tensor | None, step: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return D's mean loss in nats, its penalties included, and its logits on real and fake rows."""
-    on_real, on_fake = game.critic("real", condition, step), game.critic("fake", condition, step)
-    real_logits, real_penalty = criticise(game, "real", on_real, real)
-    fake_logits, fake_penalty = criticise(game, "fake", on_fake, fake)
-    loss = game.objective.discriminator_loss(real_logits, fake_logits).mean() + real_penalty + fake_penalty
+    if game.looks_once(real, fake, condition):
+        both = game.critic("both", condition, step)
+        logits, penalty = criticise(game, both, torch.cat([real, fake]), "real", "fake")
+        real_logits, fake_logits = logits.chunk(2)
+    else:
+        real_logits, penalty = criticise(game, game.critic("real", condition, step), real, "real")
+        fake_logits, on_fake = criticise(game, game.critic("fake", condition, step), fake, "fake")
+        penalty = penalty + on_fake
+    loss = game.objective.discriminator_loss(real_logits, fake_logits).mean() + penalty
     if any(penalty.where == "between" for penalty, _ in game.penalties):
         points = between(real, fake.detach(), game.mix(step))
-        loss = loss + criticise(game, "between", on_fake, points)[1]
+        loss = loss + criticise(game, game.critic("fake", condition, step), points, "between")[1]
     return loss, real_logits, fake_logits
 
 
-def criticise(game: Game, side: str, critic: Critic, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return D's logits on rows and the weighted penalties of that side."""
+def criticise(game: Game, critic: Critic, rows: Tensor, *sides: str) -> tuple[Tensor, Tensor]:
+    """Return D's logits on rows, which are one batch a side, and the weighted penalties of these sides."""
     logits, total = None, torch.zeros((), device=rows.device, dtype=rows.dtype)
-    for penalty, weight in game.penalties:
-        if penalty.where == side:
-            logits, values = penalty.measure(critic, rows)
-            total = total + penalty.factor * weight(game.round) * values.mean()
+    for measure in dict.fromkeys(each.measure for each, _ in game.penalties if each.where in sides):
+        logits, values = measure(critic, rows)
+        for side, part in zip(sides, values.chunk(len(sides)), strict=True):
+            for penalty, weight in game.penalties:
+                if penalty.where == side and penalty.measure is measure:
+                    total = total + penalty.factor * weight(game.round) * part.mean()
     return (critic(rows) if logits is None else logits), total
 
 

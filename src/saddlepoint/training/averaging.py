@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Average:
@@ -19,13 +19,18 @@ class Average:
     def __init__(self, module: nn.Module, half_life: float) -> None:
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
         self.half_life = half_life
+        self._means: list[Tensor] = list(self.module.parameters())
+        self._kept: list[Tensor] = list(self.module.buffers())
+
+    def decay(self, round_: int) -> float:
+        """Return d after a round."""
+        rounds = self.half_life * (round_ + 1)
+        return 0.5 ** (1.0 / rounds) if rounds > 0 else 0.0
 
     @torch.no_grad()
     def update(self, live: nn.Module, round_: int) -> None:
         """Move the average towards the live module after a round; buffers are copied."""
-        rounds = self.half_life * (round_ + 1)
-        decay = 0.5 ** (1.0 / rounds) if rounds > 0 else 0.0
-        for mean, value in zip(self.module.parameters(), live.parameters(), strict=True):
-            mean.lerp_(value, 1.0 - decay)
-        for kept, buffer in zip(self.module.buffers(), live.buffers(), strict=True):
-            kept.copy_(buffer)
+        values: list[Tensor] = list(live.parameters())
+        torch._foreach_lerp_(self._means, values, 1.0 - self.decay(round_))
+        if self._kept:
+            torch._foreach_copy_(self._kept, list(live.buffers()))

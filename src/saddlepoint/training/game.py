@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.objectives import Objective, Penalty, get, get_penalty
-from saddlepoint.training import optimisers
 from saddlepoint.training.averaging import Average
+from saddlepoint.training.mixing import mixes_rows
+from saddlepoint.training.optimisers import Mover
 from saddlepoint.training.records import Record
 from saddlepoint.training.settings import OptimiserSettings, Settings
 from saddlepoint.training.sharing import Share
@@ -70,15 +71,23 @@ class Game:
         self.discriminator = discriminator.to(self.device, self.dtype).train()
         self.share.agree_([self.generator, self.discriminator])
         self.average = None if settings.average is None else Average(self.generator, settings.average)
-        self.optimisers = {
-            player: optimisers.make(self.movement(player), self.player(player).parameters())
+        self.movers = {
+            player: Mover(self.movement(player), list(self.player(player).parameters()))
             for player in ("discriminator", "generator")
         }
         self.round = 0
+        if self.device.type == "cpu":
+            compute.keep_freed_memory()
+        self._rows_apart: bool | None = None
 
     def player(self, name: Player | str) -> nn.Module:
         """Return the network of one player."""
         return self.generator if name == "generator" else self.discriminator
+
+    @property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the players' optimisers, whose state a checkpoint keeps."""
+        return {player: mover.optimiser for player, mover in self.movers.items()}
 
     def movement(self, name: Player | str) -> OptimiserSettings:
         """Return how one player moves."""
@@ -124,11 +133,23 @@ class Game:
     def seeded_modules(self) -> Iterator[None]:
         """Seed torch's own generator for this round where a player may use it, and leave it as it was."""
         own = all(hasattr(module, "uniforms") for module in (self.generator, self.discriminator))
-        devices = [self.device] if self.device.type == "cuda" else []
-        with nullcontext() if own else torch.random.fork_rng(devices):
-            if not own:
-                torch.manual_seed(compute.key(self.settings.seed, f"modules/{self.share.rank}", self.round))
+        if own:
             yield
+            return
+        seed = compute.key(self.settings.seed, f"modules/{self.share.rank}", self.round)
+        if self.device.type == "cuda":
+            with torch.random.fork_rng([self.device]):
+                torch.manual_seed(seed)
+                yield
+            return
+        # torch.manual_seed would also queue a seed for each kind of device, with a call stack, in every round.
+        generator = torch.default_generator
+        before = generator.get_state()
+        generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            generator.set_state(before)
 
     # -- the players' moves ------------------------------------------------------------------------------------
 
@@ -152,13 +173,44 @@ class Game:
             return self.run(self.generator, z, condition, self.uniforms(self.generator, "generator", step))
 
     def critic(self, side: str, condition: Tensor | None, step: int) -> Critic:
-        """Return rows -> logits (batch,) under the dropout masks of one step and side ("real" or "fake")."""
-        uniforms = self.uniforms(self.discriminator, f"discriminator/{side}", step)
+        """Return rows -> logits (rows,) under the dropout masks of one step and side: "real", "fake" or "both".
+
+        The critic of both takes the real and then the fake rows of a batch, and condition and masks of each.
+        """
+        if side == "both":
+            masks = [
+                self.uniforms(self.discriminator, f"discriminator/{each}", step) for each in ("real", "fake")
+            ]
+            uniforms = torch.cat([m for m in masks if m is not None]) if masks[0] is not None else None
+            condition = None if condition is None else torch.cat([condition, condition])
+        else:
+            uniforms = self.uniforms(self.discriminator, f"discriminator/{side}", step)
 
         def logits(rows: Tensor) -> Tensor:
             return self.run(self.discriminator, rows, condition, uniforms).reshape(len(rows))
 
         return logits
+
+    def looks_once(self, real: Tensor, fake: Tensor, condition: Tensor | None) -> bool:
+        """Return whether D may look at real and fake rows in one pass: it looks at each row alone, and the penalties
+        are the same on both sides.
+        """
+        measures = [
+            {penalty.measure for penalty, _ in self.penalties if penalty.where == side}
+            for side in ("real", "fake")
+        ]
+        if fake.requires_grad or measures[0] != measures[1]:
+            return False
+        if self._rows_apart is None:
+            rows = torch.cat([real, fake])
+            conditions = None if condition is None else torch.cat([condition, condition])
+
+            def run(module: nn.Module, part: Tensor) -> Tensor:
+                given = None if conditions is None else conditions[: len(part)]
+                return self.run(module, part, given, None)
+
+            self._rows_apart = not mixes_rows(self.discriminator, run, rows, computed=self.compute_dtype)
+        return self._rows_apart
 
     def clipped(self, fake: Tensor) -> Tensor:
         """Return the fakes as they are, their gradients on the way back to G at most `clip` times the mean norm."""
@@ -182,7 +234,7 @@ class Game:
         """Return the gradient of a loss by one player's parameters, averaged over the ranks."""
         gradients = torch.autograd.grad(
             loss,
-            list(self.player(name).parameters()),
+            self.movers[name].parameters,
             retain_graph=keep_graph,
             allow_unused=True,
             materialize_grads=True,
@@ -192,12 +244,9 @@ class Game:
 
     def move(self, name: Player, gradients: list[Tensor]) -> Tensor:
         """Let one player's optimiser take a step; return the gradient's norm."""
-        for parameter, gradient in zip(self.player(name).parameters(), gradients, strict=True):
-            parameter.grad = gradient
-        optimiser = self.optimisers[name]
-        optimisers.set_pace(optimiser, self.movement(name), self.round, self.settings.horizon)
-        optimiser.step()
-        return torch.nn.utils.get_total_norm(gradients)
+        self.movers[name].step(gradients, self.movement(name), self.round, self.settings.horizon)
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        return norm
 
     def descend(self, name: Player, loss: Tensor) -> Tensor:
         """Move one player down the gradient of its loss; return the gradient's norm."""
