@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["SADDLEPOINT_CACHE"] = tempfile.mkdtemp(prefix="saddlepoint-tests-")
 
 import pytest
 import torch

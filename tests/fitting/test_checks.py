@@ -9,14 +9,19 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from saddlepoint.data.sources import open_source
 from saddlepoint.fitting import Checked, Choices, Judged, Mended, Stopped, judged, prepare, restore
-from saddlepoint.fitting.check_plan import COUNTS, CheckPlan, count_of
+from saddlepoint.fitting.check_plan import CheckPlan
+from saddlepoint.fitting.judged_rows import Reader
+from saddlepoint.fitting.planning import COUNTS, count_of
 from saddlepoint.fitting.remedies import remedied
+from saddlepoint.fitting.ruler_cache import remembered
 from saddlepoint.judging.ringside import Sight
+from saddlepoint.judging.ruler import Mark
 from saddlepoint.judging.stopping import LEVEL, Check
 from saddlepoint.training import PenaltySettings, Schedule, Settings, checkpoint
 
@@ -83,6 +88,7 @@ def test_a_coarser_plan_checks_at_a_part_of_the_rounds_of_a_finer_one() -> None:
         counts = [count_of(20 * swing, cost, 5000) for swing in (0.9, 1.0, 1.1)]
         assert counts == [12] * 3
     assert [count_of(0.1, cost, 5000) for cost in (0.01, 1.2, 1.3)] == [8, 8, 1]
+    assert [count_of(many, 0.01, 5000, least=1) for many in (-5.0, 0.1, 4.5)] == [1, 1, 4]
     assert count_of(100, 0.1, 3) == 3
 
 
@@ -269,6 +275,80 @@ def test_pictures_are_checked_too() -> None:
     seen = records(list(fit.play()))
     assert len(seen) == 2
     assert all(0.0 < record["estimate"] < 0.7 for record in seen)
+
+
+def table(n: int = 600) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    town = rng.choice(["Aix", "Bonn", "Cork"], n, p=[0.6, 0.3, 0.1])
+    return pd.DataFrame(
+        {
+            "town": np.where(rng.random(n) < 0.1, None, town),
+            "height": rng.normal(170, 10, n).round(1) + 20 * (town == "Cork"),
+            "id": [f"n{i:05d}" for i in range(n)],
+            "planet": "earth",
+        }
+    )
+
+
+def test_tables_are_checked_too() -> None:
+    checks = plan(horizon=4, count=2)
+    preparation = prepared(table(), checks=checks, start="auto", rounds=4)
+    fit = preparation.fit()
+    told = list(judged(fit.play(), fit, checks, preparation.train, preparation.vault))
+    seen = records(told)
+    assert [record["round"] for record in seen] == [0, 2, 4]
+    assert all(-0.1 < record["estimate"] < 0.7 for record in seen)
+    notes = next(event for event in told if isinstance(event, Judged)).verdict.notes
+    assert any("'id' is not judged" in note for note in notes)
+
+
+def test_a_table_is_read_by_one_code_book_whatever_comes_along() -> None:
+    dataset = open_source(table())
+    reader = Reader(dataset.take(np.arange(500)))
+    assert reader.columns == ("town", "height")  # neither an identifier nor a constant
+    assert reader.categorical.tolist() == [True, False]
+    rest = dataset.take(np.arange(500, 600)).rows
+    apart = np.concatenate([reader(rest.iloc[:1]), reader(rest.iloc[1:])])
+    np.testing.assert_array_equal(reader(rest), apart)
+    frame = rest.iloc[:3].copy()
+    frame["town"] = pd.array(["Cork", "Zug", None], dtype=rest["town"].dtype)
+    codes = reader(frame)[:, 0]
+    known = reader(rest)[:, 0]
+    cork = known[(rest["town"] == "Cork").fillna(False).to_numpy(bool)][0]
+    assert (codes[0], codes[1]) == (cork, 3)
+    assert np.isnan(codes[2])
+    assert set(known[~np.isnan(known)]) <= {0, 1, 2}
+
+
+def test_a_ruler_is_made_once_for_the_same_rows(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SADDLEPOINT_CACHE", str(tmp_path / "cache"))
+    marks = [Mark(mass=0.05, jsd=0.0176, found=4, of=5, recall=0.9, rows=100)]
+    made = []
+
+    def ruler(rows: np.ndarray, **numbers: object) -> list[Mark]:
+        return remembered([rows], numbers, lambda: made.append(1) or marks)
+
+    rows = ring(50)
+    assert ruler(rows, alpha=0.1) == ruler(rows, alpha=0.1) == marks
+    assert len(made) == 1
+    ruler(rows, alpha=0.2), ruler(rows + 1e-12, alpha=0.1)
+    assert len(made) == 3
+    for file in (tmp_path / "cache" / "rulers").iterdir():
+        file.write_text("{")  # broken: made anew, and whole again
+    assert ruler(rows, alpha=0.1) == ruler(rows, alpha=0.1) == marks
+    assert len(made) == 4
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SADDLEPOINT_CACHE", str(tmp_path / "file"))
+    assert ruler(rows, alpha=0.1) == marks  # nowhere to keep it
+    assert len(made) == 5
+
+
+def test_a_plan_says_where_judging_takes_more_than_a_tenth() -> None:
+    costs = {"seconds_a_check": 1.0, "final_seconds": 3.0, "planning_seconds": 2.0, "count": 4}
+    long, short = (plan(foreseen_seconds=seconds, **costs) for seconds in (190.0, 30.0))
+    assert (long.share, short.share) == (0.05, 0.25)
+    assert "of so short a game" not in long.describe()
+    assert "(about 25 % of so short a game)" in short.describe()
 
 
 def test_a_check_of_an_older_shape_is_read() -> None:

@@ -131,3 +131,21 @@ def test_large_pictures_are_averaged_to_a_bounded_side():
     encoded = picture_referees.encode(rows)
     assert encoded.shape == (2, 3, 32, 64)
     assert abs(float(encoded.mean()) - float(rows.mean() / 127.5 - 1)) < 0.02
+
+
+def test_steps_keep_the_order_and_hold_the_same_weight_each():
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([rng.normal(size=5000), rng.integers(0, 9, 5000), rng.normal(size=5000)])
+    rows[:50, 0] = np.nan
+    weights = np.where(np.arange(5000) < 1000, 2.5, 0.625)
+    steps = point_referees.steps_of(rows, weights, skip=np.array([False, False, True]))
+    seen = steps(rows)
+    assert np.isnan(seen[:50, 0]).all()
+    np.testing.assert_array_equal(seen[:, 2], rows[:, 2])  # skipped
+    np.testing.assert_array_equal(seen[:, 1], rows[:, 1])  # nine values are nine steps
+    order = np.argsort(rows[50:, 0])
+    assert (np.diff(seen[50:, 0][order]) >= 0).all()
+    mass = np.bincount(seen[50:, 0].astype(int), weights[50:])
+    assert len(mass) == point_referees.STEPS
+    assert abs(mass - mass.mean()).max() <= 2.5  # to one row's weight
+    assert steps(np.array([[-99.0, -1.0, 0.0], [99.0, 99.0, 0.0]]))[:, 0].tolist() == [0, 254]

@@ -1,44 +1,22 @@
-"""When to check, how often and how strictly: decided once, by measured costs, and written down before round 0.
-
-Checks, ruler and final verdict are to take a tenth of the time of the game at most, as it is foreseen: by a rate measured
-on a copy of the game, and by the cost of one check and one quick judgement measured here. Measured costs swing from machine
-to machine and from load to load, so the count is one of few (`COUNTS`): the same game is mostly checked at the same rounds
-everywhere, and where it is not, at a part of them. A plateau needs eight checks, so there are eight at least where these take
-ten seconds or less, however short the game. A resumed run reuses the plan.
-"""
+"""What the user chose about checks, and the plan made of it: when to check, how strictly, and what the ruler showed."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError, StoredFileError, nearest
 from saddlepoint.judging.companions import chosen_of
 from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE, missing_of_jsd, tolerance_of
-from saddlepoint.judging.ringside import Ringside
-from saddlepoint.judging.ruler import MASSES, TRIALS, Mark, ruler_upwards, smallest_found
+from saddlepoint.judging.ruler import Mark, smallest_found
 from saddlepoint.judging.stopping import LEVEL, Rules
-from saddlepoint.judging.threads import one_thread
 from saddlepoint.names import ON_COLLAPSE, RULERS, UNTIL
-from saddlepoint.training import Share
 
 SHARE = 0.1
-COUNTS = (24, 12, 8, 6, 4, 3, 2, 1)
-ENOUGH, ENOUGH_SECONDS = 8, 10.0  # checks that a plateau needs, and what they may take in a short game
-_TIMED = 3
 FEWEST_ROWS = 50
-_FULL_FACTOR = 6.0  # of a full judgement to a quick one, with its control
-_QUICK_SECONDS = 1.5
-_BESIDES = 1.6  # of the referee alone: drawing samples, the alarm, at times copies or a second look
 COPIES_EVERY = 4
 COPIES_LEVEL = 0.01
 
@@ -84,7 +62,8 @@ class CheckPlan:
     """The checks of one fit: one at round 0 and `count` more, evenly spread over the horizon, the last at its end.
 
     tolerance: in nats; ruler: marks as JSON values; final: pool of the verdict at the end; also: its companions;
-    seconds_a_check, foreseen_seconds: as measured; planning_seconds: what the plan and its ruler took.
+    seconds_a_check, final_seconds (of the verdict), foreseen_seconds (of the game): as measured; planning_seconds: what the
+    plan and its ruler took.
     Beyond the horizon checks go on at the same distance.
     """
 
@@ -99,6 +78,7 @@ class CheckPlan:
     ruler: tuple[dict[str, Any], ...] = ()
     also: tuple[str, ...] = ()
     planning_seconds: float = 0.0
+    final_seconds: float = 0.0
 
     @property
     def planned(self) -> int:
@@ -141,12 +121,19 @@ class CheckPlan:
         """The ruler's smallest defect that was found in at least 4 of 5 trials."""
         return smallest_found([Mark(**mark) for mark in self.ruler])
 
+    @property
+    def share(self) -> float:
+        """What part of the foreseen time of the run judging is foreseen to take: plan, checks and final verdict."""
+        judging = self.planning_seconds + self.planned * self.seconds_a_check + self.final_seconds
+        return judging / max(1e-9, judging + self.foreseen_seconds)
+
     def describe(self) -> str:
         """Return the plan in a sentence."""
-        marks = [Mark(**mark) for mark in self.ruler]
+        marks = "; ".join(_mark_in_words(Mark(**mark)) for mark in self.ruler)
+        short = f" (about {100 * self.share:.0f} % of so short a game)" if self.share > SHARE else ""
         return (
             f"{self.planned} checks are planned, every {self.horizon / self.count:,.0f} rounds, {self.seconds_a_check:.2f} s "
-            f"each, and a {self.final} verdict at the end; ruler: {'; '.join(map(str, marks)) or 'too few rows'}"
+            f"each, and a {self.final} verdict at the end{short}; ruler: {marks or 'too few rows'}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -169,11 +156,6 @@ class CheckPlan:
             raise StoredFileError(f"The stored plan of checks cannot be read ({error}).") from error
 
 
-def judged_rows(dataset: Dataset) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Return rows as the judge reads them, and which columns are category codes (None: no column)."""
-    return dataset.rows, None
-
-
 def refuse_few(monitor: Dataset | None) -> Dataset:
     """Return the monitor rows.
 
@@ -186,85 +168,6 @@ def refuse_few(monitor: Dataset | None) -> Dataset:
             "of the rows is): give at least 500 rows, or leave out until, and bound the game by rounds or minutes."
         )
     return monitor
-
-
-def ringside_of(train: Dataset, monitor: Dataset, seed: int) -> Ringside:
-    """Return the referee at the ringside for these rows."""
-    rows, categorical = judged_rows(train)
-    return Ringside(
-        rows, judged_rows(monitor)[0], categorical=categorical, seed=compute.key(seed, "ringside") % 2**32
-    )
-
-
-@one_thread()
-def plan_checks(
-    watching: Watching,
-    *,
-    train: Dataset,
-    monitor: Dataset | None,
-    vault: Dataset | None,
-    horizon: int,
-    rate: float,
-    seed: int,
-) -> CheckPlan | None:
-    """Return the plan of checks of a game of so many rounds at a measured rate (rounds a second); None: none wanted.
-
-    Raises:
-        InputError: too few monitor rows.
-    """
-    if watching.until is None:
-        return None
-    began = time.perf_counter()
-    ringside = ringside_of(train, refuse_few(monitor), seed)
-    rows, _ = judged_rows(train)
-    random = np.random.default_rng(0)
-    # Real rows drawn again stand for the fakes: what is timed is how long it takes, not what is seen.
-    stand_in = ringside.space(rows[random.integers(len(rows), size=ringside.fakes_wanted)])
-    cost = _agreed(_BESIDES * min(_seconds(ringside, stand_in) for _ in range(_TIMED)))
-    foreseen = horizon / rate
-    left = SHARE * foreseen
-    full = left >= 2 * (_FULL_FACTOR * _QUICK_SECONDS + TRIALS * cost)
-    final = 0.0 if vault is None else (_FULL_FACTOR if full else 1.0) * _QUICK_SECONDS
-    tolerance = tolerance_of(watching.tolerance)
-    masses = {round(missing_of_jsd(tolerance), 9), *(MASSES if watching.ruler == "full" else ())}
-    left -= final + (len(masses) * TRIALS + 1) * cost
-    plan = CheckPlan(
-        until=watching.until,
-        tolerance=tolerance,
-        on_collapse=watching.on_collapse,
-        horizon=horizon,
-        count=count_of(left / cost, cost, horizon),
-        final="full" if full else "quick",
-        seconds_a_check=round(cost, 4),
-        foreseen_seconds=round(foreseen, 2),
-        also=chosen_of(watching.also),
-    )
-    marks = ruler_upwards(rows, ringside, masses=sorted(masses), alpha=plan.alpha(0), seed=seed)
-    took = round(time.perf_counter() - began, 2)
-    return dataclasses.replace(plan, ruler=tuple(mark.to_dict() for mark in marks), planning_seconds=took)
-
-
-def count_of(affordable: float, cost: float, horizon: int) -> int:
-    """Return how many checks to plan where so many would fit in, at `cost` seconds each.
-
-    >>> count_of(30.0, 0.3, 5000), count_of(23.0, 0.3, 5000), count_of(0.5, 0.3, 5000), count_of(0.5, 30.0, 5000)
-    (24, 12, 8, 1)
-    """
-    wanted = max(affordable, ENOUGH if ENOUGH * cost <= ENOUGH_SECONDS else 1)
-    return next(count for count in COUNTS if count <= max(1.0, min(wanted, horizon)))
-
-
-def _seconds(ringside: Ringside, stand_in: NDArray[Any]) -> float:
-    begun = time.perf_counter()
-    ringside.look_at(stand_in, alpha=LEVEL / COUNTS[0])
-    return time.perf_counter() - begun
-
-
-def _agreed(seconds: float) -> float:
-    """Return the mean over the ranks, so that all have one plan."""
-    value = torch.tensor([seconds], dtype=torch.float64)
-    Share.of_this_process().average_([value])
-    return float(value)
 
 
 def ruler_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
@@ -287,3 +190,7 @@ def ruler_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
         f"a missing cluster of >= {100 * best.mass:.3g} % would have been found ({best.found} of {best.of} planted "
         f"ones{smaller})"
     )
+
+
+def _mark_in_words(mark: Mark) -> str:
+    return f"a missing cluster of {100 * mark.mass:.3g} % was found {mark.found} of {mark.of} times"

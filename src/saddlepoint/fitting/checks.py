@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.fitting.check_plan import CheckPlan, judged_rows, refuse_few, ringside_of
+from saddlepoint.fitting.check_plan import CheckPlan, refuse_few
+from saddlepoint.fitting.judged_rows import Reader
+from saddlepoint.fitting.planning import ringside_of
 from saddlepoint.fitting.remedies import MOST_REMEDIES
 from saddlepoint.judging.collapse import Alarm, Watch
 from saddlepoint.judging.copies import EXACT_WEIGHT, copying
@@ -52,13 +54,12 @@ class Checks:
         remedies: list[int] | None = None,
     ) -> None:
         monitor = refuse_few(monitor)
-        self.plan, self._train, self._seed = plan, train, seed
-        self._held_rows, self._categorical = judged_rows(monitor)[0], judged_rows(train)[1]
-        self._rows = judged_rows(train)[0]
+        self.plan, self._seed, self._reader = plan, seed, Reader(train)
+        self._held_rows, self._categorical = self._reader(monitor.rows), self._reader.categorical
         with one_thread():
-            self.ringside = ringside_of(train, monitor, seed)
-            order = np.random.default_rng(compute.key(seed, "watched")).permutation(len(self._rows))
-            self._watched = self._rows[order[:_MOST_WATCHED]]
+            self.ringside = ringside_of(self._reader, monitor, seed)
+            rows = self._reader.rows
+            self._watched = rows[self._order()[:_MOST_WATCHED]]
             self._watched_at = self.ringside.space(self._watched)
             self.watch = Watch(self._watched_at, self.ringside.held, seed=0)
         self.history: list[Check] = []
@@ -97,9 +98,9 @@ class Checks:
         number = len(self.history)
         alpha = self.plan.alpha(number)
         wanted = self.ringside.fakes_wanted
-        drawn = max(wanted, _FEWEST_FAKES) if self._rows.ndim == 2 else wanted
-        fakes, _ = model.draw(drawn, random_state=compute.key(self._seed, "checked"))
-        placed = self.ringside.space(np.asarray(fakes))
+        drawn = max(wanted, _FEWEST_FAKES) if self._reader.kind == "points" else wanted
+        fakes = self._reader(model.draw(drawn, random_state=compute.key(self._seed, "checked"))[0])
+        placed = self.ringside.space(fakes)
         sight = self.ringside.look_at(placed[:wanted], alpha=alpha)
         coarse = None
         if sight.estimate > SATURATED:
@@ -107,7 +108,7 @@ class Checks:
         alarms = self.watch.look(placed, alpha=2 * alpha)
         check = self._check(round_, sight, coarse, alarms)
         if self.plan.tests_copies(number):
-            check = replace(check, copies=self._copies(np.asarray(fakes)))
+            check = replace(check, copies=self._copies(fakes))
         self.history.append(check)
         self.seconds += time.monotonic() - begun
         self._keep(sight, generator)
@@ -156,12 +157,15 @@ class Checks:
             centre = rows[np.isin(cells, region.members)].mean(0).astype(np.float64)
             centre = np.where(np.abs(centre) < 1e-2 * spread, 0.0, centre)
             centres.append((centre, (centre - rows.mean(0)) / spread))
-        names = self._train.columns or tuple(f"x{i + 1}" for i in range(rows.shape[1]))
+        names = self._reader.columns or tuple(f"x{i + 1}" for i in range(rows.shape[1]))
         return tuple(name_regions(centres, tuple(names), spread, (False,) * len(names)))
 
     def _number(self, example: int) -> int:
-        order = np.random.default_rng(compute.key(self._seed, "watched")).permutation(len(self._rows))
-        return int(order[example]) + 1
+        return int(self._order()[example]) + 1
+
+    def _order(self) -> np.ndarray[Any, Any]:
+        """Return the order of training rows whose first ones are watched."""
+        return np.random.default_rng(compute.key(self._seed, "watched")).permutation(len(self._reader.rows))
 
     # -- the best snapshot ---------------------------------------------------------------------------------------
 

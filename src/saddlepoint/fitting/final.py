@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.schema import infer
 from saddlepoint.fitting.check_plan import CheckPlan
 from saddlepoint.fitting.events import Event, Judged, Stopped
 from saddlepoint.fitting.fit import Fit
@@ -29,7 +30,7 @@ def final_verdict(
     """
     fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.key(seed, "judged"))[0]
     sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
-    pair = open_pair(*sides, train=replace(train, labels=None))
+    pair = open_pair(*sides, train=replace(train, labels=None), columns=_kinds(vault, train))
     pool = "full" if plan.final == "full" else "quick"
     verdict = judge_pair(pair, held_out="declared", pool=pool, also=plan.also, random_state=seed)
     notes = verdict.notes
@@ -42,6 +43,14 @@ def final_verdict(
     at_tolerance = next((mark for mark in plan.ruler if abs(mark["jsd"] - plan.tolerance) < 1e-6), None)
     found = plan.smallest_found
     return replace(verdict, notes=notes, ruler=at_tolerance if found is None else found.to_dict())
+
+
+def _kinds(vault: Dataset, train: Dataset) -> dict[str, str] | None:
+    """Return the kinds, as they were learnt, of a table's columns that a few held-back rows would be taken for others."""
+    if train.schema is None:
+        return None
+    seen = infer(vault.rows, name="the held-back table")
+    return {each.name: each.kind for each in train.schema.columns if each.kind != seen.column(each.name).kind}
 
 
 def judged(

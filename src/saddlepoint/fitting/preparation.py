@@ -24,9 +24,10 @@ from saddlepoint.data.scale import smallest_scale
 from saddlepoint.data.splits import split_rows
 from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError, StoredFileError
-from saddlepoint.fitting.check_plan import CheckPlan, Watching, plan_checks, refuse_few
+from saddlepoint.fitting.check_plan import CheckPlan, Watching, refuse_few
 from saddlepoint.fitting.fit import Fit, make_players
 from saddlepoint.fitting.looks import copies
+from saddlepoint.fitting.planning import plan_checks
 from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE
 from saddlepoint.model import describe_classes
 from saddlepoint.recipes import Plan
@@ -309,13 +310,9 @@ def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:
 
 def _with_checks(preparation: Preparation, watching: Watching) -> Preparation:
     """Plan checks by a measured rate, once: a resumed run reuses the plan."""
-    if preparation.train.kind == "tables":
-        raise InputError(
-            "Checks between rounds read points and pictures, and these rows are a table: leave --until (until=) out, "
-            "and ask `saddlepoint judge` when the run is over."
-        )
     monitor = refuse_few(preparation.monitor)
-    rate = preparation.fit(strip=False).measured_rate(_TRIAL_OF_CHECKS)
+    fit = preparation.fit(strip=False)
+    rate, model = fit.measured_rate(_TRIAL_OF_CHECKS), fit.playing()
     plan = plan_checks(
         watching,
         train=preparation.train,
@@ -324,6 +321,7 @@ def _with_checks(preparation: Preparation, watching: Watching) -> Preparation:
         horizon=preparation.plan.settings.horizon,
         rate=rate,
         seed=preparation.plan.settings.seed,
+        draw=lambda n: model.draw(n, random_state=0)[0],
     )
     return dataclasses.replace(preparation, checks=plan)
 

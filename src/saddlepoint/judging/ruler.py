@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saddlepoint.judging import betting
 from saddlepoint.judging.missing_mass import jsd_of_missing
 from saddlepoint.judging.point_referees import Floats
 from saddlepoint.judging.ringside import FAKES_PER_REAL, Ringside, read
@@ -68,10 +69,11 @@ def ruler(
     alpha: float,
     trials: int = TRIALS,
     seed: int = 0,
+    pilot: bool = False,
 ) -> list[Mark]:
     """Return one mark for each mass, of so many trials, or fewer once it is missed too often to count as found.
 
-    train: rows as they came.
+    train: rows as they came; pilot: a miss in the first trial is enough.
 
     Fewer rows play the fakes than a generator could draw, so that a check sees at least as much. Empty below 100 rows.
     """
@@ -79,7 +81,9 @@ def ruler(
         return []
     order = np.random.default_rng(seed).permutation(len(train))[:MOST_ROWS]
     rows = ringside.space(train[order])
-    return [_mark(rows, ringside, mass, alpha=alpha, trials=trials, seed=seed) for mass in masses]
+    return [
+        _mark(rows, ringside, mass, alpha=alpha, trials=trials, seed=seed, pilot=pilot) for mass in masses
+    ]
 
 
 def ruler_upwards(
@@ -93,17 +97,30 @@ def ruler_upwards(
 ) -> list[Mark]:
     """Return the marks of these masses, and where the largest is not found those of twice, four times it ... until one is.
 
-    So that few rows too are told what they would show; at most 0.4.
+    So that few rows too are told what they would show; at most 0.4. On the way up a mass below the floor of so many rows is
+    passed over, and one that is missed at once is left for the next.
     """
     marks = ruler(train, ringside, masses=masses, alpha=alpha, trials=trials, seed=seed)
+    floor = betting.floor(len(ringside.held), alpha=alpha, fakes=ringside.fakes)
     while marks and smallest_found(marks) is None and 2 * marks[-1].mass <= MOST_MASS:
+        mass = 2 * marks[-1].mass
+        while jsd_of_missing(mass) < floor and 2 * mass <= MOST_MASS:
+            mass *= 2
         marks += ruler(
-            train, ringside, masses=[round(2 * marks[-1].mass, 9)], alpha=alpha, trials=trials, seed=seed
+            train,
+            ringside,
+            masses=[round(mass, 9)],
+            alpha=alpha,
+            trials=trials,
+            seed=seed,
+            pilot=2 * mass <= MOST_MASS,
         )
     return marks
 
 
-def _mark(rows: Floats, ringside: Ringside, mass: float, *, alpha: float, trials: int, seed: int) -> Mark:
+def _mark(
+    rows: Floats, ringside: Ringside, mass: float, *, alpha: float, trials: int, seed: int, pilot: bool
+) -> Mark:
     jsd, found, seen, read_rows = jsd_of_missing(mass), 0, [], 0
     for trial in range(trials):
         random = np.random.default_rng([seed, trial])
@@ -119,7 +136,7 @@ def _mark(rows: Floats, ringside: Ringside, mass: float, *, alpha: float, trials
         found += sight.lower > 0
         seen.append(sight.estimate)
         read_rows = len(held)
-        if len(seen) - found > (1 - POWER) * trials + 1e-9:
+        if len(seen) - found > (0 if pilot and trial == 0 else (1 - POWER) * trials + 1e-9):
             break  # it cannot count as found any more, and every trial costs a check
     return Mark(
         mass=mass, jsd=jsd, found=int(found), of=len(seen), recall=float(np.mean(seen)) / jsd, rows=read_rows
