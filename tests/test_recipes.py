@@ -30,7 +30,10 @@ def test_goodfellow2014_is_the_papers_recipe_on_mnist() -> None:
 @pytest.mark.parametrize("name", ["auto", "goodfellow2014", "modern"])
 @pytest.mark.parametrize("capacity", ["small", "medium", "large"])
 @pytest.mark.parametrize("condition_width", [0, 4])
-@pytest.mark.parametrize(("kind", "shape"), [("points", (1,)), ("points", (40,)), ("pictures", (3, 5, 7))])
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [("points", (1,)), ("points", (40,)), ("pictures", (3, 5, 7)), ("pictures", (4, 33, 17))],
+)
 def test_any_shape_gets_two_networks_that_fit(
     name: str, capacity: str, condition_width: int, kind: str, shape: tuple[int, ...]
 ) -> None:
@@ -49,6 +52,32 @@ def test_capacity_is_one_dial() -> None:
         plan = recipes.plan(recipes.choose("modern", "pictures"), MNIST, capacity=capacity)
         sizes.append(sum(p.numel() for p in build(plan.generator).parameters()))
     assert sizes == sorted(set(sizes))
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"), [((1, 8, 8), "residual"), ((1, 28, 28), "residual"), ((1, 31, 47), "picture")]
+)
+def test_small_grey_pictures_keep_perceptrons(shape: tuple[int, ...], name: str) -> None:
+    data = recipes.Data(kind="pictures", shape=shape, rows=1000)
+    plan = recipes.plan(recipes.choose("auto", "pictures"), data)
+    assert plan.generator["name"] == f"{name}-generator"
+    assert plan.discriminator["name"] == f"{name}-discriminator"
+
+
+def test_convolutions_grow_with_rows_and_capacity_and_their_penalty_with_the_distances() -> None:
+    def planned(rows: int, capacity: str = "medium", spread: float = 100.0) -> recipes.Plan:
+        data = recipes.Data(kind="pictures", shape=(3, 64, 48), rows=rows, spread=spread)
+        return recipes.plan(recipes.choose("modern", "pictures"), data, capacity=capacity)
+
+    widths = [planned(rows).generator["width"] for rows in (50, 1000, 10_000, 100_000)]
+    assert widths == sorted(set(widths))
+    sizes = [
+        sum(p.numel() for p in build(planned(1000, capacity).generator).parameters())
+        for capacity in ("small", "medium", "large")
+    ]
+    assert sizes == sorted(set(sizes))
+    near, far = (planned(1000, spread=spread).settings.penalties[0].weight for spread in (100.0, 400.0))
+    assert [far.at(r, 100) for r in (0, 50, 100)] == pytest.approx([4 * near.at(r, 100) for r in (0, 50, 100)])
 
 
 def test_a_recipe_for_another_kind_is_refused() -> None:

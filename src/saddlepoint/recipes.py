@@ -27,7 +27,8 @@ class Data:
 
     start is where the generator begins; charts is how many charts an encoded row begins with (0 for start "plain");
     finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`);
-    spans are those of a table's row, (one-hot entries, scored) each.
+    spans are those of a table's row, (one-hot entries, scored) each; spread is the mean squared distance of encoded
+    pictures from their mean.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Data:
     charts: int = 0
     finest: float = 1.0
     spans: Sequence[tuple[int, bool]] = ()
+    spread: float = 1.0
 
     @property
     def width(self) -> int:
@@ -54,9 +56,12 @@ class Plan:
     discriminator: dict[str, Any]
     settings: Settings
 
-    def multiply_adds(self, parameters: int) -> float:
-        """Return roughly how many multiply-adds one round takes: some six passes of the batch through the weights."""
-        return 6.0 * self.settings.batch * parameters
+    def multiply_adds(self, one_row: int) -> float:
+        """Return roughly how many multiply-adds one round takes: some six passes of the batch through both networks.
+
+        one_row is what one row takes: the number of weights, where each is used once.
+        """
+        return 6.0 * self.settings.batch * one_row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +140,13 @@ def _width(columns: int, capacity: str) -> int:
 
 
 def _modern_settings(
-    *, rate: float, gamma: Schedule, noise_width: int, horizon: int, clip: float | None = None
+    *,
+    rate: float,
+    gamma: Schedule,
+    noise_width: int,
+    horizon: int,
+    batch: int = 256,
+    clip: float | None = None,
 ) -> Settings:
     """The game that all modern pairs play: relativistic, R1 and R2, Adam without momentum, an average of G."""
     pace = OptimiserSettings(
@@ -143,7 +154,7 @@ def _modern_settings(
     )
     return Settings(
         objective="relativistic",
-        batch=256,
+        batch=batch,
         noise_width=noise_width,
         penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
         discriminator=pace,
@@ -230,7 +241,15 @@ def _modern_plain(data: Data, chosen: dict[str, Any]) -> Plan:
     )
 
 
+MOST_DENSE_NUMBERS = 1024
+"""Pictures of so many numbers or fewer (8 x 8 and 28 x 28 grey) get perceptrons, larger ones convolutions."""
+
+
 def _modern_pictures(data: Data, chosen: dict[str, Any]) -> Plan:
+    """Perceptrons see a small picture whole, and play many rounds in the time; in a larger one each place would have to
+    learn for itself what an edge is, and the weights would grow with the places: there convolutions share them."""
+    if data.width > MOST_DENSE_NUMBERS:
+        return _modern_convolutions(data, chosen)
     # Wide rows need wide layers; steps matter more than width, so small ones stay narrow.
     width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]] * (3 if data.width > 256 else 1)
     noise_width = 64 if data.width >= 32 else max(4, min(16, 2 * data.width))
@@ -251,6 +270,31 @@ def _modern_pictures(data: Data, chosen: dict[str, Any]) -> Plan:
     )
 
 
+def _modern_convolutions(data: Data, chosen: dict[str, Any]) -> Plan:
+    """Pictures of any size: depth by the sides, width by the number of pictures, penalties by how far apart they lie."""
+    # Many pictures feed a wider pair, few would be learnt by heart; slowly, since rounds count for more than width.
+    full = {"small": 48, "medium": 96, "large": 192}[chosen["capacity"]]
+    width = round(full * min(1.25, max(0.5, (data.rows / 10_000) ** 0.125)))
+    places = math.prod(data.shape[1:])
+    # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
+    firm = 0.01 * max(data.spread, 1.0)
+    gamma = Schedule(start=firm, end=0.1 * firm, shape="geometric", finish=0.9)
+    both = {
+        "shape": list(data.shape),
+        "width": width,
+        "blocks": 2 if chosen["capacity"] == "large" else 1,
+        "condition_width": data.condition_width,
+    }
+    return Plan(
+        recipe="modern",
+        generator={"name": "picture-generator", "noise_width": 64, "output": "sigmoid", **both},
+        discriminator={"name": "picture-discriminator", **both},
+        settings=_modern_settings(
+            rate=1e-3, gamma=gamma, noise_width=64, horizon=5000, batch=64 if places <= 64 * 64 else 32
+        ),
+    )
+
+
 _RECIPES: dict[str, Recipe] = {
     "goodfellow2014": Recipe(
         name="goodfellow2014",
@@ -260,7 +304,8 @@ _RECIPES: dict[str, Recipe] = {
     ),
     "modern": Recipe(
         name="modern",
-        summary="residual perceptrons, relativistic objective, R1 and R2 penalties, average of G",
+        summary="residual perceptrons (convolutions for large pictures), relativistic objective, R1 and R2 penalties, "
+        "average of G",
         kinds=("points", "pictures", "tables"),
         plan=_modern,
     ),

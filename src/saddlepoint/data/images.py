@@ -75,6 +75,11 @@ class PicturesEncoder:
         mean = np.array(self.mean).reshape(self.shape) if self.mean else np.full(self.shape, 0.5)
         return torch.from_numpy(self.low + (1 - self.low) * mean).to(torch.float32)
 
+    def spread(self, rows: npt.NDArray[Any], *, most: int = 1000) -> float:
+        """Return the mean squared distance of encoded pictures (n, H, W, C) from their mean, of some `most` of them."""
+        some = self.encode(rows[:: -(-len(rows) // most)])
+        return float((some - self.mean_encoded).square().flatten(1).sum(1).mean())
+
     def encode(self, rows: npt.NDArray[Any], *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Return uint8 pictures (n, H, W, C) as a tensor (n, C, H, W) in [low, 1]; InputError otherwise."""
         wanted = (self.height, self.width, self.channels)

@@ -46,6 +46,7 @@ from saddlepoint.networks import (
     ChartGenerator,
     CoinGenerator,
     DeconvolutionGenerator,
+    PictureGenerator,
     RectifierGenerator,
     ResidualGenerator,
     SpanGenerator,
@@ -315,7 +316,10 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
     with torch.random.fork_rng([]):
         torch.manual_seed(compute.key(plan.settings.seed, "weights"))
         generator, discriminator = build(plan.generator), build(plan.discriminator)
-    if isinstance(generator, RectifierGenerator | ResidualGenerator | CoinGenerator | DeconvolutionGenerator):
+    if isinstance(
+        generator,
+        RectifierGenerator | ResidualGenerator | CoinGenerator | DeconvolutionGenerator | PictureGenerator,
+    ):
         generator.start_at(encoder.mean_encoded)
     if isinstance(generator, SpanGenerator) and isinstance(encoder, TableEncoder):
         generator.start_with(encoder.log_frequencies, encoder.entry_scores)

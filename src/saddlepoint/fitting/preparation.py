@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from saddlepoint import compute, recipes
 from saddlepoint.data.charts import MOST_CHARTS, ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
+from saddlepoint.data.images import PicturesEncoder
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.scale import smallest_scale
 from saddlepoint.data.splits import split_rows
@@ -158,9 +160,10 @@ def prepare(
         charts=encoder.charts if isinstance(encoder, ChartsEncoder) else 0,
         finest=_finest(encoder, parts[0]),
         spans=encoder.layout if isinstance(encoder, TableEncoder) else (),
+        spread=encoder.spread(parts[0].rows) if isinstance(encoder, PicturesEncoder) else 1.0,
     )
     plan = _adjusted(recipes.plan(recipe, data, capacity=choices.capacity), choices)
-    parameters = sum(p.numel() for player in make_players(plan, encoder) for p in player.parameters())
+    one_row = sum(_work(player) for player in make_players(plan, encoder))
     preparation = Preparation(
         train=parts[0],
         monitor=parts[1],
@@ -168,7 +171,7 @@ def prepare(
         encoder=encoder,
         plan=plan,
         fingerprint=dataset.fingerprint(),
-        threads=compute.choose_threads(plan.multiply_adds(parameters)),
+        threads=compute.choose_threads(plan.multiply_adds(one_row)),
         device=compute.choose_device(device),
         classes=classes,
         class_shares=shares,
@@ -269,6 +272,12 @@ def _charts(
     ):
         encoder = fitted(encoder.charts // 2)
     return encoder
+
+
+def _work(player: nn.Module) -> int:
+    """Multiply-adds of one row: told by a network that shares its weights between places, else one for each weight."""
+    told = getattr(player, "multiply_adds", None)
+    return told if isinstance(told, int) else sum(each.numel() for each in player.parameters())
 
 
 def _finest(encoder: Encoder, train: Dataset) -> float:

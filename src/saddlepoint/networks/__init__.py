@@ -16,6 +16,7 @@ from saddlepoint.networks.dense import (
     ResidualGenerator,
 )
 from saddlepoint.networks.heads import SpanDiscriminator, SpanGenerator
+from saddlepoint.networks.residual import PictureDiscriminator, PictureGenerator
 from saddlepoint.networks.waves import CoinGenerator, WaveDiscriminator
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -29,6 +30,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "chart-discriminator": ChartDiscriminator,
     "coin-generator": CoinGenerator,
     "wave-discriminator": WaveDiscriminator,
+    "picture-generator": PictureGenerator,
+    "picture-discriminator": PictureDiscriminator,
     "span-generator": SpanGenerator,
     "span-discriminator": SpanDiscriminator,
 }
@@ -55,6 +58,8 @@ __all__ = [
     "DeconvolutionGenerator",
     "MaxoutConvolutionDiscriminator",
     "MaxoutDiscriminator",
+    "PictureDiscriminator",
+    "PictureGenerator",
     "RectifierGenerator",
     "ResidualDiscriminator",
     "ResidualGenerator",

@@ -1,0 +1,259 @@
+"""Residual convolutional networks for pictures of any width, height and number of channels; no normalisation.
+
+A pyramid of sizes: a side of more than 7 is halved (rounded up) until none is left, so 92 x 112 goes by 46 x 56, 23 x 28
+and 12 x 14 to 6 x 7. Sizes change by one fixed low-pass filter, (1 3 3 1)/8 along each side, whose double is bilinear
+interpolation: strides and zeros in between would alias (Zhang 2019, arXiv 1904.11486; Karras et al. 2021, arXiv
+2106.12423). Between changes stand residual blocks without normalisation, 1 x 1, grouped 3 x 3, 1 x 1, whose last layer
+starts small, so that a deep network starts as a shallow one (Zhang et al. 2019, arXiv 1901.09321; Huang et al. 2024,
+arXiv 2501.05441). Widths follow the number of places, so that each level costs about the same; above 64 x 64 places,
+where moving memory is what costs, one plain 3 x 3 convolution stands in place of the blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from saddlepoint.networks.dense import Output, activate, joined, leaky
+
+LARGEST_BASE = 7
+GROUP = 16
+"""Channels of a group: narrower ones take the same time on a CPU with vectors of 512 bits, and see less."""
+_MOST_PLACES_FOR_BLOCKS = 64 * 64
+_SMALL = 0.1
+_SLOPE_GAIN = math.sqrt(2.0 / (1.0 + 0.2**2))
+
+
+@dataclass(frozen=True)
+class Level:
+    """One size of the pyramid: height and width, channels, and how many blocks (0: one plain convolution)."""
+
+    sides: tuple[int, int]
+    channels: int
+    blocks: int
+
+
+def pyramid(shape: Sequence[int], width: int, blocks: int) -> tuple[Level, ...]:
+    """Return the levels of pictures (channels, height, width), finest first.
+
+    width is the number of channels of a level of 16 x 16 places, and of coarser ones; finer ones get
+    16 width / sqrt(places); always whole groups of 16.
+
+    >>> [level.sides for level in pyramid((1, 112, 92), 96, 1)]
+    [(112, 92), (56, 46), (28, 23), (14, 12), (7, 6)]
+    """
+    sides = [(int(shape[1]), int(shape[2]))]
+    while max(sides[-1]) > LARGEST_BASE:
+        sides.append(_halved(sides[-1]))
+    levels = []
+    for height, across in sides:
+        places = height * across
+        channels = width * min(1.0, 16 / math.sqrt(places))
+        groups = max(1, round(channels / GROUP))
+        levels.append(
+            Level((height, across), GROUP * groups, blocks if places <= _MOST_PLACES_FOR_BLOCKS else 0)
+        )
+    return tuple(levels)
+
+
+def _halved(sides: tuple[int, int]) -> tuple[int, int]:
+    one, other = (-(-side // 2) if side > LARGEST_BASE else side for side in sides)
+    return one, other
+
+
+class Shrink(nn.Module):
+    """Half the size: (1 3 3 1)/8 along each side that is halved, its border repeated; an odd side counts as one longer.
+
+    Sums over an even side are exactly halved, so the mean stays; a shift by two places in is a shift by one out.
+    """
+
+    def __init__(self, fine: tuple[int, int], coarse: tuple[int, int]) -> None:
+        super().__init__()
+        self.fine, self.halves = fine, tuple(one != other for one, other in zip(fine, coarse, strict=True))
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8.0
+        rows, columns = (taps if half else torch.ones(1) for half in self.halves)
+        self.register_buffer("kernel", (rows[:, None] * columns)[None, None], persistent=False)
+        self._stride = tuple(2 if half else 1 for half in self.halves)
+        # In torch's order: left, right, top, bottom.
+        ends = [(1, 1 + side % 2) if half else (0, 0) for side, half in zip(fine, self.halves, strict=True)]
+        self._border = [*ends[1], *ends[0]]
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return (batch, channels, *coarse) for (batch, channels, *fine)."""
+        channels = h.shape[1]
+        kernel = self.get_buffer("kernel").to(h.dtype).expand(channels, -1, -1, -1)
+        h = functional.pad(h, self._border, mode="replicate")
+        return functional.conv2d(h, kernel, stride=self._stride, groups=channels)
+
+
+class Grow(nn.Module):
+    """Twice the size: bilinear interpolation, which is `Shrink` turned round and doubled; an odd side loses its last line."""
+
+    def __init__(self, coarse: tuple[int, int], fine: tuple[int, int]) -> None:
+        super().__init__()
+        self.fine = fine
+        self.factors = [2.0 if one != other else 1.0 for one, other in zip(coarse, fine, strict=True)]
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return (batch, channels, *fine) for (batch, channels, *coarse)."""
+        h = functional.interpolate(h, scale_factor=self.factors, mode="bilinear", align_corners=False)
+        return h[:, :, : self.fine[0], : self.fine[1]]
+
+
+class ConvolutionBlock(nn.Module):
+    """x + W_3 leaky(W_2 leaky(W_1 x)): 1 x 1, 3 x 3 in groups of 16 channels, 1 x 1 that starts small."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = convolution(channels, channels, 1)
+        self.second = convolution(channels, channels, 3, groups=channels // GROUP)
+        self.third = convolution(channels, channels, 1, gain=_SMALL)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return the block's output, the shape of its input (batch, channels, height, width)."""
+        out: Tensor = h + self.third(leaky(self.second(leaky(self.first(h)))))
+        return out
+
+
+def convolution(
+    before: int, after: int, side: int, *, groups: int = 1, gain: float = _SLOPE_GAIN
+) -> nn.Conv2d:
+    """Return a convolution that keeps the size, its weights normal with standard deviation gain / sqrt(fan in)."""
+    layer = nn.Conv2d(before, after, side, padding=side // 2, groups=groups)
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(before // groups * side**2))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _narrowed(before: int, after: int) -> nn.Module:
+    """Return the linear 1 x 1 layer between two numbers of channels, or nothing where they are the same."""
+    return nn.Identity() if before == after else convolution(before, after, 1, gain=1.0)
+
+
+def _blocks(level: Level) -> list[nn.Module]:
+    return [ConvolutionBlock(level.channels) for _ in range(level.blocks)]
+
+
+def _plain(before: int, level: Level) -> nn.Module:
+    """Return the one layer of a level without blocks, with its leaky rectifier."""
+    return nn.Sequential(convolution(before, level.channels, 3), nn.LeakyReLU(0.2))
+
+
+def _work(module: nn.Module, places: int) -> int:
+    """Multiply-adds of one picture in layers that all work at so many places."""
+    return places * sum(weight.numel() for weight in module.parameters() if weight.ndim > 1)
+
+
+class PictureGenerator(nn.Module):
+    """Noise (batch, noise_width) [and a condition] -> pictures (batch, channels, height, width), from coarse to fine.
+
+    The last layer adds to a fixed picture, the data's mean (before the sigmoid, if there is one): what does not change
+    from picture to picture need not be learnt.
+    """
+
+    uniforms = 0
+
+    def __init__(
+        self,
+        *,
+        noise_width: int,
+        shape: Sequence[int],
+        width: int = 128,
+        blocks: int = 1,
+        output: Output = "sigmoid",
+        condition_width: int = 0,
+    ) -> None:
+        super().__init__()
+        self.shape, self.output, self.condition_width = tuple(shape), output, condition_width
+        coarse, *finer = pyramid(shape, width, blocks)[::-1]
+        self._start = (coarse.channels, *coarse.sides)
+        self.enter = nn.Linear(noise_width + condition_width, math.prod(self._start))
+        nn.init.normal_(self.enter.weight, std=1.0 / math.sqrt(noise_width + min(1, condition_width)))
+        nn.init.zeros_(self.enter.bias)
+        self.levels = nn.ModuleList([nn.Sequential(*_blocks(coarse))])
+        self.multiply_adds = self.enter.weight.numel() + _work(self.levels[0], math.prod(coarse.sides))
+        for level in finer:
+            # A 1 x 1 layer and an interpolation may change places: first it costs a quarter.
+            narrow = _narrowed(coarse.channels, level.channels)
+            layers = nn.Sequential(*(_blocks(level) or [_plain(level.channels, level)]))
+            self.levels.append(nn.Sequential(narrow, Grow(coarse.sides, level.sides), layers))
+            self.multiply_adds += _work(narrow, math.prod(coarse.sides)) + _work(
+                layers, math.prod(level.sides)
+            )
+            coarse = level
+        self.leave = convolution(coarse.channels, self.shape[0], 3, gain=1.0)
+        self.multiply_adds += _work(self.leave, math.prod(coarse.sides))
+        self._rectified = coarse.blocks == 0
+        self.register_buffer("mean", torch.zeros(self.shape))
+
+    @torch.no_grad()
+    def start_at(self, mean: Tensor) -> None:
+        """Set the fixed picture to the data's mean, of shape `shape`."""
+        kept = self.get_buffer("mean")
+        mean = mean.reshape(self.shape).to(kept.dtype)
+        kept.copy_(torch.logit(mean, eps=1e-3) if self.output == "sigmoid" else mean)
+
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return pictures (batch, *shape)."""
+        h = self.enter(joined(z, condition, self.condition_width)).reshape(len(z), *self._start)
+        h = h.contiguous(memory_format=torch.channels_last)
+        for level in self.levels:
+            h = level(h)
+        h = self.leave(h if self._rectified else leaky(h))
+        return activate(h + self.get_buffer("mean").to(h.dtype), self.output)
+
+
+class PictureDiscriminator(nn.Module):
+    """Pictures (batch, channels, height, width) [and a condition] -> logits (batch, 1), from fine to coarse.
+
+    Features f come from the last map by one filter of its own size for each channel; the logit is w f + b, with a
+    condition y also f E y (Miyato and Koyama 2018, arXiv 1802.05637).
+    """
+
+    uniforms = 0
+
+    def __init__(
+        self, *, shape: Sequence[int], width: int = 128, blocks: int = 1, condition_width: int = 0
+    ) -> None:
+        super().__init__()
+        self.shape, self.condition_width = tuple(shape), condition_width
+        levels = pyramid(shape, width, blocks)
+        self.levels = nn.ModuleList()
+        self.multiply_adds, before = 0, self.shape[0]
+        for index, level in enumerate(levels):
+            if level.blocks == 0:
+                layers = [_plain(before, level)]
+            elif index == 0:
+                layers = [convolution(before, level.channels, 3, gain=1.0), *_blocks(level)]
+            else:
+                layers = [_narrowed(before, level.channels), *_blocks(level)]
+            if index + 1 < len(levels):
+                layers.append(Shrink(level.sides, levels[index + 1].sides))
+            self.levels.append(nn.Sequential(*layers))
+            self.multiply_adds += _work(self.levels[-1], math.prod(level.sides))
+            before = level.channels
+        places = math.prod(levels[-1].sides)
+        self.filters = nn.Parameter(torch.randn(before, *levels[-1].sides) / math.sqrt(places))
+        self.leave = nn.Linear(before, 1)
+        nn.init.normal_(self.leave.weight, std=1.0 / math.sqrt(before))
+        nn.init.zeros_(self.leave.bias)
+        self.classes = nn.Linear(condition_width, before, bias=False) if condition_width else None
+        if self.classes is not None:
+            nn.init.normal_(self.classes.weight, std=1.0 / math.sqrt(before))
+
+    def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return logits (batch, 1)."""
+        h = rows.reshape(len(rows), *self.shape).contiguous(memory_format=torch.channels_last) * 2.0 - 1.0
+        for level in self.levels:
+            h = level(h)
+        features = (leaky(h) * self.filters).sum((2, 3))
+        logit: Tensor = self.leave(features)
+        if self.classes is not None and condition is not None:
+            logit = logit + (features * self.classes(condition.to(features.dtype))).sum(1, keepdim=True)
+        return logit
