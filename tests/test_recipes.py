@@ -77,7 +77,9 @@ def test_convolutions_grow_with_rows_and_capacity_and_their_penalty_with_the_dis
     ]
     assert sizes == sorted(set(sizes))
     near, far = (planned(1000, spread=spread).settings.penalties[0].weight for spread in (100.0, 400.0))
-    assert [far.at(r, 100) for r in (0, 50, 100)] == pytest.approx([4 * near.at(r, 100) for r in (0, 50, 100)])
+    assert [far.at(r, 100) for r in (0, 50, 100)] == pytest.approx(
+        [4 * near.at(r, 100) for r in (0, 50, 100)]
+    )
 
 
 def test_a_recipe_for_another_kind_is_refused() -> None:

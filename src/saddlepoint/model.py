@@ -26,7 +26,10 @@ from saddlepoint.networks import ChartGenerator, build
 from saddlepoint.version import __version__
 
 _CHUNK = 4096
-_FORM = ("name", "kind", "columns", "dtypes", "levels", "form", "shape", "dtype", "fractions")
+_FORM = (
+    *("name", "kind", "columns", "dtypes", "levels", "form", "shape", "dtype", "fractions"),
+    *("resolution", "other_sizes"),
+)
 
 
 class Model:

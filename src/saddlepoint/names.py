@@ -20,6 +20,7 @@ OBJECTIVES = (
     "pearson",
     "total-variation",
 )
+OTHER_SIZES = ("crop", "pad", "refuse")
 UNTIL = ("settled", "budget")
 ON_COLLAPSE = ("stop", "rollback", "remedy")
 RULERS = ("quick", "full")

@@ -277,7 +277,7 @@ def _modern_convolutions(data: Data, chosen: dict[str, Any]) -> Plan:
     width = round(full * min(1.25, max(0.5, (data.rows / 10_000) ** 0.125)))
     places = math.prod(data.shape[1:])
     # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
-    firm = 0.01 * max(data.spread, 1.0)
+    firm = 1e-3 * max(data.spread, 1.0)
     gamma = Schedule(start=firm, end=0.1 * firm, shape="geometric", finish=0.9)
     both = {
         "shape": list(data.shape),
@@ -290,7 +290,7 @@ def _modern_convolutions(data: Data, chosen: dict[str, Any]) -> Plan:
         generator={"name": "picture-generator", "noise_width": 64, "output": "sigmoid", **both},
         discriminator={"name": "picture-discriminator", **both},
         settings=_modern_settings(
-            rate=1e-3, gamma=gamma, noise_width=64, horizon=5000, batch=64 if places <= 64 * 64 else 32
+            rate=2e-3, gamma=gamma, noise_width=64, horizon=5000, batch=64 if places <= 64 * 64 else 32
         ),
     )
 

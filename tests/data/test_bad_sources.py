@@ -381,7 +381,35 @@ CASES = {
     "mixed sizes": (
         folder(a_png=GOOD, b_png=GOOD, c_png=encoded(GREY[0][:4, :6])),
         "pictures in {tmp}/pics differ in size: 'a.png' is 7 wide x 5 high, 'c.png' is 6 x 4; bring "
-        "all to one size.",
+        "all to one size: --resolution 7x5 (resolution=) crops or pads them.",
+    ),
+    "a resolution that is none": (
+        lambda tmp: (folder(a_png=GOOD, b_png=GOOD)(tmp), {"resolution": "64"}),
+        "The resolution '64' is not understood; write WIDTHxHEIGHT, such as 64x48, with sides of 1 to 4,096.",
+    ),
+    "a resolution of points": (
+        lambda tmp: (np.ones((3, 2)), {"resolution": "8x8"}),
+        "array holds points; resolution='8x8' cannot be given with it.",
+    ),
+    "other sizes than none": (
+        lambda tmp: (folder(a_png=GOOD, b_png=GOOD)(tmp), {"other_sizes": "pad"}),
+        "other sizes are to be handled by 'pad', but other than which is not said; give the resolution too",
+    ),
+    "no such way with other sizes": (
+        lambda tmp: (GREY, {"resolution": "8x8", "other_sizes": "corp"}),
+        "Unknown way 'corp' with pictures of other sizes, did you mean 'crop'? Allowed are crop, pad, refuse.",
+    ),
+    "another size, to be refused": (
+        lambda tmp: (
+            folder(a_png=GOOD, b_png=encoded(GREY[0][:4, :6]))(tmp),
+            {"resolution": "7x5", "other_sizes": "refuse"},
+        ),
+        "{tmp}/pics: 'b.png' is 6 wide x 4 high, not 7 x 5, and other sizes are to be refused; take 'crop' or 'pad'",
+    ),
+    "more broken pictures than may be left out": (
+        folder(**{f"{i:02d}_png": GOOD if i > 2 else b"no" for i in range(40)}),
+        "3 of the first 3 pictures cannot be used, and at most 5% of all 40 may be left out. The first: "
+        "{tmp}/pics: '00.png' is no picture",
     ),
     "a truncated picture": (
         folder(a_png=GOOD, b_png=GOOD[:-30]),
@@ -391,9 +419,9 @@ CASES = {
         folder(a_png=GOOD, b_jpg=b"hello"),
         "{tmp}/pics: 'b.jpg' is no picture, or a damaged one; allowed are PNG, JPEG, WEBP, TIFF, BMP.",
     ),
-    "16 bits a channel": (
-        folder(a_png=encoded(GREY[0].astype(np.uint16)), b_png=GOOD),
-        "{tmp}/pics: 'a.png' has more than 8 bits a channel (mode I;16); save it with 8.",
+    "32 bits a channel": (
+        folder(a_tif=encoded(GREY[0].astype(np.float32), "tiff"), b_png=GOOD),
+        "{tmp}/pics: 'a.tif' has more than 16 bits a channel (mode F); save it with 8.",
     ),
     "several frames": (
         folder(

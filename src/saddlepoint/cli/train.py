@@ -17,6 +17,7 @@ from saddlepoint.names import (
     COMPANIONS,
     OBJECTIVES,
     ON_COLLAPSE,
+    OTHER_SIZES,
     PRECISIONS,
     RECIPES,
     RULERS,
@@ -119,6 +120,23 @@ def train(
             help="Kind of a table's column in place of the inferred one, as age=integer; repeatable."
         ),
     ] = None,
+    resolution: Annotated[
+        str | None,
+        typer.Option(
+            help="Size that all pictures get, as 64x48 (width x height); without it they must have one size."
+        ),
+    ] = None,
+    other_sizes: Annotated[
+        str | None,
+        typer.Option(
+            help=f"With --resolution, pictures of another size: {', '.join(OTHER_SIZES)}. crop scales them until they cover "
+            "it and cuts what stands out; pad scales them until they lie within, on black.",
+            show_default="crop",
+        ),
+    ] = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Learn the mirror image of each picture too (left and right).")
+    ] = False,
     holdout: Annotated[
         str | None, typer.Option(help="File of held-out rows, in place of a split-off vault.")
     ] = None,
@@ -141,6 +159,8 @@ def train(
     - `saddlepoint train digits`
 
     - `saddlepoint train points.csv --minutes 2 --out runs/points`
+
+    - `saddlepoint train photos/ --resolution 64x48` (sub-folders are classes: `--label class`)
 
     - `saddlepoint train adult.csv` (a table: text, categories, dates and missing cells)
 
@@ -167,9 +187,15 @@ def train(
         "ruler": ruler,
         "also": list(also) if also else None,
     }
-    session = _session(
-        source, out, given, rounds, minutes, label, group, column, holdout, device, resume, restart
-    )
+    named = {
+        "label": label,
+        "group": group,
+        "columns": _kinds(column),
+        "resolution": resolution,
+        "other_sizes": other_sizes,
+        "flips": flips or None,
+    }
+    session = _session(source, out, given, named, rounds, minutes, holdout, device, resume, restart)
     from saddlepoint.cli.terminal import Progress
 
     try:
@@ -194,11 +220,9 @@ def _session(
     source: str,
     out: Path | None,
     given: dict[str, Any],
+    named: dict[str, Any],
     rounds: int | None,
     minutes: float | None,
-    label: str | None,
-    group: str | None,
-    column: list[str] | None,
     holdout: str | None,
     device: str | None,
     resume: bool,
@@ -212,16 +236,13 @@ def _session(
     if resume and restart:
         raise InputError("--resume goes on with a run and --restart begins it again: give one of them.")
     path = out or Path("runs") / run_name(source)
-    columns = _kinds(column)
     if resume:
-        refuse_changes(
-            RunFolder.open(path).settings(), source=source, label=label, group=group, columns=columns, **given
-        )
+        refuse_changes(RunFolder.open(path).settings(), source=source, **named, **given)
         return Session.resume(path)
     choices = Choices(rounds=rounds, minutes=minutes, **{k: v for k, v in given.items() if v is not None})
     return Session.start(
         path,
-        Source(data=source, holdout=holdout, label=label, group=group, columns=columns),
+        Source(data=source, holdout=holdout, **{k: v for k, v in named.items() if v is not None}),
         choices,
         device=device,
         restart=restart,

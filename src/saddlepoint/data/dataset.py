@@ -34,6 +34,8 @@ class Dataset:
         dtype: dtype name of the rows as they came.
         fractions: True if grey levels came as fractions in [0, 1].
         schema: kinds of a table's columns, inferred or told.
+        resolution, other_sizes: the size that pictures were brought to and how (`data.sizing`), or None.
+        flips: True if a picture's mirror image is as good as the picture (left and right alike), by the user's word.
         notes: what was inferred while opening, one sentence each, to be said to the user.
     """
 
@@ -51,6 +53,9 @@ class Dataset:
     fractions: bool = False
     notes: tuple[str, ...] = ()
     schema: Schema | None = None
+    resolution: str | None = None
+    other_sizes: str | None = None
+    flips: bool = False
 
     def __post_init__(self) -> None:
         for word, values in (("labels", self.labels), ("groups", self.groups)):

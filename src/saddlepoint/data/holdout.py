@@ -23,7 +23,12 @@ def open_holdout(source: Any, like: Dataset, *, label: Any = None, key: str | No
         InputError: another kind, shape, columns or grey levels.
     """
     # A held-out part without missing cells, say, is a table all the same.
-    held = open_source(source, label=label, key=key, columns={} if like.kind == "tables" else None)
+    options: dict[str, Any] = {"label": label, "key": key}
+    if like.kind == "tables":
+        options["columns"] = {}
+    if like.resolution is not None:
+        options |= {"resolution": like.resolution, "other_sizes": like.other_sizes}
+    held = open_source(source, **options)
     if held.kind != like.kind:
         raise InputError(
             f"the held-out {held.name} holds {held.kind}, {like.name} {like.kind}; give the same."
@@ -36,7 +41,7 @@ def open_holdout(source: Any, like: Dataset, *, label: Any = None, key: str | No
             f"{like.rows.shape[1:]}; give rows of the same shape."
         )
     if held.fractions and held.levels != like.levels:
-        held = open_source(source, label=label, key=key, levels=like.levels)
+        held = open_source(source, **options, levels=like.levels)
     if held.kind == "pictures" and int(held.rows.max()) > like.levels:
         raise InputError(
             f"the held-out {held.name} has grey levels up to {int(held.rows.max())}, {like.name} "

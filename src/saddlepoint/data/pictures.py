@@ -1,9 +1,13 @@
-"""One picture file as numbers: PNG, JPEG, WebP, TIFF or BMP of 8 bits, upright, as (H, W, C) uint8."""
+"""One picture file as numbers: PNG, JPEG, WebP, TIFF or BMP, upright, as (H, W, C) uint8."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from saddlepoint.data.reading import foreign_bytes
+from saddlepoint.data.reading import foreign_failures
+from saddlepoint.data.sizing import Sizing
 from saddlepoint.errors import InputError
 
 # Pillow logs what it then raises; without a handler of the user's own that would be a second message.
@@ -34,17 +39,51 @@ _KEPT = {
 }
 
 
-def read_picture(source: Path | IO[bytes], name: str, *, said: list[str]) -> npt.NDArray[np.uint8]:
-    """Return one picture as (H, W, C) uint8, C from 1 (grey) to 4 (colour and opacity), turned upright by its
-    EXIF.
+@dataclass
+class Asides:
+    """What is to be said of the pictures read: warnings of Pillow, how many had 16 bits, how many another size."""
 
-    What Pillow warns of (damaged EXIF and other metadata) is put into `said`.
+    warnings: list[str] = field(default_factory=list)
+    deep: int = 0
+    resized: int = 0
+
+    def add(self, other: Asides) -> None:
+        """Take in what is to be said of other pictures."""
+        self.warnings += other.warnings
+        self.deep, self.resized = self.deep + other.deep, self.resized + other.resized
+
+
+_OF_THIS_THREAD = threading.local()
+
+
+@contextmanager
+def warnings_by_thread() -> Iterator[None]:
+    """Let `read_picture` be called by several threads inside: each warning goes to the picture that its thread reads."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        said = getattr(_OF_THIS_THREAD, "said", None)
+        if said is not None:
+            said.append(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show
+        yield
+
+
+def read_picture(
+    source: Path | IO[bytes], name: str, *, asides: Asides, sizing: Sizing | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return one picture as (H, W, C) uint8, C from 1 (grey) to 4 (colour and opacity), turned upright by its EXIF.
+
+    16 bits of grey are brought to 8. To be called inside `warnings_by_thread`; what Pillow warns of (damaged EXIF and
+    other metadata) is put into `asides`.
 
     Raises:
-        InputError: truncated or damaged, too many pixels, more than 8 bits a channel, several frames.
+        InputError: truncated or damaged, too many pixels, 32 bits a channel, several frames, or a size to be refused.
     """
-    with foreign_bytes(name, "a picture"), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    _OF_THIS_THREAD.said = said = list[str]()
+    with foreign_failures(name, "a picture"):
         try:
             opened = Image.open(source, formats=FORMATS)
         except Image.DecompressionBombError:
@@ -59,14 +98,26 @@ def read_picture(source: Path | IO[bytes], name: str, *, said: list[str]) -> npt
             if getattr(picture, "n_frames", 1) > 1:
                 frames = picture.n_frames  # type: ignore[attr-defined]
                 raise InputError(f"{name} holds {frames} frames; save each as a picture of its own.")
-            if picture.mode.startswith(("I", "F")):
+            deep = picture.mode.startswith("I;16")
+            if picture.mode.startswith(("I", "F")) and not deep:
                 raise InputError(
-                    f"{name} has more than 8 bits a channel (mode {picture.mode}); save it with 8."
+                    f"{name} has more than 16 bits a channel (mode {picture.mode}); save it with 8."
                 )
             picture.load()
-            array = _numbers(ImageOps.exif_transpose(picture))
-    said.extend(f"{name}: {one.message}" for one in caught)
+            upright = ImageOps.exif_transpose(picture)
+            array = _of_16_bits(upright) if deep else _numbers(upright)
+        asides.deep += deep
+        if sizing is not None:
+            asides.resized += array.shape[:2] != (sizing.height, sizing.width)
+            array = sizing.apply(array, name)
+    asides.warnings += [f"{name}: {one}" for one in said]
     return array
+
+
+def _of_16_bits(picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """Return grey of 16 bits as (H, W, 1) of 8: 65,535 becomes 255."""
+    deep = np.asarray(picture).astype(np.uint32)
+    return ((deep + 128) // 257).astype(np.uint8)[..., None]
 
 
 def _too_many(name: str, pixels: str) -> str:

@@ -24,10 +24,16 @@ def foreign_bytes(name: str, what: str) -> Iterator[None]:
     raises BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError and
     OverflowError.
     """
+    with warnings.catch_warnings(), foreign_failures(name, what):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def foreign_failures(name: str, what: str) -> Iterator[None]:
+    """As `foreign_bytes`, but leave warnings alone: their filters are one for all threads."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except InputError:
         raise
     except MemoryError:

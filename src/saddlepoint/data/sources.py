@@ -17,6 +17,8 @@ from saddlepoint.data.folders import open_folder, open_zip
 from saddlepoint.data.frames import is_frame, open_frame, open_table
 from saddlepoint.data.idx import is_idx, open_idx
 from saddlepoint.data.pictures import SUFFIXES
+from saddlepoint.data.reading import refuse_too_large
+from saddlepoint.data.sizing import Sizing
 from saddlepoint.data.tables import TABLE_SUFFIXES, table_suffix
 from saddlepoint.errors import InputError, nearest
 
@@ -37,6 +39,8 @@ def open_source(
     levels: int | None = None,
     name: str | None = None,
     columns: Mapping[str, str] | None = None,
+    resolution: str | None = None,
+    other_sizes: str | None = None,
 ) -> Dataset:
     """Open `source` and return its rows as numbers, ready to be encoded.
 
@@ -48,6 +52,8 @@ def open_source(
         key: the array of an .npz to open.
         levels: largest grey level of pictures; None: 255, or the largest value where none is above 16.
         columns: kinds of a table's columns in place of those inferred, {"age": "integer"}.
+        resolution: the size that all pictures get, "64x48" (width x height); None: they must have one size.
+        other_sizes: what is done to pictures of another size than that: "crop" (None), "pad" or "refuse".
         name: what to call the data; None: taken from the source.
 
     Raises:
@@ -56,10 +62,13 @@ def open_source(
     options: dict[str, Any] = {"label": label, "group": group, "key": key, "levels": levels}
     options["columns"] = columns
     try:
+        sizing = Sizing.parse(resolution, other_sizes)
         if isinstance(source, (str, os.PathLike)):
-            dataset = _open_named(source, **options)
+            dataset = _open_named(source, sizing=sizing, **options)
         else:
             dataset = _open_in_memory(source, called=name or "array", **options)
+        if sizing is not None:
+            dataset = replace(_sized(dataset, sizing), resolution=resolution, other_sizes=sizing.other_sizes)
     except InputError as error:
         if str(error).isprintable():
             raise
@@ -77,6 +86,7 @@ def _open_named(
     key: str | None,
     levels: int | None,
     columns: Mapping[str, str] | None,
+    sizing: Sizing | None,
 ) -> Dataset:
     text = os.fspath(source)
     if not text:
@@ -98,7 +108,7 @@ def _open_named(
             raise InputError(f"{path} is a folder, although its name ends in {suffix}; name the file itself.")
         _refuse_options(str(path), "is a folder of pictures", key=key, levels=levels)
         _refuse_names(path, label=label, group=group)
-        return open_folder(path, label=label, group=group)
+        return open_folder(path, label=label, group=group, sizing=sizing)
     if key is not None and suffix != ".npz":
         raise InputError(
             f"{path} has no keys; only an .npz file holds several arrays (key={key!r} was given)."
@@ -115,7 +125,7 @@ def _open_named(
     _refuse_names(path, label=label, group=group)
     if suffix == ".zip":
         _refuse_options(str(path), "is a .zip of pictures", levels=levels)
-        return open_zip(path, label=label, group=group)
+        return open_zip(path, label=label, group=group, sizing=sizing)
     open_array = open_npy if suffix == ".npy" else open_idx
     return open_array(path, label=label, group=group, levels=levels)
 
@@ -138,6 +148,24 @@ def _open_in_memory(
     _refuse_options(called, "is no table", columns=columns or None)
     _refuse_names("an array in memory", label=label, group=group)
     return dataset_from_array(source, name=called, labels=label, groups=group, levels=levels)
+
+
+def _sized(dataset: Dataset, sizing: Sizing) -> Dataset:
+    """Return pictures that came as an array at their new size; those of a folder have it already."""
+    if dataset.kind != "pictures":
+        _refuse_options(dataset.name, f"holds {dataset.kind}", resolution=f"{sizing.width}x{sizing.height}")
+    rows = dataset.rows
+    if rows.shape[1:3] == (sizing.height, sizing.width):
+        return dataset
+    refuse_too_large(dataset.name, len(rows) * sizing.width * sizing.height * rows.shape[3])
+    sized = sizing.apply_to_all(rows, dataset.name)
+    if dataset.levels != 255:  # the filter swings beyond the darkest and the lightest
+        np.minimum(sized, dataset.levels, out=sized)
+    # Axes of pictures that came channels-first stay so.
+    last = len(dataset.shape) == 2 or dataset.shape == rows.shape[1:]
+    height, width = sizing.height, sizing.width
+    shape = (height, width, *dataset.shape[2:]) if last else (dataset.shape[0], height, width)
+    return replace(dataset, rows=sized, shape=shape, notes=(*dataset.notes, sizing.said(len(rows))))
 
 
 def _digits() -> Dataset:

@@ -20,6 +20,7 @@ from saddlepoint import compute, recipes
 from saddlepoint.data.charts import MOST_CHARTS, ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
+from saddlepoint.data.flips import both_ways, by_coin
 from saddlepoint.data.images import PicturesEncoder
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.scale import smallest_scale
@@ -243,7 +244,18 @@ def _split(
     )
     monitor = dataset.take(splits.monitor) if len(splits.monitor) else None
     vault = dataset.take(splits.vault) if len(splits.vault) else None
-    return dataset.take(splits.train), monitor, vault if holdout is None else holdout
+    parts = dataset.take(splits.train), monitor, vault if holdout is None else holdout
+    return _flipped(*parts, seed) if dataset.flips else parts
+
+
+def _flipped(
+    train: Dataset, monitor: Dataset | None, vault: Dataset | None, seed: int
+) -> tuple[Dataset, Dataset | None, Dataset | None]:
+    return (
+        both_ways(train),
+        None if monitor is None else by_coin(monitor, seed, "monitor"),
+        None if vault is None else by_coin(vault, seed, "vault"),
+    )
 
 
 def _charts(

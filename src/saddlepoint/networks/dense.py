@@ -70,7 +70,7 @@ class RectifierGenerator(nn.Module):
         h = joined(z, condition, self.condition_width)
         for layer in self.layers[:-1]:
             h = functional.relu(layer(h))
-        return activate(self.layers[-1](h), self.output).reshape(len(z), *self.shape)
+        return activate(self.layers[-1](h), self.output).reshape(z.shape[0], *self.shape)
 
 
 class MaxoutDiscriminator(nn.Module):
@@ -169,7 +169,7 @@ class ResidualGenerator(nn.Module):
         h = self.enter(joined(z, condition, self.condition_width))
         for block in self.blocks:
             h = block(h)
-        return activate(self.leave(leaky(h)), self.output).reshape(len(z), *self.shape)
+        return activate(self.leave(leaky(h)), self.output).reshape(z.shape[0], *self.shape)
 
 
 class ResidualDiscriminator(nn.Module):

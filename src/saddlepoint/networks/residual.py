@@ -201,7 +201,7 @@ class PictureGenerator(nn.Module):
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, *shape)."""
-        h = self.enter(joined(z, condition, self.condition_width)).reshape(len(z), *self._start)
+        h = self.enter(joined(z, condition, self.condition_width)).reshape(z.shape[0], *self._start)
         h = h.contiguous(memory_format=torch.channels_last)
         for level in self.levels:
             h = level(h)

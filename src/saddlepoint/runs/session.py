@@ -18,6 +18,7 @@ import torch
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder
+from saddlepoint.data.flips import refuse_flips
 from saddlepoint.data.holdout import open_holdout
 from saddlepoint.data.schema import KINDS
 from saddlepoint.data.sources import open_source
@@ -50,13 +51,16 @@ _MOST_LINES = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the user named: the data, the held-out file, and the columns that mean a class or a group."""
+    """What the user named: the data, the held-out file, the columns that mean a class or a group, the size of pictures."""
 
     data: str
     holdout: str | None = None
     label: str | None = None
     group: str | None = None
     columns: dict[str, str] | None = None
+    resolution: str | None = None
+    other_sizes: str | None = None
+    flips: bool = False
 
     def open(self) -> tuple[Dataset, Dataset | None]:
         """Return the rows and the held-out rows.
@@ -65,7 +69,15 @@ class Source:
             InputError: something cannot be opened, or has no such label.
         """
         label = None if self.label == BY_CLASS else self.label
-        dataset = open_source(self.data, label=label, group=self.group, columns=self.columns)
+        dataset = open_source(
+            self.data,
+            label=label,
+            group=self.group,
+            columns=self.columns,
+            resolution=self.resolution,
+            other_sizes=self.other_sizes,
+        )
+        dataset = refuse_flips(dataset) if self.flips else dataset
         holdout = None if self.holdout is None else open_holdout(self.holdout, dataset, label=label)
         if self.label is not None and dataset.labels is None:
             raise InputError(
