@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,7 @@ def share(repeats: int) -> dict[str, Any]:
 
     rows = []
     RUNS.mkdir(exist_ok=True)
+    os.environ["SADDLEPOINT_CACHE"] = tempfile.mkdtemp()  # every ruler is made anew, as at a user's first run
     np.save(RUNS / "ring.npy", ring().draw(10_000, np.random.default_rng(0)))
     curved = np.random.default_rng(0).normal(size=(10_000, 12))
     curved[:, 1:] += 0.5 * curved[:, :-1] ** 2
@@ -135,6 +138,7 @@ def share(repeats: int) -> dict[str, Any]:
                 "rounds": told["round"],
                 "checks": 0 if plan is None else plan.planned,
                 "verdict": "" if plan is None else plan.final,
+                "foreseen_share": None if plan is None else round(plan.share, 4),
                 "seconds": spent,
                 "share": round((spent["plan"] + spent["checks"] + spent["verdict"]) / spent["all"], 4),
                 "sentence": told["sentence"],

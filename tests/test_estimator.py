@@ -193,7 +193,7 @@ def test_verbose_speaks_and_silence_is_the_default(points, capsys):
 
 
 def test_verbose_says_a_line_now_and_then(points, capsys, monkeypatch):
-    monkeypatch.setattr("saddlepoint.estimator._SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("saddlepoint.estimator.said._SECONDS_BETWEEN_LINES", 0.0)
     sp.GAN(**QUICK, verbose=True).fit(points)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 22
@@ -429,10 +429,11 @@ def test_the_log_density_is_in_the_units_of_x(points, fitted):
 
 
 def test_the_density_integrates_to_one_in_the_units_of_x(monkeypatch):
-    monkeypatch.setattr("saddlepoint.estimator._PARZEN_SAMPLES", 300)
+    monkeypatch.setattr("saddlepoint.estimator.window.SAMPLES", 300)
     x = np.random.default_rng(0).normal(50.0, 9.0, size=(200, 1))
     gan = sp.GAN(**QUICK).fit(x)
-    samples, sigma, volume = gan._parzen
+    window = gan._window
+    samples, sigma, volume = window.samples, window.sigma, window.volume
     reach = (np.abs(samples).max() + 9 * sigma) * np.exp(volume)
     grid = np.linspace(50 - 1.2 * reach, 50 + 1.2 * reach, 10_001)
     assert grid[1] - grid[0] < sigma * np.exp(volume) / 2
@@ -442,7 +443,8 @@ def test_the_density_integrates_to_one_in_the_units_of_x(monkeypatch):
 def test_score_is_the_mean_and_equals_the_parzen_window(points, fitted):
     assert fitted.score(points) == pytest.approx(fitted.score_samples(points).mean())
     assert fitted.score(points, np.zeros(300)) == fitted.score(points)
-    samples, sigma, volume = fitted._parzen
+    window = fitted._window
+    samples, sigma, volume = window.samples, window.sigma, window.volume
     encoded = fitted.model_.encoder.points.encode(points, dtype=torch.float64).numpy()
     np.testing.assert_allclose(fitted.score_samples(points), log_density(encoded, samples, sigma) - volume)
     assert volume == pytest.approx(np.log(points[:, 0].std() * points[:, 1].std()), abs=0.2)

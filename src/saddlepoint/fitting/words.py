@@ -25,7 +25,8 @@ def said_at_the_stop(
     minutes = f" ({spent / 60:.1f} minutes)"
     if reason in _STATES and checks is not None:
         state = checks.state_at(len(checks.history))
-        return f"stopped at round {round_:,} of {last:,}, {_STATES[reason]}: {state.evidence}{_ruler(checks)}{minutes}"
+        seen = _ruler(checks) if state.settled else ""  # what was found needs no word on what would have been
+        return f"stopped at round {round_:,} of {last:,}, {_STATES[reason]}: {state.evidence}{seen}{minutes}"
     sentence = {
         "minutes": f"the {(limit or 0) / 60:g} minutes are over after {round_:,} of {last:,} rounds",
         "interrupted": f"interrupted after {round_:,} of {last:,} rounds; everything is saved",

@@ -185,9 +185,8 @@ def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
 def _memorising(checks: Sequence[Check], rules: Rules) -> State | None:
     if not checks or checks[-1].copies is None:
         return None
-    return State(
-        name="memorising", evidence=f"at round {checks[-1].round:,}: {checks[-1].copies.rstrip('.')}"
-    )
+    words = checks[-1].copies.rstrip(".")
+    return State(name="memorising", evidence=f"{words[:1].lower()}{words[1:]}")
 
 
 def _reached(checks: Sequence[Check], rules: Rules) -> State | None:
