@@ -20,3 +20,16 @@ def float64() -> object:
     torch.set_default_dtype(torch.float64)
     yield None
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def quick_looks():
+    """Let looks between rounds use a logistic regression for their network, which takes two thirds of a short test's time.
+
+    For modules that hold what must be true whatever a look sees; what it sees is held in tests/fitting/test_looks.py.
+    """
+    from saddlepoint.judging.point_referees import logistic
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("saddlepoint.judging.glance.network", logistic)
+        yield
