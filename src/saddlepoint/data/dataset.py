@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from saddlepoint.data.parquet_rows import ParquetRows
 from saddlepoint.data.schema import Schema
 from saddlepoint.data.table_rows import codes_of, digest_of
 from saddlepoint.errors import InputError
@@ -23,7 +24,8 @@ class Dataset:
     Attributes:
         name: a short name ("digits", "mnist").
         kind: "points", "pictures" or "tables".
-        rows: points (n, d) in the dtype given; pictures (n, H, W, C) uint8; a table's pandas frame of Arrow-backed columns.
+        rows: points (n, d) in the dtype given; pictures (n, H, W, C) uint8; a table's pandas frame of Arrow-backed columns,
+            or `ParquetRows` where it is too large to be held.
         labels: (n,) class of each row, or None.
         columns: names of the d columns, or None.
         dtypes: dtype name of each column as it came (tables only), so that whole columns are written as such.
@@ -78,12 +80,15 @@ class Dataset:
         chosen = np.asarray(indices)
         return replace(
             self,
-            rows=self.rows.iloc[chosen].reset_index(drop=True)
-            if self.kind == "tables"
-            else self.rows[chosen],
+            rows=self._rows_at(chosen),
             labels=None if self.labels is None else self.labels[chosen],
             groups=None if self.groups is None else self.groups[chosen],
         )
+
+    def _rows_at(self, chosen: npt.NDArray[Any]) -> Any:
+        if isinstance(self.rows, ParquetRows):
+            return self.rows.take(chosen)
+        return self.rows.iloc[chosen].reset_index(drop=True) if self.kind == "tables" else self.rows[chosen]
 
     def as_came(self, rows: Any) -> Any:
         """Return decoded rows, points (m, d) or pictures (m, H, W, C), in the shape and dtype that came in.
@@ -102,15 +107,21 @@ class Dataset:
             return (rows / self.levels).astype(self.dtype)
         return rows.astype(self.dtype)
 
-    def identities(self) -> npt.NDArray[Any]:
-        """Return rows that are the same numbers wherever rows are the same: of a table codes, else the rows themselves."""
+    def identities(self) -> npt.NDArray[Any] | None:
+        """Return rows that are the same numbers wherever rows are the same: of a table codes, else the rows themselves.
+
+        None for rows that stay in their file: these are not compared with one another.
+        """
+        if isinstance(self.rows, ParquetRows):
+            return None
         return codes_of(self.rows) if self.kind == "tables" else np.asarray(self.rows)
 
     def fingerprint(self) -> str:
         """Return the sha256 (hex) over dtype, shape and bytes of the rows and of the labels."""
         digest = hashlib.sha256()
         if self.kind == "tables":
-            digest.update(digest_of(self.rows))
+            kept_apart = isinstance(self.rows, ParquetRows)
+            digest.update(self.rows.fingerprint() if kept_apart else digest_of(self.rows))
         for values in (self.labels,) if self.kind == "tables" else (self.rows, self.labels):
             if values is None:
                 digest.update(b"none")

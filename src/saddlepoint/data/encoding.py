@@ -14,9 +14,11 @@ import torch
 from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.images import PicturesEncoder
+from saddlepoint.data.parquet_rows import ParquetRows
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.schema import infer
 from saddlepoint.data.table_encoder import TableEncoder
+from saddlepoint.data.table_passes import fit_in_passes
 from saddlepoint.errors import StoredFileError
 
 
@@ -50,6 +52,10 @@ def fit_encoder(dataset: Dataset, *, low: int = 0) -> PointsEncoder | PicturesEn
     if dataset.kind == "pictures":
         return PicturesEncoder.fit(dataset.rows, levels=dataset.levels, low=low)
     if dataset.kind == "tables":
+        if isinstance(dataset.rows, ParquetRows):
+            columns = () if dataset.schema is None else dataset.schema.columns
+            told = {column.name: column.kind for column in columns if column.reason == "as told"}
+            return fit_in_passes(dataset.rows, told, name=dataset.name)
         return TableEncoder.fit(dataset.rows, dataset.schema or infer(dataset.rows, name=dataset.name))
     return PointsEncoder.fit(dataset.rows, names=dataset.columns)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -119,33 +119,45 @@ class DateCodec:
         ticks, present = writing.ticks(plain, column.name)
         seen = ticks[present]
         first, last = int(seen.min()), int(seen.max())
+        origin = None
         if since is not None:
-            base, others = since
-            away = ticks - base.writing.ticks(decoded(others), base.name)[0]
-            levels = _levels("since", np.where(present, away, 0), present)
-            return cls(
-                name=column.name,
-                writing=writing,
-                mode="since",
-                parts={"since": levels},
-                fixed={},
-                since=base.name,
-                first=first,
-                last=last,
-            )
+            origin = since[0].writing.ticks(decoded(since[1]), since[0].name)[0][present]
         days = np.unique(seen // writing.ticks_a_day)
-        mode = _mode(days, pa.types.is_time(plain.type))
+        empty = cls(
+            name=column.name,
+            writing=writing,
+            mode=_mode(days, pa.types.is_time(plain.type)) if since is None else "since",
+            parts={},
+            fixed={},
+            since=None if since is None else since[0].name,
+            first=first,
+            last=last,
+        )
+        counted = {
+            part: np.unique(values, return_counts=True) for part, values in empty.split(seen, origin).items()
+        }
+        return empty.of_counts(counted, int((~present).sum()), first=first, last=last)
+
+    def split(self, ticks: Integers, origin: Integers | None = None) -> dict[str, Integers]:
+        """Return the parts of moments by name: of the calendar, or the time since others."""
+        return (
+            {"since": ticks - origin}
+            if origin is not None
+            else _split(ticks, self.writing.ticks_a_day, self.mode)
+        )
+
+    def of_counts(
+        self, counted: Mapping[str, tuple[Integers, Integers]], nulls: int, *, first: int, last: int
+    ) -> DateCodec:
+        """Return this codec with the levels of parts whose sorted values occur so often; first and last moment."""
         parts: dict[str, Counted] = {}
         fixed: dict[str, int] = {}
-        for part, values in _split(ticks, writing.ticks_a_day, mode).items():
-            low, high = int(values[present].min()), int(values[present].max())
-            if low == high and (parts or not (~present).any()):
-                fixed[part] = low
+        for part, (values, counts) in counted.items():
+            if len(values) == 1 and self.since is None and (parts or not nulls):
+                fixed[part] = int(values[0])
             else:
-                parts[part] = _levels(part, np.where(present, values, low), present)
-        return cls(
-            name=column.name, writing=writing, mode=mode, parts=parts, fixed=fixed, first=first, last=last
-        )
+                parts[part] = _levels(part, values, counts, nulls)
+        return replace(self, parts=parts, fixed=fixed, first=first, last=last)
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -288,8 +300,8 @@ def _joined(values: Mapping[str, Any], a_day: int, mode: Mode, rows: int) -> Int
     return ticks
 
 
-def _levels(part: str, values: Integers, present: Present) -> Counted:
-    found = Counted.of(values, present)
+def _levels(part: str, values: Integers, counts: Integers, nulls: int) -> Counted:
+    found = Counted.of_counts(values, counts, nulls)
     if found is None:
         raise InputError(
             "The dates of a column lie further apart than can be counted; leave it out or take it as text."

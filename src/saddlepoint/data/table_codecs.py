@@ -51,18 +51,41 @@ class CategoryCodec:
             dictionary = (whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole).dictionary
         plain = decoded(cells)
         counted = pc.value_counts(pc.drop_null(plain))
-        values, counts = counted.field("values"), counted.field("counts").to_numpy(zero_copy_only=False)
+        return cls.of_counts(
+            column.name,
+            counted.field("values"),
+            counted.field("counts").to_numpy(zero_copy_only=False),
+            plain.null_count,
+            as_numbers=as_numbers,
+            dictionary=dictionary,
+            index=index,
+            ordered=ordered,
+        )
+
+    @classmethod
+    def of_counts(
+        cls,
+        name: str,
+        values: pa.Array,
+        counts: Integers,
+        nulls: int,
+        *,
+        as_numbers: bool = False,
+        dictionary: pa.Array | None = None,
+        index: str | None = None,
+        ordered: bool = False,
+    ) -> CategoryCodec:
+        """Return the codec of distinct values, in any order, that occur so often; as_numbers as for `fit`."""
         if as_numbers and (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
             order = np.argsort(np.array([float(word) for word in values.to_pylist()]), kind="stable")
         else:
             order = np.asarray(pc.array_sort_indices(values))
         counts = counts[order].astype(np.int64)
-        nulls = plain.null_count
         span = (Span.of_numbers if as_numbers else Span.of_categories)(counts, nulls)
         if span.smooth:
             span = Span(counts=span.counts, atoms=span.atoms, nulls=nulls)
         return cls(
-            name=column.name,
+            name=name,
             values=values.take(pa.array(order)),
             span=span,
             dictionary=dictionary,
@@ -152,7 +175,7 @@ class NumberCodec:
         plain = decoded(cells)
         if not (pa.types.is_integer(plain.type) or pa.types.is_floating(plain.type)):
             return CategoryCodec.fit(column, cells, as_numbers=True)
-        counted = Counted.of(*_values(plain), plain.type)
+        counted = Counted.of(*values_of(plain), plain.type)
         if counted is None or pa.types.is_dictionary(cells.type):
             return CategoryCodec.fit(column, cells, as_numbers=True)
         return cls(name=column.name, type=str(plain.type), counted=counted)
@@ -169,7 +192,7 @@ class NumberCodec:
             raise InputError(f"Column {self.name!r} should hold numbers, but holds {plain.type}.")
         if pa.types.is_floating(pa.type_for_alias(self.type)) != pa.types.is_floating(plain.type):
             plain = plain.cast(pa.type_for_alias(self.type), safe=False)
-        return [self.counted.codes(*_values(plain))]
+        return [self.counted.codes(*values_of(plain))]
 
     def cells(self, decoded: Sequence[Decoded]) -> pa.Array:
         """Return the numbers, of the type that came in."""
@@ -208,7 +231,7 @@ class NumberCodec:
         )
 
 
-def _values(cells: pa.ChunkedArray) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+def values_of(cells: pa.ChunkedArray) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """Return the numbers in their own dtype, 0 where missing, and which are present."""
     present = np.asarray(cells.is_valid().to_numpy(), dtype=bool)
     return np.asarray(cells.fill_null(pa.scalar(0, cells.type)).to_numpy()), present

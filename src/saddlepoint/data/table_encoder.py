@@ -20,6 +20,7 @@ import pyarrow as pa
 import torch
 
 from saddlepoint.data.packing import packed_table, packed_values, unpacked_table, unpacked_values
+from saddlepoint.data.parquet_rows import ParquetRows
 from saddlepoint.data.schema import Schema
 from saddlepoint.data.table_calendar import DateCodec, Writing, ordered_after
 from saddlepoint.data.table_codecs import CategoryCodec, Decoded, NumberCodec
@@ -49,10 +50,15 @@ class TableEncoder:
     dependencies: tuple[Dependency, ...]
     constants: dict[str, pa.Array]
     kinds: dict[str, str]
+    rank_error: float = 0.0
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, schema: Schema) -> TableEncoder:
+    def fit(
+        cls, frame: pd.DataFrame, schema: Schema, *, broken: frozenset[str] = frozenset()
+    ) -> TableEncoder:
         """Return the encoder of a frame of `tables.frame_of` by the kinds of a schema.
+
+        broken: columns that are not to be taken as functions of others, or as later than other dates.
 
         Raises InputError where nothing varies, or a column cannot be of the kind it was given.
         """
@@ -63,8 +69,8 @@ class TableEncoder:
             if column.kind == "constant" or cells[column.name].null_count == len(frame)
         }
         varying = [column for column in schema.columns if column.name not in constants]
-        codecs = _fitted(varying, cells)
-        dependencies = _dependencies(codecs, cells)
+        codecs = _fitted(varying, cells, broken)
+        dependencies = _dependencies(codecs, cells, broken)
         restored = {each.name for each in dependencies}
         learnt = tuple(codec for codec in codecs if codec.name not in restored)
         if not any(codec.spans for codec in learnt if not isinstance(codec, IdentifierCodec)):
@@ -134,12 +140,18 @@ class TableEncoder:
         edges = [torch.from_numpy(np.concatenate(each)).float() for each in (lows, highs)]
         return torch.tensor(starts), places, edges[0], edges[1]
 
-    def compact(self, frame: pd.DataFrame) -> torch.Tensor:
+    def compact(self, frame: pd.DataFrame | ParquetRows) -> torch.Tensor:
         """Return the level of each row in each span, int32 (n, spans): what stays in memory.
 
         Raises InputError for missing columns, cells of another kind, categories that were not learnt, and missing cells
         in a column that had none.
         """
+        if isinstance(frame, ParquetRows):
+            levels, at = torch.empty(len(frame), len(self.spans), dtype=torch.int32), 0
+            for part in frame.parts():
+                levels[at : at + len(part)] = self.compact(part)
+                at += len(part)
+            return levels
         missing = [name for name in self.form.column_names if name not in frame.columns]
         if missing:
             raise InputError(
@@ -231,6 +243,7 @@ class TableEncoder:
             "dependencies": [each.to_dict() for each in self.dependencies],
             "constants": {name: packed_values(value) for name, value in self.constants.items()},
             "kinds": self.kinds,
+            "rank_error": self.rank_error,
         }
 
     @classmethod
@@ -243,6 +256,7 @@ class TableEncoder:
                 dependencies=tuple(Dependency.from_dict(each) for each in stored["dependencies"]),
                 constants={name: unpacked_values(each) for name, each in stored["constants"].items()},
                 kinds={str(name): str(kind) for name, kind in stored["kinds"].items()},
+                rank_error=float(stored.get("rank_error", 0.0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
             raise StoredFileError(f"the stored table encoder is damaged ({error!r}).") from None
@@ -270,7 +284,9 @@ class TableEncoder:
         return found
 
 
-def _fitted(columns: list[Column], cells: Mapping[str, pa.ChunkedArray]) -> list[Codec]:
+def _fitted(
+    columns: list[Column], cells: Mapping[str, pa.ChunkedArray], broken: frozenset[str]
+) -> list[Codec]:
     dates = []
     for column in columns:
         if column.kind == "date-time":
@@ -278,7 +294,7 @@ def _fitted(columns: list[Column], cells: Mapping[str, pa.ChunkedArray]) -> list
             writing = Writing.of(column, plain)
             if writing is not None and not pa.types.is_dictionary(cells[column.name].type):
                 dates.append((column.name, writing, *writing.ticks(plain, column.name)))
-    after = ordered_after(dates)
+    after = {name: of for name, of in ordered_after(dates).items() if name not in broken}
     codecs: dict[str, Codec] = {}
     for column in columns:
         mine = cells[column.name]
@@ -295,7 +311,9 @@ def _fitted(columns: list[Column], cells: Mapping[str, pa.ChunkedArray]) -> list
     return list(codecs.values())
 
 
-def _dependencies(codecs: list[Codec], cells: Mapping[str, pa.ChunkedArray]) -> tuple[Dependency, ...]:
+def _dependencies(
+    codecs: list[Codec], cells: Mapping[str, pa.ChunkedArray], broken: frozenset[str]
+) -> tuple[Dependency, ...]:
     exact = {
         codec.name: codec.codes(cells[codec.name])[0]
         for codec in codecs
@@ -309,7 +327,7 @@ def _dependencies(codecs: list[Codec], cells: Mapping[str, pa.ChunkedArray]) -> 
         for other in able[:at]
         if name not in origins and cells[name].type == cells[other].type and cells[name].equals(cells[other])
     ]
-    found = find(exact, equal)
+    found = {name: of for name, of in find(exact, equal).items() if name not in broken}
     same = {name for name, other in found.items() if (name, other) in equal}
     return tuple(
         Dependency(name=name, of=of, table=None if name in same else pairs_of(cells[of], cells[name]))

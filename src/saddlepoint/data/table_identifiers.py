@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,7 +69,7 @@ class IdentifierCodec:
         words = plain.drop_null().to_pylist()
         if pa.types.is_integer(plain.type):
             low, high = min(words), max(words)
-            gap = max(1.0, (high - low) / max(1, len(set(words)) - 1))
+            gap = _gap(low, high, len(set(words)))
             return cls(
                 name=column.name,
                 type=str(plain.type),
@@ -89,8 +89,22 @@ class IdentifierCodec:
                 f"{sum(map(len, words)) / len(words):,.0f} letters on average), which is not learnt: leave it out, or take "
                 f"its texts as they are with --column {column.name}=categorical."
             )
-        seen = np.unique(np.array([_hash(word) for word in words], dtype=np.uint64))
+        seen = np.unique(cls.hashes(words))
         return cls(name=column.name, type=str(plain.type), span=span, templates=_templates(words), seen=seen)
+
+    @staticmethod
+    def hashes(words: Sequence[str]) -> npt.NDArray[np.uint64]:
+        """Return the 64-bit hashes by which texts that occurred are known."""
+        return np.array([_hash(word) for word in words], dtype=np.uint64)
+
+    def of_counts(
+        self, rows: int, nulls: int, *, ends: tuple[int, int], seen: npt.NDArray[np.uint64] | None
+    ) -> IdentifierCodec:
+        """Return this codec for so many rows, of which some are missing: smallest and largest number, or sorted hashes."""
+        span = Span(counts=np.array([rows - nulls]), atoms=np.array([0]), nulls=nulls) if nulls else None
+        if seen is not None:
+            return replace(self, span=span, seen=seen)
+        return replace(self, span=span, largest=ends[1], gap=_gap(*ends, rows - nulls))
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -127,7 +141,7 @@ class IdentifierCodec:
     def _texts(self, count: int, stream: np.random.Generator) -> list[str]:
         weights = np.array([often for _, _, often in self.templates], dtype=float)
         chosen = stream.choice(len(weights), count, p=weights / weights.sum())
-        known, made, words = set(self.seen.tolist()), set[str](), []
+        made, words = set[str](), []
         for template in chosen.tolist():
             word, extra = "", 0
             for attempt in range(10**6):
@@ -135,11 +149,16 @@ class IdentifierCodec:
                 word = _written(self.templates[template], stream) + "".join(
                     str(digit) for digit in stream.integers(0, 10, extra)
                 )
-                if word not in made and _hash(word) not in known:
+                if word not in made and not self._occurred(word):
                     break
             made.add(word)
             words.append(word)
         return words
+
+    def _occurred(self, word: str) -> bool:
+        hashed = np.uint64(_hash(word))
+        at = int(np.searchsorted(self.seen, hashed))
+        return at < len(self.seen) and bool(self.seen[at] == hashed)
 
     def describe(self) -> str:
         """Return in words what is done."""
@@ -174,6 +193,10 @@ class IdentifierCodec:
             largest=int(stored["largest"]),
             gap=float(stored["gap"]),
         )
+
+
+def _gap(low: int, high: int, distinct: int) -> float:
+    return max(1.0, (high - low) / max(1, distinct - 1))
 
 
 def _hash(word: str) -> int:

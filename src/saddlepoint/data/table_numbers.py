@@ -30,8 +30,11 @@ class Levels:
     @classmethod
     def of(cls, values: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> Levels:
         """Return the levels of a column (n,), of which some cells are present."""
-        distinct, counts = np.unique(values[present], return_counts=True)
-        nulls = int((~present).sum())
+        return cls.of_counts(*np.unique(values[present], return_counts=True), int((~present).sum()))
+
+    @classmethod
+    def of_counts(cls, distinct: npt.NDArray[Any], counts: Integers, nulls: int) -> Levels:
+        """Return the levels of sorted distinct values that occur so often."""
         span = Span.of_numbers(counts, nulls)
         if span.smooth and len(distinct) > MOST_LEVELS:
             kept = np.union1d(
@@ -146,6 +149,18 @@ class Counted:
         if steps is None:
             return None
         return cls(steps=steps, levels=Levels.of(np.where(present, steps.count(values), 0), present))
+
+    @classmethod
+    def of_counts(
+        cls, distinct: npt.NDArray[Any], counts: Integers, nulls: int, kind: pa.DataType = _INT64
+    ) -> Counted | None:
+        """Return the levels of sorted distinct values that occur so often; None where int64 cannot count their steps."""
+        steps = Steps.of(distinct, kind)
+        return (
+            None
+            if steps is None
+            else cls(steps=steps, levels=Levels.of_counts(steps.count(distinct), counts, nulls))
+        )
 
     def codes(self, values: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Return the level nearest to each value, the number of levels where the cell is missing."""

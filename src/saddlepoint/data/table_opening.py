@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import pyarrow.compute as pc
 
 from saddlepoint.data.arrays import one_per_row
 from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.parquet_rows import ParquetRows
 from saddlepoint.data.schema import infer
 from saddlepoint.data.table_columns import decoded
 from saddlepoint.data.table_matrix import cells_of
+from saddlepoint.data.table_passes import infer_from, look_at
 from saddlepoint.errors import InputError
 
 
@@ -88,6 +91,38 @@ def dataset_of_table(
         shape=(kept.shape[1],),
         dtype="table",
         notes=tuple(notes),
+        schema=schema,
+    )
+
+
+def dataset_of_large_table(
+    rows: ParquetRows, *, path: Path, label: Any, group: Any, columns: Mapping[str, str] | None
+) -> Dataset:
+    """Return a Parquet file that is too large to be held as a table whose rows stay in the file.
+
+    Raises:
+        InputError: a label or group column is asked for, or a column cannot be of the kind it is given.
+    """
+    for word, asked in (("label", label), ("group", group)):
+        if asked is not None:
+            raise InputError(
+                f"{path} is read in parts, for it holds {len(rows):,} rows of {rows.shape[1]} columns, and a {word} column "
+                f"needs them all at once: leave {word} out, or give fewer rows."
+            )
+    looked = look_at(rows)
+    schema = infer_from(looked, columns, len(rows), name=str(path))
+    return Dataset(
+        name=path.stem,
+        kind="tables",
+        rows=rows,
+        columns=rows.columns,
+        dtypes=tuple(str(each.pyarrow_dtype) for each in looked.dtypes),
+        form="parquet",
+        shape=(rows.shape[1],),
+        dtype="table",
+        notes=(
+            "read in parts, for the file is too large to be held; rows are not compared with one another",
+        ),
         schema=schema,
     )
 
