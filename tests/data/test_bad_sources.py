@@ -173,6 +173,22 @@ CASES = {
         written("some.csv", "a,a\n1,2\n3,4\n"),
         "{tmp}/some.csv has the column name 'a' 2 times; rename all but one.",
     ),
+    "another delimiter": (
+        written("some.csv", "a:b\n1:x\n2:y\n"),
+        "{tmp}/some.csv was read as one column, 'a:b', and every line holds a colon 1 time: cells are separated by",
+    ),
+    "blanks between cells": (
+        written("some.csv", "a b c\n1  x 2\n2 y  3\n"),
+        "{tmp}/some.csv was read as one column, 'a b c', and every line holds blanks 2 times",
+    ),
+    "decimal commas": (
+        written("some.csv", "a;b\n1,5;x\n2;y\n-3,25;x\n"),
+        "column 'a' of {tmp}/some.csv holds numbers with a decimal comma, such as '1,5'; write them with a point",
+    ),
+    "spans of time": (
+        lambda tmp: pd.DataFrame({"a": pd.to_timedelta([1, 2, 3], unit="s"), "b": list("xyx")}),
+        "holds spans of time (duration[",
+    ),
     "another encoding": (
         written("some.csv", b"a,b\n1,\xe9\n3,4\n"),
         "{tmp}/some.csv is not utf-8 text: line 2 holds the byte 0xe9",

@@ -32,6 +32,13 @@ def sample(
         bool,
         typer.Option("--base", help="Of the mixture of Gaussians that the generator of points started from."),
     ] = False,
+    escape_formulas: Annotated[
+        bool,
+        typer.Option(
+            "--escape-formulas",
+            help="In .csv and .tsv: put ' before texts that a spreadsheet would take for a formula.",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:
     """Draw N samples from RUN and write them to a file.
@@ -62,4 +69,6 @@ def sample(
         raise InputError(f"{out} exists; choose another name, or add --force to write over it.")
     from saddlepoint.runs.sampling import sample_to_file
 
-    print(sample_to_file(run, out, n=n, seed=seed, given=condition, base=base))
+    print(
+        sample_to_file(run, out, n=n, seed=seed, given=condition, base=base, escape_formulas=escape_formulas)
+    )

@@ -20,7 +20,12 @@ from saddlepoint.data.arrays import check_finite, one_per_row
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.parquet_rows import ParquetRows
 from saddlepoint.data.reading import foreign_bytes, refuse_bomb
-from saddlepoint.data.table_opening import dataset_of_large_table, dataset_of_table, why_table
+from saddlepoint.data.table_opening import (
+    dataset_of_large_table,
+    dataset_of_table,
+    refuse_other_delimiter,
+    why_table,
+)
 from saddlepoint.data.tables import frame_of, read_as_written, read_table, table_suffix
 from saddlepoint.errors import InputError, nearest
 
@@ -40,6 +45,8 @@ def open_table(
         return dataset_of_large_table(large, path=path, label=label, group=group, columns=columns)
     if "csv" in suffix or "tsv" in suffix:
         frame, note = read_as_written(path)
+        if columns is None:
+            refuse_other_delimiter(frame, str(path))
         notes = () if note is None else (note,)
     else:
         with foreign_bytes(str(path), f"a {suffix[1:]} file"):

@@ -8,7 +8,8 @@ The rules, in this order, on the cells that are not null (n of them, k distinct)
 4. identifier: whole numbers, all distinct, that either are called so (name ends in id, key, uuid, guid) or
    come from so narrow a range R that n independent draws would have met: exp(-n(n-1)/2R) < 1e-4. Uniform
    draws are those that meet least (the birthday problem), so a skewed column makes this rule only safer.
-   Text of at least 20 cells, more than half of them distinct: a key or free text. Never a float or a date.
+   Text of at least 20 cells, more than half of them distinct: a key or free text, unless it is numbers but for a few
+   cells. Never a float or a date.
 5. integer: whole numbers, however few are distinct, also when written as floats; numeric: all other numbers.
 6. categorical: all other text, and every dictionary (pandas categories).
 """
@@ -121,12 +122,12 @@ def _kind_of(name: str, cells: pa.ChunkedArray, distinct: int, *, dictionary: bo
         return "numeric", "numbers"
     if (date_format := date_format_of(cells)) is not None:
         return "date-time", f"every cell reads as {date_format}"
+    mixed = _mixed(cells)
     if present >= FEWEST_KEYS and distinct > present / 2:
-        return (
-            "identifier",
-            f"{distinct:,} of {present:,} texts are distinct: a key or free text{_mixed(cells)}",
-        )
-    return "categorical", f"text that repeats{_mixed(cells)}"
+        if mixed:
+            return "categorical", f"text of {distinct:,} values{mixed}"
+        return "identifier", f"{distinct:,} of {present:,} texts are distinct: a key or free text"
+    return "categorical", f"text that repeats{mixed}"
 
 
 def _mixed(cells: pa.ChunkedArray) -> str:
@@ -136,7 +137,7 @@ def _mixed(cells: pa.ChunkedArray) -> str:
     if not 0 < spoilt < MIXED_BELOW * (len(cells) - cells.null_count):
         return ""
     row = pc.index(wrong, True).as_py()
-    return f"; numbers but for {spoilt:,} cells, the first {cells[row].as_py()!r} in row {row + 1}"
+    return f"; numbers but for {spoilt:,} cell{'s' * (spoilt > 1)}, the first {cells[row].as_py()!r} in row {row + 1}"
 
 
 def _whole_kind(name: str, cells: pa.ChunkedArray, distinct: int, present: int) -> tuple[Kind, str]:
@@ -189,7 +190,11 @@ def seconds(cells: pa.ChunkedArray, date_format: str | None, *, name: str, table
     """
     if pa.types.is_null(cells.type):
         return np.full(len(cells), np.nan)
-    if not (pa.types.is_temporal(cells.type) or _is_text(cells)) or pa.types.is_duration(cells.type):
+    if pa.types.is_duration(cells.type):
+        raise InputError(
+            f"Column {name!r} of {table} holds spans of time ({cells.type}); give them as numbers, for instance seconds."
+        )
+    if not (pa.types.is_temporal(cells.type) or _is_text(cells)):
         raise InputError(f"Column {name!r} of {table} should hold dates, but holds {cells.type}.")
     values = moments(cells, date_format)
     lost = np.isnan(values) & np.asarray(cells.is_valid())

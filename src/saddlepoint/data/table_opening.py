@@ -20,6 +20,10 @@ from saddlepoint.data.table_matrix import cells_of
 from saddlepoint.data.table_passes import infer_from, look_at
 from saddlepoint.errors import InputError
 
+_DECIMAL_COMMA, _WHOLE = r"^\s*[+-]?[0-9]+,[0-9]+\s*$", r"^\s*[+-]?[0-9]+\s*$"
+_OTHER_DELIMITERS = {":": "a colon", " ": "blanks", "~": "'~'", "^": "'^'", "\x1f": "a unit separator"}
+_LOOKED_AT = 200
+
 
 def why_table(frame: pd.DataFrame, *, aside: tuple[Any, ...] = ()) -> str | None:
     """Return what makes an Arrow-backed frame a table rather than points; None where all columns are plain numbers.
@@ -72,6 +76,8 @@ def dataset_of_table(
         raise InputError(f"{name} has no column left to learn from beside the label and group columns.")
     schema = infer(kept, columns, name=name)
     for column in schema.columns:
+        if column.reason != "as told":
+            _refuse_decimal_commas(decoded(cells_of(kept, column.name)), column.name, name)
         _refuse_infinite(decoded(cells_of(kept, column.name)), column.name, name)
     notes = [f"learnt as a table, for {reason}"] if reason else []
     notes += [
@@ -125,6 +131,44 @@ def dataset_of_large_table(
         ),
         schema=schema,
     )
+
+
+def _refuse_decimal_commas(cells: pa.ChunkedArray, column: str, name: str) -> None:
+    if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
+        return
+    present = pc.drop_null(cells)
+    written = pc.match_substring_regex(present, _DECIMAL_COMMA)
+    if len(present) and pc.all(pc.or_(written, pc.match_substring_regex(present, _WHOLE))).as_py():
+        first = pc.index(written, True).as_py()
+        if first >= 0:
+            raise InputError(
+                f"column {column!r} of {name} holds numbers with a decimal comma, such as {present[first].as_py()!r}; write "
+                f"them with a point, or take them as words with --column {column}=categorical."
+            )
+
+
+def refuse_other_delimiter(frame: pd.DataFrame, name: str) -> None:
+    """Refuse a text file that was read as one column while its name and every cell hold the same other sign equally often.
+
+    Raises:
+        InputError: the sign, and those that separate cells.
+    """
+    if frame.shape[1] != 1:
+        return
+    cells = cells_of(frame, str(frame.columns[0]))
+    if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)) or cells.null_count:
+        return
+    header, some = str(frame.columns[0]), cells.slice(0, _LOOKED_AT).to_pylist()
+    for sign, called in _OTHER_DELIMITERS.items():
+        count = len(header.split()) - 1 if sign == " " else header.count(sign)
+        if count and all(
+            (len(each.split()) - 1 if sign == " " else each.count(sign)) == count for each in some
+        ):
+            raise InputError(
+                f"{name} was read as one column, {header!r}, and every line holds {called} {count:,} time{'s' * (count > 1)}: "
+                "cells are separated by a comma, semicolon, tab or |; write it so, or, if it is one column, give its kind "
+                f"with --column '{header}=categorical'."
+            )
 
 
 def _refuse_infinite(cells: pa.ChunkedArray, column: str, name: str) -> None:

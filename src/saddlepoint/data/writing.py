@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 _ARRAYS = (".npy", ".npz")
 _SMALL_PICTURE, _GRID_SIDE = 32, 400
 _TABLES = (".csv", ".tsv", ".parquet", ".feather")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def allowed(kind: str) -> str:
@@ -49,12 +50,15 @@ def check_target(path: Path, kind: str) -> None:
         raise InputError(f"{path} is a folder; give the name of a file.")
 
 
-def write_samples(path: Path, rows: Any, like: Dataset, *, classes: Array | None = None) -> str:
+def write_samples(
+    path: Path, rows: Any, like: Dataset, *, classes: Array | None = None, escape_formulas: bool = False
+) -> str:
     """Write decoded rows to a file whose suffix says the form, and return in words what was written.
 
     rows are points (n, d), pictures (n, H, W, C) or a table's frame; like is a data set of the same form (it may be empty);
     classes, (n,), are written beside them (a column, a key `labels`, sub-folders). In a grid, pictures with a side below
     32 pixels are enlarged by a whole factor, so that the grid's shorter side has at least 400; single pictures never are.
+    escape_formulas: of .csv and .tsv, an apostrophe goes before texts that a spreadsheet would take for a formula.
 
     Raises:
         InputError: the suffix is unknown.
@@ -62,6 +66,11 @@ def write_samples(path: Path, rows: Any, like: Dataset, *, classes: Array | None
     """
     check_target(path, like.kind)
     suffix = path.suffix.lower()
+    if escape_formulas and suffix not in (".csv", ".tsv"):
+        raise InputError(
+            f"Formulas are escaped in .csv and .tsv files only, which spreadsheets read as they are typed, not in {path.name}; "
+            "leave --escape-formulas out."
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix in _ARRAYS:
@@ -73,7 +82,7 @@ def write_samples(path: Path, rows: Any, like: Dataset, *, classes: Array | None
                 _replace(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
             return f"{len(rows):,} samples of shape {came.shape[1:]}, {came.dtype.name}"
         if suffix in _TABLES:
-            _write_table(path, rows, like, classes)
+            _write_table(path, rows, like, classes, escape_formulas)
             return f"{len(rows):,} rows of {rows.shape[1]} columns"
         return _write_pictures(path, rows, like, classes)
     except OSError as error:
@@ -92,11 +101,12 @@ def _replace(path: Path, write: Callable[[Any], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None) -> None:
+def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None, escape_formulas: bool) -> None:
     import pandas as pd
 
     if isinstance(rows, pd.DataFrame):
-        _write_frame(path, rows if classes is None else rows.assign(**{_class_name(rows): classes}))
+        frame = rows if classes is None else rows.assign(**{_class_name(rows): classes})
+        _write_frame(path, escaped(frame) if escape_formulas else frame)
         return
     names = like.columns or tuple(f"column_{index}" for index in range(rows.shape[1]))
     frame = pd.DataFrame(rows, columns=list(names))
@@ -104,7 +114,26 @@ def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None) ->
         frame[name] = frame[name].astype(dtype)  # type: ignore[call-overload]
     if classes is not None:
         frame["class"] = classes
-    _write_frame(path, frame)
+    _write_frame(path, escaped(frame) if escape_formulas else frame)
+
+
+def escaped(frame: Any) -> Any:
+    """Return a frame whose texts, and names, that begin like a spreadsheet's formula (= + - @ tab, return) begin with '.
+
+    Numbers stay what they are. Source: OWASP, CSV injection.
+    """
+    import pandas as pd
+
+    out = {}
+    for name in frame.columns:
+        cells = frame[name]
+        numeric = pd.api.types.is_numeric_dtype(cells) or pd.api.types.is_datetime64_any_dtype(cells)
+        out[_escaped(name)] = cells if numeric else cells.map(_escaped, na_action="ignore")
+    return pd.DataFrame(out)
+
+
+def _escaped(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _class_name(frame: Any) -> str:

@@ -45,10 +45,11 @@ def sample_to_file(
     seed: int | None = None,
     given: str | None = None,
     base: bool = False,
+    escape_formulas: bool = False,
 ) -> str:
     """Draw n samples and write them; return in one sentence what was written.
 
-    base: of the mixture that the generator started from.
+    base: of the mixture that the generator started from; escape_formulas: as for `write_samples`.
 
     Raises:
         InputError: n, the seed, the class or the file's suffix cannot be used.
@@ -61,5 +62,11 @@ def sample_to_file(
     check_target(out, like.kind)
     used = compute.fresh_seed() if seed is None else seed
     rows, classes = model.draw(n, given=given, random_state=used)
-    written = write_samples(out, rows, like, classes=None if classes is None else np.asarray(classes))
+    written = write_samples(
+        out,
+        rows,
+        like,
+        classes=None if classes is None else np.asarray(classes),
+        escape_formulas=escape_formulas,
+    )
     return f"{written}, written to {out} (again: --seed {used})"
