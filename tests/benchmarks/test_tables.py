@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from saddlepoint.benchmarks import table_makers, tables
-from saddlepoint.benchmarks.table_figures import figures
+from saddlepoint.benchmarks.table_figures import broken_format, figures
 from saddlepoint.benchmarks.table_makers import copula, independent, make, repaired
 from saddlepoint.benchmarks.table_sets import SHIPPED, table_set
 from saddlepoint.cli import app
@@ -66,9 +66,23 @@ def test_the_figures_of_real_rows_are_those_of_no_difference(name: str) -> None:
     assert abs(found["c2st_accuracy"] - 0.5) < 0.12
     assert found["tstr"]["boosting"] > 0.25
     assert "exact_copies" not in found
+    assert (found["broken_format"], found["null_gap"]) == ([], 0)
     alone = figures(several, independent(several.train, 0), bound=False)
     assert alone["c2st_auc"] > found["c2st_auc"]
     assert alone["tstr"]["boosting"] < found["tstr"]["boosting"]
+
+
+def test_a_broken_format_is_named_column_by_column() -> None:
+    frame = related()
+    made = frame.assign(
+        x=frame["x"] + 0.0001,
+        spike=frame["spike"] + 0.5,
+        number=frame["number"] * 2,
+        word=0,
+        some=frame["some"],
+    )
+    assert broken_format(frame, made) == ["x", "spike", "word", "number"]
+    assert broken_format(frame, frame.sample(50, random_state=0)) == []
 
 
 def test_sets_that_need_files_say_so(tmp_path: Path) -> None:

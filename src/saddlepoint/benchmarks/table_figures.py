@@ -32,6 +32,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from saddlepoint.benchmarks.table_sets import TableSet
+from saddlepoint.data.decimals import decimals_of
 from saddlepoint.data.schema import infer
 from saddlepoint.judging import judge
 from saddlepoint.judging.margins import total_variations
@@ -56,6 +57,9 @@ def figures(
     control = total_variations(reals.values, trains.values, reals.categorical)
     found["margin_excess"] = round(float((away - control).max()), 4)
     found["worst_margin"] = reals.names[int((away - control).argmax())]
+    found["broken_format"] = broken_format(tables.train, made)
+    train_nulls, made_nulls = (side[tables.train.columns].isna().mean() for side in (tables.train, made))
+    found["null_gap"] = round(float((train_nulls - made_nulls).abs().max()), 4)
     if copies:
         known = set(map(tuple, tables.train.astype(str).to_numpy()))
         found["exact_copies"] = float(
@@ -79,6 +83,28 @@ def figures(
         if verdict.memorisation is not None:
             found["copying"] = {key: verdict.memorisation[key] for key in ("copying", "share", "p")}
     return found
+
+
+def broken_format(train: pd.DataFrame, made: pd.DataFrame) -> list[str]:
+    """Return the columns whose made cells lie outside the bounds of the training rows, are finer than they, or of another kind.
+
+    Finer: fractions among whole numbers, or more digits behind the point.
+    """
+    broken = []
+    for name in map(str, train.columns):
+        if not pd.api.types.is_numeric_dtype(train[name]):
+            if pd.api.types.is_numeric_dtype(made[name]):
+                broken.append(name)
+            continue
+        real, fake = (side[name].dropna().to_numpy(dtype=float) for side in (train, made))
+        digits = decimals_of(real)
+        if len(fake) and (
+            fake.min() < real.min()
+            or fake.max() > real.max()
+            or (digits is not None and not np.allclose(fake, np.round(fake, digits), rtol=1e-12, atol=0))
+        ):
+            broken.append(name)
+    return broken
 
 
 def told_apart(tables: TableSet, made: pd.DataFrame) -> tuple[float, float]:

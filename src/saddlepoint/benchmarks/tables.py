@@ -121,8 +121,8 @@ def table(records: list[dict[str, Any]]) -> str:
             f"### {name}: {mine[0]['trained']:,} rows to train on, {mine[0].get('judged', 0):,} to judge by",
             "",
             f"| rows made by | seeds | certified JSD ≥ | told right, % (AUC) | four models' {score} | boosted {score} | worst "
-            "margin | exact copies, % | copying found | SDMetrics | CPU s | MB |",
-            "|---|---|---|---|---|---|---|---|---|---|---|---|",
+            "margin | columns of broken format | exact copies, % | copying found | SDMetrics | CPU s | MB |",
+            "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         ]
         for row in sorted(dict.fromkeys(record["row"] for record in mine), key=_place):
             parts.append(_row(row, [record for record in mine if record["row"] == row]))
@@ -153,6 +153,7 @@ def _row(row: str, found: list[dict[str, Any]]) -> str:
         spread([record["tstr"]["mean4"] for record in found], ".3f"),
         spread([record["tstr"]["boosting"] for record in found], ".3f"),
         spread([record["margin_excess"] for record in found], ".3f"),
+        spread([len(record["broken_format"]) for record in found], ".0f"),
         spread([None if (x := record.get("exact_copies")) is None else 100 * x for record in found], ".2f"),
         f"{sum(copied)} of {len(copied)}" if copied else "-",
         spread([record.get("sdmetrics") for record in found], ".3f"),

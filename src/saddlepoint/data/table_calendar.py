@@ -42,6 +42,13 @@ class Writing:
     plain: str = ""
 
     @property
+    def dated(self) -> bool:
+        """Return whether moments lie on a day, not only at a time of day."""
+        if self.date_format is None:
+            return not pa.types.is_time(self.type)
+        return any(sign in self.date_format for sign in ("%Y", "%y", "%m", "%b", "%B", "%d", "%j"))
+
+    @property
     def ticks_a_day(self) -> int:
         """Return how many ticks make a day."""
         if pa.types.is_date32(self.type):
@@ -184,8 +191,8 @@ class DateCodec:
             present = here if present is None else present  # the first part decides
         if present is None:
             present = np.ones(0, dtype=bool)
-        if origin is not None:
-            return origin + values["since"], present
+        if origin is not None:  # the order of every row held, so that of the two ends does too, and clipping keeps it
+            return np.clip(origin + values["since"], self.first, self.last), present
         ticks = _joined(values, self.writing.ticks_a_day, self.mode, len(present))
         return np.clip(ticks, self.first, self.last), present
 
@@ -245,9 +252,10 @@ def ordered_after(
     """Return {column: the earlier of the columns it is counted from} where no row breaks the order of the two.
 
     Columns are told apart by name, ticks and presence; both must count in the same ticks, and the first must be there
-    wherever the second is.
+    wherever the second is. Times of day have no such order: beyond midnight they begin again.
     """
     found: dict[str, str] = {}
+    dates = [each for each in dates if each[1].dated]
     for at, (name, writing, ticks, present) in enumerate(dates):
         for other, written, origin, there in dates[:at]:
             if other in found or written.ticks_a_day != writing.ticks_a_day or (present & ~there).any():
