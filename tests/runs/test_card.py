@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_the_page_says_it_in_plain_words_and_a_newcomer_meets_the_verdict_first(
 
 def test_neither_page_nor_card_promises_what_no_test_can_show(run: Path) -> None:
     for name in ("report.html", "card.md", "card.json"):
-        words = (run / name).read_text().lower()
+        words = re.sub(r"base64,[A-Za-z0-9+/=]+", "", (run / name).read_text()).lower()
         assert [word for word in FORBIDDEN if word in words] == []
 
 
