@@ -1,14 +1,30 @@
-"""Pictures of any shape, from end to end: learnt, sampled at exactly their size, saved and opened again."""
+"""Pictures of any shape, from end to end: learnt, sampled at exactly their size, saved, filmed, exported, opened again."""
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 import saddlepoint as sp
+from saddlepoint.cli import app
+from saddlepoint.errors import InputError
 from saddlepoint.networks import PictureGenerator
+from saddlepoint.runs import exporting
+from saddlepoint.runs.film import walk
+from saddlepoint.runs.sampling import load_model
+from saddlepoint.training import checkpoint
+
+DOCS = Path(__file__).parents[1] / "docs" / "pictures.md"
+
+
+def call(*arguments: object) -> None:
+    app([str(argument) for argument in arguments], standalone_mode=False)
 
 
 def blobs(n: int, height: int, width: int, channels: int) -> np.ndarray:
@@ -30,3 +46,105 @@ def test_any_shape_trains_and_samples_exactly_its_size(shape: tuple[int, ...], t
     assert (rows.shape, rows.dtype) == ((3, *shape), np.uint8)
     gan.save(tmp_path / "model")
     np.testing.assert_array_equal(sp.load(tmp_path / "model").sample(3, given=1, random_state=1), rows)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run on a folder of two classes, whose pictures are scaled to 40 x 28."""
+    home = tmp_path_factory.mktemp("pictures")
+    for index, picture in enumerate(blobs(60, 42, 50, 3)):
+        file = home / "blobs" / f"kind{index % 2}" / f"{index}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(file)
+    options = ["--resolution", "40x28", "--other-sizes", "pad", "--flips", "--label", "class"]
+    small = ["--capacity", "small", "--batch", 4, "--rounds", 2, "--quiet"]
+    call("train", home / "blobs", "--out", home / "run", *options, *small)
+    return home / "run"
+
+
+def test_a_run_on_a_folder_goes_on_with_the_same_pictures(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("train", run.parent / "blobs", "--out", run, "--resume", "--rounds", 3, "--quiet")
+    assert checkpoint.load(run / "checkpoint").round == 3
+    for option, value in (("--resolution", "41x28"), ("--other-sizes", "crop")):
+        with pytest.raises(InputError, match=f"{option[:7]}.* cannot be changed on --resume"):
+            call("train", run.parent / "blobs", "--out", run, "--resume", option, value)
+    assert len(load_model(run).like.as_came(load_model(run).draw(2, random_state=0)[0])[0]) == 28
+
+
+def test_samples_are_one_file_a_picture_or_a_film(run: Path, tmp_path: Path) -> None:
+    call("sample", run, "-n", 16, "--out", tmp_path / "faces", "--given", "class=kind1", "--seed", 1)
+    files = sorted((tmp_path / "faces").rglob("*.png"))
+    assert len(files) == 16
+    for file in files:
+        with Image.open(file) as picture:
+            assert picture.size == (40, 28)
+    call("sample", run, "-n", 30, "--out", tmp_path / "film.gif", "--seed", 1)
+    with Image.open(tmp_path / "film.gif") as film:
+        assert 2 <= film.n_frames <= 30  # frames that are alike to the bit are joined
+        assert film.size[0] * 28 == film.size[1] * 40  # enlarged by a whole factor
+    with pytest.raises(
+        InputError, match="a film of 2 frames shows no way from sample to sample; ask for 4 or more"
+    ):
+        call("sample", run, "-n", 2, "--out", tmp_path / "other.gif")
+
+
+def test_every_moment_of_a_film_is_a_draw_of_the_noise(run: Path) -> None:
+    model = load_model(run)
+    z = walk(model, 60, seed=3)
+    ends = model.noise(3, 3)
+    torch.testing.assert_close(z[::20], ends)
+    steps = (z - z.roll(1, 0)).norm(dim=1)  # the last step leads back to the first
+    assert float(steps.max()) < 3 * float(steps.min())
+    many = torch.cat([walk(model, 40, seed)[[7, 33]] for seed in range(200)])
+    assert float(many.mean()) == pytest.approx(0, abs=0.02)
+    assert float(many.var()) == pytest.approx(1, abs=0.02)
+
+
+def test_a_model_opens_in_ten_lines_of_plain_pytorch(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.S)[0]
+    assert sum(bool(line) for line in code.splitlines()) == 10
+    assert {line for line in code.splitlines() if "saddlepoint" in line} == {
+        "from saddlepoint.networks import build"
+    }
+    gan = sp.GAN(capacity="small", rounds=1, batch=4, random_state=0).fit(blobs(20, 40, 30, 1))
+    gan.save(tmp_path / "runs" / "faces" / "model")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile(code, "docs/pictures.md", "exec"), names)
+    wanted = gan.model_.sample(noise=names["z"])
+    made = np.asarray(names["pictures"]).transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(made.reshape(wanted.shape), wanted)
+
+
+def test_export_without_its_packages_is_a_sentence(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"and onnx is not installed: pip install 'saddlepoint\[onnx\]'"):
+        call("export", run, tmp_path / "g.onnx")
+    with pytest.raises(InputError, match=r"g.pt does not end in \.onnx"):
+        call("export", run, tmp_path / "g.pt")
+
+
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in exporting.NEEDED),
+    reason="saddlepoint[onnx] is not installed",
+)
+def test_onnx_and_torch_agree(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import onnxruntime
+
+    call("export", run, tmp_path / "g.onnx")
+    assert "the generator as ONNX, z and y -> pictures, at most" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["g.onnx"]
+    session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
+    facts = session.get_modelmeta().custom_metadata_map
+    assert (facts["classes"], facts["noise_width"], facts["levels"]) == ('["kind0", "kind1"]', "64", "255")
+    model = load_model(run)
+    z, given = model.noise(7, 5), [f"kind{index % 2}" for index in range(7)]
+    y = np.eye(2, dtype=np.float32)[np.arange(7) % 2]
+    (made,) = session.run(None, {"z": z.numpy(), "y": y})
+    np.testing.assert_allclose(made, model.generate(z, model.codes(7, given, 0)).numpy(), atol=1e-4)

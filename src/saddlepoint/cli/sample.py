@@ -14,7 +14,8 @@ def sample(
         Path,
         typer.Option(
             help="File to write; its suffix says the form: .npy .npz .csv .tsv .parquet .feather, for pictures also "
-            ".png (one grid, small pictures enlarged), .zip, or a folder."
+            ".png (one grid, small pictures enlarged), .gif (a film of N frames that walks from sample to sample), .zip, or "
+            "a folder (one file a picture)."
         ),
     ],
     n: Annotated[int, typer.Option("-n", "--n", help="How many.")] = 100,
@@ -48,6 +49,8 @@ def sample(
     - `saddlepoint sample runs/digits -n 100 --out grid.png`
 
     - `saddlepoint sample runs/points -n 1000 --out more.csv --seed 1`
+
+    - `saddlepoint sample runs/faces -n 16 --out faces/` (one file a picture), or `--out film.gif`
 
     - `saddlepoint sample runs/digits -n 20 --given class=7 --out sevens/`
     """

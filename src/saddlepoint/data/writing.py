@@ -18,6 +18,7 @@ from saddlepoint.errors import InputError, StoredFileError
 Array = npt.NDArray[Any]
 _ARRAYS = (".npy", ".npz")
 _SMALL_PICTURE, _GRID_SIDE = 32, 400
+FEWEST_FRAMES, _FRAME_MILLISECONDS = 4, 60
 _TABLES = (".csv", ".tsv", ".parquet", ".feather")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -27,7 +28,7 @@ def allowed(kind: str) -> str:
     if kind == "tables":
         return "a .csv, .tsv, .parquet or .feather file"
     if kind == "pictures":
-        return "a .npy or .npz file, one .png (a grid), a .zip, or a folder (no suffix)"
+        return "a .npy or .npz file, one .png (a grid), a .gif (a film), a .zip, or a folder (no suffix)"
     return "a .npy, .npz, .csv, .tsv, .parquet or .feather file"
 
 
@@ -38,7 +39,7 @@ def check_target(path: Path, kind: str) -> None:
         InputError: the suffix is not one of those allowed, or the place cannot hold it.
     """
     suffix = path.suffix.lower()
-    pictures = kind == "pictures" and suffix in (".png", ".zip", "")
+    pictures = kind == "pictures" and suffix in (".png", ".gif", ".zip", "")
     tabular = kind in ("points", "tables") and suffix in _TABLES
     if not ((suffix in _ARRAYS and kind != "tables") or pictures or tabular):
         raise InputError(f"{path} cannot hold samples of {kind}; give {allowed(kind)}.")
@@ -89,6 +90,49 @@ def write_samples(
         raise StoredFileError(
             f"{path} cannot be written ({error.strerror}); choose another place."
         ) from error
+
+
+def write_film(path: Path, rows: Array, like: Dataset) -> str:
+    """Write pictures (n, H, W, C) as the frames of an endless .gif, small ones enlarged, and return in words what.
+
+    Raises:
+        InputError: the samples are no pictures, or the place cannot hold them.
+        StoredFileError: the place cannot be written.
+    """
+    from PIL import Image
+
+    check_target(path, like.kind)
+    grey = _grey(rows, like)
+    side = min(grey.shape[1:3])
+    factor = -(-_GRID_SIDE // (2 * side)) if side < _SMALL_PICTURE else 1
+    enlarged = grey.repeat(factor, axis=1).repeat(factor, axis=2)
+    frames = [Image.fromarray(each[..., 0] if each.shape[2] == 1 else each) for each in enlarged]
+    if grey.shape[3] == 2:
+        frames = [each.convert("RGBA") for each in frames]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(
+            path,
+            lambda file: frames[0].save(
+                file,
+                "GIF",
+                save_all=True,
+                append_images=frames[1:],
+                duration=_FRAME_MILLISECONDS,
+                loop=0,
+                disposal=2,
+            ),
+        )
+    except OSError as error:
+        raise StoredFileError(
+            f"{path} cannot be written ({error.strerror}); choose another place."
+        ) from error
+    return f"a film of {len(grey):,} frames, {len(grey) * _FRAME_MILLISECONDS / 1000:.1f} seconds"
+
+
+def _grey(rows: Array, like: Dataset) -> Array:
+    grey: Array = np.rint(rows.astype(np.float64) * 255 / like.levels).astype(np.uint8)
+    return grey
 
 
 def _replace(path: Path, write: Callable[[Any], Any]) -> None:
@@ -157,7 +201,7 @@ def _write_frame(path: Path, frame: Any) -> None:
 def _write_pictures(path: Path, rows: Array, like: Dataset, classes: Array | None) -> str:
     from PIL import Image
 
-    grey = np.rint(rows.astype(np.float64) * 255 / like.levels).astype(np.uint8)
+    grey = _grey(rows, like)
     digits = len(str(len(grey) - 1))
 
     def png(picture: Array) -> bytes:

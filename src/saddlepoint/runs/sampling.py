@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from saddlepoint import compute
-from saddlepoint.data.writing import check_target, write_samples
+from saddlepoint.data.writing import FEWEST_FRAMES, check_target, write_film, write_samples
 from saddlepoint.errors import InputError
 from saddlepoint.model import Model
+from saddlepoint.runs.film import walk
 from saddlepoint.runs.folder import RunFolder
 
 
@@ -49,6 +50,8 @@ def sample_to_file(
 ) -> str:
     """Draw n samples and write them; return in one sentence what was written.
 
+    Into a .gif goes a film of n frames that walks through noise space from sample to sample, within one class.
+
     base: of the mixture that the generator started from; escape_formulas: as for `write_samples`.
 
     Raises:
@@ -61,6 +64,8 @@ def sample_to_file(
     like = model.like
     check_target(out, like.kind)
     used = compute.fresh_seed() if seed is None else seed
+    if out.suffix.lower() == ".gif":
+        return f"{_film(model, out, n, used, given)}, written to {out} (again: --seed {used})"
     rows, classes = model.draw(n, given=given, random_state=used)
     written = write_samples(
         out,
@@ -70,3 +75,14 @@ def sample_to_file(
         escape_formulas=escape_formulas,
     )
     return f"{written}, written to {out} (again: --seed {used})"
+
+
+def _film(model: Model, out: Path, frames: int, seed: int, given: str | None) -> str:
+    if frames < FEWEST_FRAMES:
+        raise InputError(
+            f"a film of {frames} frames shows no way from sample to sample; ask for {FEWEST_FRAMES} or more."
+        )
+    codes = model.codes(1, given, seed)
+    same = None if codes is None or model.classes is None else model.classes[int(codes[0])]
+    rows, _ = model.draw(noise=walk(model, frames, seed).numpy(), given=same, random_state=seed)
+    return write_film(out, rows, model.like) + ("" if same is None else f" of class {same}")
