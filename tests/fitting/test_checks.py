@@ -320,6 +320,16 @@ def test_a_table_is_read_by_one_code_book_whatever_comes_along() -> None:
     assert set(known[~np.isnan(known)]) <= {0, 1, 2}
 
 
+def test_a_region_of_a_table_is_told_by_what_sets_its_rows_apart() -> None:
+    reader = Reader(open_source(table()))
+    town = open_source(table()).rows["town"]
+    inside = (town == "Cork").fillna(False).to_numpy(bool)
+    words = reader.telling(reader.rows, inside)
+    assert set(words.split(", ")) == {"town Cork", f"height about {reader.rows[inside, 1].mean():.3g}"}
+    assert reader.telling(reader.rows, np.ones(600, dtype=bool)) is None  # all rows are like all rows
+    assert Reader(open_source(ring(60))).telling(ring(60), np.ones(60, dtype=bool)) is None
+
+
 def test_a_ruler_is_made_once_for_the_same_rows(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SADDLEPOINT_CACHE", str(tmp_path / "cache"))
     marks = [Mark(mass=0.05, jsd=0.0176, found=4, of=5, recall=0.9, rows=100)]

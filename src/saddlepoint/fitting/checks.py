@@ -22,6 +22,7 @@ from saddlepoint.fitting.check_plan import CheckPlan, refuse_few
 from saddlepoint.fitting.judged_rows import Reader
 from saddlepoint.fitting.planning import ringside_of
 from saddlepoint.fitting.remedies import MOST_REMEDIES
+from saddlepoint.fitting.snapshots import mixture_of, starts_as_mixture, weights_of, with_weights
 from saddlepoint.judging.collapse import Alarm, Watch
 from saddlepoint.judging.copies import EXACT_WEIGHT, copying
 from saddlepoint.judging.regions import name_regions
@@ -29,7 +30,6 @@ from saddlepoint.judging.ringside import Sight
 from saddlepoint.judging.stopping import FINAL, SATURATED, Check, State, best_of, safest_of, state_of
 from saddlepoint.judging.threads import one_thread
 from saddlepoint.model import Model
-from saddlepoint.networks import ChartGenerator
 
 _FEWEST_FAKES = 8_000  # of points, for the alarm: they cost next to nothing
 _MOST_WATCHED = 8_000
@@ -143,18 +143,23 @@ class Checks:
         return found.sentence if found.copying else None
 
     def _named(self, alarms: list[Alarm]) -> tuple[str, ...]:
-        """Return the names of regions, by the mean of their training rows where these are numbers."""
+        """Return the names of regions: of points the mean of their rows, else a row of theirs and what tells them apart."""
         regions = [self.watch.regions[each.region] for each in alarms]
         rows = self._watched
         if not regions:
             return ()
-        if rows.ndim > 2 or self._categorical is not None or not np.isfinite(rows).all():
-            return tuple(f"rows like training row {self._number(r.example):,}" for r in regions)
         cells = self.watch.cells.predict(self._watched_at)
+        inside = [np.isin(cells, region.members) for region in regions]
+        if rows.ndim > 2 or self._reader.kind == "tables" or not np.isfinite(rows).all():
+            told = [self._reader.telling(rows, each) for each in inside]
+            return tuple(
+                f"rows like training row {self._number(region.example):,}" + (f" ({words})" if words else "")
+                for region, words in zip(regions, told, strict=True)
+            )
         spread = np.maximum(rows.std(0), 1e-300)
         centres: list[tuple[Any, Any]] = []
-        for region in regions:
-            centre = rows[np.isin(cells, region.members)].mean(0).astype(np.float64)
+        for each in inside:
+            centre = rows[each].mean(0).astype(np.float64)
             centre = np.where(np.abs(centre) < 1e-2 * spread, 0.0, centre)
             centres.append((centre, (centre - rows.mean(0)) / spread))
         names = self._reader.columns or tuple(f"x{i + 1}" for i in range(rows.shape[1]))
@@ -177,9 +182,7 @@ class Checks:
         if best == self.kept or best != len(self.history) - 1:
             return
         self.kept, self._payoffs["best"] = best, payoffs.clone()
-        self.weights = {
-            name: value.detach().to("cpu", copy=True) for name, value in generator.state_dict().items()
-        }
+        self.weights = weights_of(generator)
 
     def choose(self, generator: nn.Module) -> tuple[nn.Module, int | None]:
         """Return a copy of a generator with the weights to keep, and their round (0: what it started from).
@@ -187,18 +190,11 @@ class Checks:
         Where G starts as a mixture ("charts"), a later snapshot takes its place only if it lies nearer to the monitor rows
         by more than three standard errors of the difference: the game must earn its place.
         """
-        chosen = copy.deepcopy(generator)
         if self.kept is None:
-            return chosen, None
-        chosen.load_state_dict(self.weights)
-        if (
-            isinstance(chosen, ChartGenerator)
-            and chosen.start == "charts"
-            and (self.kept == 0 or not self._earned())
-        ):
-            chosen.forget()
-            return chosen, 0
-        return chosen, self.history[self.kept].round
+            return copy.deepcopy(generator), None
+        if starts_as_mixture(generator) and (self.kept == 0 or not self._earned()):
+            return mixture_of(generator), 0
+        return with_weights(generator, self.weights), self.history[self.kept].round
 
     def _earned(self) -> bool:
         start, best = self.history[0], self.history[self.kept or 0]

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.table_matrix import matrices_of
 
+_UNLIKE = 0.2
+
 
 class Reader:
     """Turns rows of the kind of a training set into arrays, (n, d) numbers or (n, H, W, C) pictures.
@@ -27,6 +29,7 @@ class Reader:
             self._read, self._book = tuple(read), _book_of(train.rows, [each.name for each in read])
             first = matrices_of(self._read, [self._book], tables=["the training table"])[0]
             self.columns, self.categorical = first.names, first.categorical
+            self._words = first.categories
         self.rows = self(train.rows)
 
     def __call__(self, rows: Any) -> NDArray[Any]:
@@ -35,6 +38,28 @@ class Reader:
             return np.asarray(rows)
         names = ["the training table", "the table"]
         return matrices_of(self._read, [self._book, rows], tables=names)[1].values
+
+    def telling(self, rows: NDArray[Any], inside: NDArray[np.bool_]) -> str | None:
+        """Return in words the two columns of a table in which rows inside are most unlike all rows; None where none is.
+
+        Of categories the difference of the commonest one's shares, of numbers that of the means in standard deviations.
+        """
+        if self.kind != "tables":
+            return None
+        found: list[tuple[float, str]] = []
+        for name, read, words, cells in zip(self.columns or (), self._read, self._words, rows.T, strict=True):
+            here = cells[inside & ~np.isnan(cells)]
+            if not len(here) or read.kind == "date-time":
+                continue
+            if words is not None:
+                code = np.bincount(here.astype(int)).argmax()
+                word = words[code] if code < len(words) else "another"
+                found.append(((here == code).mean() - (cells == code).mean(), f"{name} {word}"))
+            else:
+                apart = abs(here.mean() - np.nanmean(cells)) / max(np.nanstd(cells), 1e-300)
+                found.append((apart, f"{name} about {here.mean():.3g}"))
+        told = [words for score, words in sorted(found, reverse=True)[:2] if score > _UNLIKE]
+        return ", ".join(told) or None
 
 
 def _book_of(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:

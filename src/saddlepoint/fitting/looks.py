@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.data.dataset import Dataset
+from saddlepoint.fitting.snapshots import mixture_of, starts_as_mixture, weights_of, with_weights
 from saddlepoint.judging.copies import copying
 from saddlepoint.judging.glance import FEWEST_ROWS, Glance, glance
 from saddlepoint.model import Model
-from saddlepoint.networks import ChartGenerator
 
 LOOKS = 4
 _ROWS_PER_COLUMN, _MOST_ROWS = (
@@ -113,23 +113,19 @@ class Looks:
 
         Before anything was looked at, the weights stay and the round is None.
         """
-        chosen = copy.deepcopy(generator)
         seen = [each for each in (self.best, self._last) if each is not None]
         best = seen[0] if seen else None
         if len(seen) > 1 and _preferred(seen[1].look, seen[0].look):
             best = seen[1]
         if (
-            isinstance(chosen, ChartGenerator)
-            and chosen.start == "charts"
+            starts_as_mixture(generator)
             and self.start is not None
             and not (best is not None and not best.look.copies and _nearer(best.glance, self.start))
         ):
-            chosen.forget()
-            return chosen, 0
+            return mixture_of(generator), 0
         if best is None:
-            return chosen, None
-        chosen.load_state_dict(best.weights)
-        return chosen, best.look.round
+            return copy.deepcopy(generator), None
+        return with_weights(generator, best.weights), best.look.round
 
     def seen(self) -> list[dict[str, Any]]:
         """Return all looks as plain JSON values."""
@@ -172,7 +168,7 @@ class Looks:
         found = glance(real, fake)
         copied = copies(self._train, self._monitor, rows)
         look = Look(round=round_, jsd=found.jsd, error=found.error, copies=copied)
-        return Snapshot(look=look, glance=found, weights=_weights(generator))
+        return Snapshot(look=look, glance=found, weights=weights_of(generator))
 
 
 def copies(train: Dataset, monitor: Dataset, fake: Any) -> bool:
@@ -238,7 +234,3 @@ def _unpacked(name: str, tensors: dict[str, Tensor]) -> Glance:
 
 def _nearer(one: Glance, other: Glance) -> bool:
     return one.jsd < other.jsd - _MARGIN * one.error_of_difference(other)
-
-
-def _weights(generator: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().to("cpu", copy=True) for name, value in generator.state_dict().items()}

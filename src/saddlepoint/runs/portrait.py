@@ -161,7 +161,7 @@ def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Po
             name="samples",
             heading="Samples",
             caption="Fresh draws, not picked"
-            + ("." if nearest is None else ", each beside the training picture nearest to it: not copies."),
+            + ("." if nearest is None else ", each beside the training picture nearest to it."),
             figure=sample_grid(grey(rows), nearest, captions=captions),
         )
     ]
