@@ -20,6 +20,7 @@ OBJECTIVES = (
     "pearson",
     "total-variation",
 )
+AUGMENT = ("auto", "on", "off")
 OTHER_SIZES = ("crop", "pad", "refuse")
 UNTIL = ("settled", "budget")
 ON_COLLAPSE = ("stop", "rollback", "remedy")

@@ -147,6 +147,7 @@ def _modern_settings(
     horizon: int,
     batch: int = 256,
     clip: float | None = None,
+    augment: float = 0.0,
 ) -> Settings:
     """The game that all modern pairs play: relativistic, R1 and R2, Adam without momentum, an average of G."""
     pace = OptimiserSettings(
@@ -161,6 +162,7 @@ def _modern_settings(
         generator=pace,
         average=0.03,
         clip=clip,
+        augment=augment,
         horizon=horizon,
     )
 
@@ -241,6 +243,9 @@ def _modern_plain(data: Data, chosen: dict[str, Any]) -> Plan:
     )
 
 
+FEW_PICTURES, AUGMENT = 2000, 0.4
+"""Convolutions learn fewer pictures than this by heart before G can make them, so that D sees them changed."""
+
 MOST_DENSE_NUMBERS = 1024
 """Pictures of so many numbers or fewer (8 x 8 and 28 x 28 grey) get perceptrons, larger ones convolutions."""
 
@@ -290,7 +295,12 @@ def _modern_convolutions(data: Data, chosen: dict[str, Any]) -> Plan:
         generator={"name": "picture-generator", "noise_width": 64, "output": "sigmoid", **both},
         discriminator={"name": "picture-discriminator", **both},
         settings=_modern_settings(
-            rate=2e-3, gamma=gamma, noise_width=64, horizon=5000, batch=64 if places <= 64 * 64 else 32
+            rate=2e-3,
+            gamma=gamma,
+            noise_width=64,
+            horizon=5000,
+            batch=64 if places <= 64 * 64 else 32,
+            augment=AUGMENT if data.rows < FEW_PICTURES else 0.0,
         ),
     )
 

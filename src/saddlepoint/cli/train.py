@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saddlepoint.names import (
+    AUGMENT,
     CAPACITIES,
     COMPANIONS,
     OBJECTIVES,
@@ -103,6 +104,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help=f"D sees pictures, real and fake, shifted, cut out, lighter or darker: {', '.join(AUGMENT)}. auto: where "
+            "large pictures are fewer than 2,000.",
+            show_default="auto",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random draw.", show_default="0")] = None,
     precision: Annotated[
         str | None, typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="float32")
@@ -186,6 +195,7 @@ def train(
         "on_collapse": on_collapse,
         "ruler": ruler,
         "also": list(also) if also else None,
+        "augment": augment,
     }
     named = {
         "label": label,

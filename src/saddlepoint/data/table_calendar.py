@@ -191,7 +191,9 @@ class DateCodec:
             present = here if present is None else present  # the first part decides
         if present is None:
             present = np.ones(0, dtype=bool)
-        if origin is not None:  # the order of every row held, so that of the two ends does too, and clipping keeps it
+        if (
+            origin is not None
+        ):  # the order of every row held, so that of the two ends does too, and clipping keeps it
             return np.clip(origin + values["since"], self.first, self.last), present
         ticks = _joined(values, self.writing.ticks_a_day, self.mode, len(present))
         return np.clip(ticks, self.first, self.last), present

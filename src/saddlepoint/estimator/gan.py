@@ -55,6 +55,9 @@ class GAN(DensityMixin, BaseEstimator):
     on_collapse : {"stop", "rollback", "remedy"}, default="stop"
         With `until`, when a region of the data is lost: stop ("settled" only), go back to the safest snapshot, or go back and
         on with half the learning rates and three times the penalty.
+    augment : {"auto", "on", "off"}, default="auto"
+        Whether D sees pictures, real and generated alike, shifted, cut out, lighter or darker; "auto": where pictures of more
+        than 1,024 numbers are fewer than 2,000.
     ruler : {"quick", "full"}, default="quick"
         With `until`: plant one defect of the tolerance's size in the rows, or a table of five sizes, and see which are found.
     also : str or sequence of str, optional
@@ -122,6 +125,7 @@ class GAN(DensityMixin, BaseEstimator):
         until: str | None = None,
         tolerance: Any = "5%",
         on_collapse: str = "stop",
+        augment: str = "auto",
         ruler: str = "quick",
         also: str | Sequence[str] | None = None,
         precision: str = "float32",
@@ -140,6 +144,7 @@ class GAN(DensityMixin, BaseEstimator):
         self.until = until
         self.tolerance = tolerance
         self.on_collapse = on_collapse
+        self.augment = augment
         self.ruler = ruler
         self.also = also
         self.precision = precision
@@ -186,6 +191,7 @@ class GAN(DensityMixin, BaseEstimator):
             until=self.until,
             tolerance=str(self.tolerance),
             on_collapse=self.on_collapse,
+            augment=self.augment,
             ruler=self.ruler,
             also=(self.also,) if isinstance(self.also, str) else self.also,
             precision=self.precision,

@@ -26,13 +26,14 @@ from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.scale import smallest_scale
 from saddlepoint.data.splits import split_rows
 from saddlepoint.data.table_encoder import TableEncoder
-from saddlepoint.errors import InputError, StoredFileError
+from saddlepoint.errors import InputError, StoredFileError, nearest
 from saddlepoint.fitting.check_plan import CheckPlan, Watching, refuse_few
 from saddlepoint.fitting.fit import Fit, make_players
 from saddlepoint.fitting.looks import copies
 from saddlepoint.fitting.planning import plan_checks
 from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE
 from saddlepoint.model import describe_classes
+from saddlepoint.names import AUGMENT
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Settings
 
@@ -58,6 +59,7 @@ class Choices:
     on_collapse: str = "stop"
     ruler: str = "quick"
     also: Sequence[str] | None = None
+    augment: str = "auto"
     conditional: bool = False
 
     @property
@@ -73,6 +75,10 @@ class Choices:
 
     def __post_init__(self) -> None:
         _ = self.watching  # refused here, before anything is opened
+        if self.augment not in AUGMENT:
+            raise InputError(
+                f"augment is {self.augment!r}{nearest(self.augment, AUGMENT) or '.'} Allowed are {', '.join(AUGMENT)}."
+            )
         if self.rounds is not None and (type(self.rounds) is not int or self.rounds < 1):
             raise InputError(f"{self.rounds!r} rounds cannot be played; give a whole number of at least 1.")
         minutes = self.minutes
@@ -144,6 +150,10 @@ def prepare(
         InputError: the data do not fit the recipe, or the holdout does not fit the data.
     """
     recipe = recipes.choose(choices.recipe, dataset.kind)
+    if choices.augment == "on" and dataset.kind != "pictures":
+        raise InputError(
+            f"{dataset.name} holds {dataset.kind}; augmentation (augment) is for pictures: leave it out."
+        )
     parts = _split(dataset, choices.seed, holdout)
     start = recipes.start_of(recipe, dataset.kind, choices.start)
     classes, shares, codes = (None, None, None)
@@ -312,6 +322,8 @@ def _adjusted(plan: Plan, choices: Choices) -> Plan:
     changes: dict[str, Any] = {"seed": choices.seed, "precision": choices.precision}
     if choices.objective is not None:
         changes["objective"] = choices.objective
+    if choices.augment != "auto":
+        changes["augment"] = recipes.AUGMENT if choices.augment == "on" else 0.0
     if choices.batch is not None:
         changes["batch"] = choices.batch
     if choices.rounds is not None:

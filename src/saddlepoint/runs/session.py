@@ -136,7 +136,8 @@ class Session:
                     **session.preparation.to_dict(),
                 }
             )
-        session.notes, session.described = [*dataset.notes, *told(preparation.encoder)], dataset.describe()
+        session.notes = [*dataset.notes, *told(preparation.encoder), *_few(preparation)]
+        session.described = dataset.describe()
         return session
 
     @classmethod
@@ -240,6 +241,15 @@ def told(encoder: Encoder) -> list[str]:
     return [
         "columns, as inferred (another kind: --column NAME=KIND, one of " + ", ".join(KINDS) + "):",
         *said,
+    ]
+
+
+def _few(preparation: Preparation) -> list[str]:
+    if preparation.plan.settings.augment == 0:
+        return []
+    return [
+        f"{len(preparation.train):,} training pictures: D sees them, and samples alike, shifted, cut out, lighter or darker "
+        "(--augment off: as they are)"
     ]
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.objectives import Objective, Penalty, get, get_penalty
+from saddlepoint.training.augmenting import DRAWS
 from saddlepoint.training.averaging import Average
 from saddlepoint.training.mixing import mixes_rows
 from saddlepoint.training.optimisers import Mover
@@ -120,6 +121,14 @@ class Game:
             width,
             generator=compute.stream(self.settings.seed, purpose, self._index(step)),
         )
+        return self.share.part(draws).to(self.device, self.dtype)
+
+    def changes(self, side: str, step: int) -> Tensor | None:
+        """Return the draws of the changes that D sees pictures through in one step, or None."""
+        if self.settings.augment == 0:
+            return None
+        generator = compute.stream(self.settings.seed, f"augment/{side}", self._index(step))
+        draws = torch.rand(self.settings.batch, DRAWS, generator=generator)
         return self.share.part(draws).to(self.device, self.dtype)
 
     def mix(self, step: int) -> Tensor:

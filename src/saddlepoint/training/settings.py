@@ -19,6 +19,8 @@ Shape = Literal["constant", "linear", "cosine", "geometric"]
 Unit = Literal["horizon", "rounds"]
 Form = Literal["alternating", "simultaneous"]
 
+MOST_AUGMENT = 0.5
+
 
 def _one_of(what: str, given: str, allowed: tuple[str, ...]) -> None:
     if given not in allowed:
@@ -139,6 +141,8 @@ class Settings:
     a share of the rounds played so far, None for no average. horizon: the round at which schedules end.
     clip: in G's step no fake pulls G by more than so many times the batch's mean pull, None for no such limit (a fake
     between two modes lies on ground where D is steep, and would drown the others).
+    augment: D sees each picture, real or fake, through four changes, each made with this probability
+    (`training.augmenting`); 0 for none.
     penalties: on D; a name alone, as in ("r1",), stands for PenaltySettings(name="r1") of weight 1.
 
     Raises:
@@ -158,6 +162,7 @@ class Settings:
     generator: OptimiserSettings = OptimiserSettings()
     average: float | None = None
     clip: float | None = None
+    augment: float = 0.0
     precision: str = "float32"
     seed: int = 0
 
@@ -179,6 +184,12 @@ class Settings:
             _at_least("average", self.average, 0.0)
         if self.clip is not None:
             _at_least("clip", self.clip, 1e-3)
+        _at_least("augment", self.augment, 0.0)
+        if self.augment >= MOST_AUGMENT:
+            raise InputError(
+                f"augment is {self.augment!r}; it must be below {MOST_AUGMENT:g}, since changes made more often can leak into "
+                "what G makes."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
