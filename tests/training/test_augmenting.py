@@ -171,18 +171,8 @@ def test_it_is_on_where_large_pictures_are_few():
         0.0,
         0.4,
     )
-    with pytest.raises(
-        InputError, match=r"augment is 'of', did you mean 'off'\? Allowed are auto, on, off\."
-    ):
-        Choices(augment="of")
-    with pytest.raises(InputError, match=r"array holds points; augmentation \(augment\) is for pictures"):
-        prepare(open_source(np.random.default_rng(0).normal(size=(60, 3))), Choices(augment="on"))
 
 
-def test_augmentation_that_could_leak_or_has_no_pictures_is_refused():
-    with pytest.raises(
-        InputError, match=r"augment is 0\.5; it must be below 0\.5, since changes made more often can leak"
-    ):
-        Settings(horizon=1, augment=0.5)
+def test_rows_that_are_no_pictures_are_refused():
     with pytest.raises(InputError, match=r"not for rows of shape \(3,\): set augment to 0"):
         augmented(torch.rand(2, 3), draws(2, None), 0.4)
