@@ -33,7 +33,7 @@ import torch
 from known_laws import LAWS, Mixture, grid, jsd
 from scipy.integrate import quad
 from scipy.stats import norm
-from stopping_games import remedy, share
+from stopping_games import SHARES, remedy, share
 from torch import nn
 
 from saddlepoint.data.sources import open_source
@@ -292,12 +292,26 @@ def validity(repeats: int) -> dict[str, Any]:
     return {"checks_a_run": RUN_CHECKS, "monitor_rows": 200, "allowed": LEVEL, "paths": rows}
 
 
+# -- share ---------------------------------------------------------------------------------------------------------
+
+
+def shares(repeats: int) -> dict[str, Any]:
+    """Measure the runs one by one; each takes the place of its former measurement when it ends."""
+    done = {run["data"]: run for run in results().get("share", {}).get("runs", [])}
+    for row in share():
+        print(row, flush=True)
+        done[row["data"]] = row
+        found = {"runs": [done[name] for name in SHARES if name in done]}
+        store("share", {**found, "command": "python benchmarks/stopping.py share"})
+    return found
+
+
 PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "alarm": alarm,
     "states": states,
     "validity": validity,
     "remedy": remedy,
-    "share": share,
+    "share": shares,
 }
 
 
@@ -317,7 +331,8 @@ def main() -> None:
     for part in given.parts or PARTS:
         began = time.perf_counter()
         found = PARTS[part](given.repeats)
-        found["command"] = f"python benchmarks/stopping.py {part} --repeats {given.repeats}"
+        repeats = "" if part == "share" else f" --repeats {given.repeats}"
+        found["command"] = f"python benchmarks/stopping.py {part}{repeats}"
         store(part, found)
         print(f"{part} done in {time.perf_counter() - began:.0f} s", file=sys.stderr)
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,40 +110,41 @@ def remedy(repeats: int) -> dict[str, Any]:
     }
 
 
-def share(repeats: int) -> dict[str, Any]:
-    """One run each, as a user starts it: what of its wall time was judging, by its stop.json. The first is `make demo`."""
+SHARES: dict[str, tuple[str, dict[str, Any]]] = {  # data -> run folder, choices
+    "digits": ("demo", {"until": "settled"}),
+    "ring, plain start": ("share-ring", {"until": "budget", "start": "plain"}),
+    "curved, 12 columns": ("share-curved", {"until": "budget"}),
+}
+
+
+def share() -> Iterator[dict[str, Any]]:
+    """One run each, as a user starts it: what of its wall time was judging, by its stop.json. "digits" is `make demo`."""
     from saddlepoint.runs.session import Session, Source
 
-    rows = []
     RUNS.mkdir(exist_ok=True)
     os.environ["SADDLEPOINT_CACHE"] = tempfile.mkdtemp()  # every ruler is made anew, as at a user's first run
     np.save(RUNS / "ring.npy", ring().draw(10_000, np.random.default_rng(0)))
     curved = np.random.default_rng(0).normal(size=(10_000, 12))
     curved[:, 1:] += 0.5 * curved[:, :-1] ** 2
     np.save(RUNS / "curved.npy", curved)
-    for name, folder, data, chosen in (
-        ("digits", "demo", "digits", {"until": "settled"}),
-        ("ring, plain start", "share-ring", str(RUNS / "ring.npy"), {"until": "budget", "start": "plain"}),
-        ("curved, 12 columns", "share-curved", str(RUNS / "curved.npy"), {"until": "budget"}),
-    ):
+    files = {"digits": "digits", "ring, plain start": "ring.npy", "curved, 12 columns": "curved.npy"}
+    for name, (folder, chosen) in reversed(SHARES.items()):
+        data = files[name] if name == "digits" else str(RUNS / files[name])
         session = Session.start(RUNS / folder, Source(data=data), Choices(**chosen), restart=True)
         for _ in session.play():
             pass
         session.close()
         told = json.loads((RUNS / folder / "stop.json").read_text())
         spent, plan = told["seconds"], session.preparation.checks
-        rows.append(
-            {
-                "data": name,
-                "until": chosen["until"],
-                "rounds": told["round"],
-                "checks": 0 if plan is None else plan.planned,
-                "verdict": "" if plan is None else plan.final,
-                "foreseen_share": None if plan is None else round(plan.share, 4),
-                "seconds": spent,
-                "share": round((spent["plan"] + spent["checks"] + spent["verdict"]) / spent["all"], 4),
-                "sentence": told["sentence"],
-            }
-        )
-        print(rows[-1], flush=True)
-    return {"runs": rows}
+        yield {
+            "data": name,
+            "until": chosen["until"],
+            "rounds": told["round"],
+            "checks": 0 if plan is None else plan.planned,
+            "verdict": "" if plan is None else plan.final,
+            "foreseen_share": None if plan is None else round(plan.share, 4),
+            "seconds": spent,
+            "share": round((spent["plan"] + spent["checks"] + spent["verdict"]) / spent["all"], 4),
+            "load": round(os.getloadavg()[1], 1),
+            "sentence": told["sentence"],
+        }

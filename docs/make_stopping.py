@@ -180,8 +180,9 @@ def share(found: Found) -> str:
     ]
     return (
         "## What judging costs\n\nPlan with ruler, checks and final verdict, of the wall time of a run (digits: `make demo`). "
-        "Goal: a tenth. (A game of seconds gets eight checks all the same, where these take ten seconds or less: "
-        "a plateau needs them.)\n\n"
+        "Goal: a tenth. How often is checked is decided before round 0, by the measured cost of one look. A game that is to "
+        "settle gets eight checks all the same, where these take ten seconds or less, for a plateau needs them; any other gets "
+        "what a tenth pays for. Where that is more than a tenth, the plan says so at the start.\n\n"
         + table(
             ["data", "rounds", "checks", "wall time", "plan + checks + verdict", "share", "goal met"], rows
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from saddlepoint.cli.interrupting import signals
 
 paper = typer.Typer(help="The paper, recomputed: theorems, Figures 1 to 3 and Table 1.", no_args_is_help=True)
 
@@ -111,7 +110,7 @@ def figure2(
         parts = sources.cifar10(cifar10 or Path())
     if quick:
         parts = parts.first(2_000, 200, 200)
-    with _signals() as caught:
+    with signals() as caught:
         played = figures.play(
             parts,
             data,
@@ -153,7 +152,7 @@ def figure3(
     parts = sources.mnist(mnist)
     if quick:
         parts = parts.first(2_000, 200, 200)
-    with _signals() as caught:
+    with signals() as caught:
         played = figures.play(
             parts,
             "mnist",
@@ -213,7 +212,7 @@ def table1(
     parts = sources.mnist(mnist) if data == "mnist" else sources.faces(faces)
     if quick:
         parts = parts.first(5_000, 1_000, 1_000)
-    with _signals() as caught:
+    with signals() as caught:
         finished = table1.run(
             parts,
             wanted,
@@ -242,22 +241,3 @@ def _say(line: str) -> None:
 
 def _command() -> str:
     return shlex.join(["saddlepoint", *sys.argv[1:]])
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM so that the round can end and be saved; a second one stops at once."""
-    caught: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-        print("\nstopping after this round, and saving ...", file=sys.stderr)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from saddlepoint.cli.interrupting import signals
 from saddlepoint.names import (
     AUGMENT,
     CAPACITIES,
@@ -210,7 +209,7 @@ def train(
 
     try:
         progress = Progress(session, quiet=quiet, until=rounds)
-        with _signals() as caught:
+        with signals() as caught:
             reason = progress.follow(
                 session.play(
                     until_round=rounds,
@@ -276,25 +275,6 @@ def run_name(source: str) -> str:
     """Return the name of the run folder that a source gets."""
     name = Path(source.rstrip("/\\")).name.split(".")[0]
     return name or "run"
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM so that the round can end and be saved; a second one stops at once."""
-    caught: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-        print("\nstopping after this round, and saving ...", file=sys.stderr)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _spread(processes: int) -> None:

@@ -78,14 +78,8 @@ def table_pairs(
 
     Raises InputError if shapes or the number of columns do not fit.
     """
-    sides = [np.asarray(side, dtype=np.float64) for side in (real, fake)]
-    if any(side.ndim != 2 or side.shape[1] != len(columns) or not len(columns) for side in sides):
-        raise InputError(
-            f"The tables have shapes {sides[0].shape} and {sides[1].shape} for {len(columns)} columns; "
-            "both must be (n, d) with d columns described."
-        )
-    shown = min(len(columns), MOST_COLUMNS)
-    scales = [_axis(columns[i], sides[0][:, i], sides[1][:, i]) for i in range(shown)]
+    scales = _axes_of(real, fake, columns, most=MOST_COLUMNS)
+    shown = len(scales)
     side = WIDTH if shown > 2 else WIDTH * 0.7
     figure = new_figure(side, side * 0.86)
     grid = figure.subplots(shown, shown, squeeze=False)
@@ -125,14 +119,8 @@ def table_margins(
 
     Raises InputError if shapes or the number of columns do not fit.
     """
-    sides = [np.asarray(side, dtype=np.float64) for side in (real, fake)]
-    if any(side.ndim != 2 or side.shape[1] != len(columns) or not len(columns) for side in sides):
-        raise InputError(
-            f"The tables have shapes {sides[0].shape} and {sides[1].shape} for {len(columns)} columns; "
-            "both must be (n, d) with d columns described."
-        )
-    shown = min(len(columns), MOST_MARGINS)
-    scales = [_axis(columns[i], sides[0][:, i], sides[1][:, i]) for i in range(shown)]
+    scales = _axes_of(real, fake, columns, most=MOST_MARGINS)
+    shown = len(scales)
     across = min(3, shown)
     down = -(-shown // across)
     figure = new_figure(WIDTH, 1.45 * down + 0.4)
@@ -146,6 +134,17 @@ def table_margins(
     notes = [f"The first {shown} of {len(columns)} columns are shown."] if shown < len(columns) else []
     letter(figure, title, notes, key=[_mark(DATA, "real"), _mark(MODEL, "fake")])
     return figure
+
+
+def _axes_of(real: ArrayLike, fake: ArrayLike, columns: Sequence[Drawn], *, most: int) -> list[_Axis]:
+    """Return the axis of each of the first columns of both tables."""
+    sides = [np.asarray(side, dtype=np.float64) for side in (real, fake)]
+    if any(side.ndim != 2 or side.shape[1] != len(columns) or not len(columns) for side in sides):
+        raise InputError(
+            f"The tables have shapes {sides[0].shape} and {sides[1].shape} for {len(columns)} columns; "
+            "both must be (n, d) with d columns described."
+        )
+    return [_axis(columns[i], sides[0][:, i], sides[1][:, i]) for i in range(min(len(columns), most))]
 
 
 def _axis(column: Drawn, real: Floats, fake: Floats) -> _Axis:
