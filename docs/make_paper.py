@@ -14,6 +14,7 @@ ORDER = (
     "figure2-mnist",
     "figure2-faces",
     "figure2-cifar10",
+    "figure2-cifar10-conv",
     "figure3",
     "theory",
 )

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from saddlepoint.cli import app
 from saddlepoint.errors import InputError
-from saddlepoint.paper import sources, table1, window
+from saddlepoint.paper import controls, sources, table1, table1_page, window
 from saddlepoint.paper.course import Course
 from saddlepoint.paper.results import Results
 
@@ -86,6 +86,69 @@ def test_the_recipe_s_schedules_are_the_authors(digits):
         assert [move.momentum.at(500 * epoch, 125_000) for epoch in (0, 1, 250, 300)] == [0.5, 0.5, 0.7, 0.7]
 
 
+def test_the_changes_to_the_modern_game_are_the_ones_named(digits):
+    plans = {name: table1.planned_game(name, digits, 0, None) for name in table1.GAMES}
+    narrow, changed = (
+        plans[name] for name in ("narrow modern", "narrow modern + linear units + steady rates")
+    )
+    assert [narrow.settings.batch, narrow.settings.horizon, narrow.settings.average] == [96, 2_500, 0.1]
+    end = narrow.settings.horizon
+    for player in ("generator", "discriminator"):
+        falling, steady = (getattr(each.settings, player).rate for each in (narrow, changed))
+        assert falling.at(25, end) == pytest.approx(steady.at(25, end), rel=1e-3)
+        assert (falling.at(end, end), steady.at(end, end)) == (
+            pytest.approx(falling.start / 50),
+            steady.start,
+        )
+        assert getattr(changed, player)["width"] == 192
+    assert (narrow.generator["output"], changed.generator["output"]) == ("sigmoid", "linear")
+    assert plans["modern"].settings.average == table1.AVERAGE
+
+
+def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp_path):
+    def row(model, score):
+        return {
+            "model": model,
+            "seed": 0,
+            "log_likelihood": score,
+            "standard_error": 2.0,
+            "sigma": 0.1668,
+        } | {
+            "n_samples": 10_000,
+            "n_test": 10_000,
+            "rounds": 125_000,
+            "seconds": 1.0,
+        }
+
+    def look(round_, average):
+        return {"round": round_, "cpu_seconds": round_ / 10, "last": 150.0, "average": average} | {
+            "D_on_validation": 0.45,
+            "D_on_samples": 0.3,
+        }
+
+    settings = table1.planned_game(
+        "goodfellow2014",
+        sources.Parts(name="mnist", train=_Wide(), validation=_Wide(), test=_Wide()),
+        0,
+        None,
+    ).settings.to_dict()
+    curve = {"model": "goodfellow2014", "seed": 0, "settings": settings}
+    curve["looks"] = [look(50_000, 200.0), look(100_000, 205.0), look(125_000, 210.0)]
+    faults = {name: 240.0 + 10 * index for index, name in enumerate(controls.FAULTS)}
+    rows = {"goodfellow2014": 180.0, "goodfellow2014 + average of G": 210.5, "real rows": 250.0, **faults}
+    results = Results(tmp_path)
+    with results.changing("table1-mnist") as content:
+        content |= {"data": "mnist", "curves": [curve], "rows": [row(*each) for each in rows.items()]}
+    table1_page.write(results, "table1-mnist", data="mnist", quick=False)
+    text = (tmp_path / "table1-mnist.md").read_text()
+    assert "half of the real rows -10, real rows with gaps +0, real rows in black or white +10" in text
+    assert "ends 45 nats short" in text
+    assert "rates fall only to 0.61 of the first" in text
+    assert "is worth 30 nats" in text
+    assert "rises by 2.0 nats in 10,000 rounds" in text
+    assert text.index("| goodfellow2014 + average of G |") < text.index("| real rows |")
+
+
 class _Wide:
     rows = np.zeros((1, 28, 28, 1), dtype=np.uint8)
 
@@ -96,15 +159,38 @@ class _Wide:
 def test_controls_are_what_they_say(digits):
     rows = sources.fractions(digits.train)
     known = {row.tobytes() for row in rows}
-    real = table1.control("real rows", digits, 100, 0)
+    real = controls.control("real rows", digits, 100, 0)
     assert all(row.tobytes() in known for row in real)
-    apart = table1.control("each pixel apart", digits, len(rows), 0)
+    apart = controls.control("each pixel apart", digits, len(rows), 0)
     np.testing.assert_array_equal(np.sort(apart, axis=0), np.sort(rows, axis=0))
     assert not any(row.tobytes() in known for row in apart[:100])
-    centres = table1.control("k-means centres", digits, 50, 0)
+    centres = controls.control("k-means centres", digits, 50, 0)
     assert centres.shape == (50, 64)
     found = [window.score(each, rows[:300], sources.fractions(digits.test)) for each in (real, apart)]
     assert found[0].log_likelihood > found[1].log_likelihood + 10
+
+
+def test_each_fault_of_real_rows_is_the_one_it_names(digits):
+    rows, n = sources.fractions(digits.train), 400
+    made = {name: controls.control(name, digits, n, 0) for name in controls.FAULTS}
+    assert all(each.shape == (n, 64) and 0 <= each.min() <= each.max() <= 1 for each in made.values())
+    known = {row.tobytes() for row in rows}
+    halved = [row.tobytes() for row in made["half of the real rows"]]
+    assert known.issuperset(halved)
+    assert len(set(halved)) <= n // 2 < len(halved)
+    assert set(np.unique(made["real rows in black or white"])) == {0.0, 1.0}
+    pictures = rows[:n].reshape(n, 8, 8, 1)
+    gaps = controls.FAULTS["real rows with gaps"](pictures, np.random.default_rng(0))
+    changed = gaps != pictures
+    assert (gaps[changed] == 0).all()
+    inked = (pictures > 0).sum()
+    assert abs(changed.sum() / inked - 0.05) < 5 * np.sqrt(0.05 * 0.95 / inked)  # five standard errors
+    blurred = made["real rows blurred"]
+    assert blurred.mean() == pytest.approx(rows.mean(), rel=0.05)  # a filter moves ink, it makes none
+    assert (
+        np.abs(np.diff(blurred.reshape(-1, 8, 8), axis=2)).mean()
+        < 0.8 * np.abs(np.diff(rows.reshape(-1, 8, 8), axis=2)).mean()
+    )
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from saddlepoint.fitting import Fit
 from saddlepoint.judging import judge
 from saddlepoint.model import Model
 from saddlepoint.paper import table1_page, window
+from saddlepoint.paper.controls import CONTROLS, control
 from saddlepoint.paper.course import Course, generate, with_settings
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.sources import Parts, fractions
@@ -58,49 +59,47 @@ def _same(plan: Plan) -> Plan:
     return plan
 
 
-def _adam(plan: Plan) -> Plan:
-    move = OptimiserSettings(name="adam", rate=Schedule(start=2e-4), betas=(0.5, 0.999))
-    return with_settings(plan, discriminator=move, generator=move)
-
-
-def _faster_decay(plan: Plan) -> Plan:
-    """Let the rates fall ten times faster, divided by 1.00004 after every update, down to the same floor."""
-
-    def ten(move: OptimiserSettings) -> OptimiserSettings:
-        return dataclasses.replace(
-            move, rate=dataclasses.replace(move.rate, finish=(move.rate.finish or 0) / 10)
-        )
-
-    settings = plan.settings
-    return with_settings(plan, discriminator=ten(settings.discriminator), generator=ten(settings.generator))
-
-
-def _more_momentum(plan: Plan) -> Plan:
-    """Momentum .9 from the start, where the schedule goes from .5 to .7."""
-    momentum = Schedule(start=0.9)
-    settings = plan.settings
-    return with_settings(
-        plan,
-        discriminator=dataclasses.replace(settings.discriminator, momentum=momentum),
-        generator=dataclasses.replace(settings.generator, momentum=momentum),
-    )
-
-
 def _longer(plan: Plan) -> Plan:
     """2.4 times the rounds, with schedules stretched to them: some 22 minutes of one core on MNIST."""
     return with_settings(plan, horizon=12_000)
 
 
-GAMES: dict[str, tuple[str, Callable[[Plan], Plan]]] = {
-    "goodfellow2014": ("goodfellow2014", _same),
-    "goodfellow2014 + Adam": ("goodfellow2014", _adam),
-    "goodfellow2014 + tenfold decay": ("goodfellow2014", _faster_decay),
-    "goodfellow2014 + momentum .9": ("goodfellow2014", _more_momentum),
-    "modern": ("modern", _same),
-    "modern + 12000 rounds": ("modern", _longer),
+def _narrow(plan: Plan) -> Plan:
+    """The modern game at some tenth of its work: 192 units, batches of 96, 2,500 rounds; a longer average of G."""
+    plan = dataclasses.replace(
+        plan,
+        generator=plan.generator | {"width": 192},
+        discriminator=plan.discriminator | {"width": 192},
+    )
+    return with_settings(plan, batch=96, horizon=2_500, average=0.1)
+
+
+def _steady(plan: Plan) -> Plan:
+    """Rates stay at their first value instead of falling to a fiftieth."""
+
+    def still(move: OptimiserSettings) -> OptimiserSettings:
+        return dataclasses.replace(move, rate=Schedule(start=move.rate.start, warm_up=move.rate.warm_up))
+
+    return with_settings(
+        plan, discriminator=still(plan.settings.discriminator), generator=still(plan.settings.generator)
+    )
+
+
+def _linear(plan: Plan) -> Plan:
+    """G ends in linear units, as the paper's own do for CIFAR-10; samples are cut off at black and white."""
+    return dataclasses.replace(plan, generator=plan.generator | {"output": "linear"})
+
+
+GAMES: dict[str, tuple[str, tuple[Callable[[Plan], Plan], ...]]] = {
+    "goodfellow2014": ("goodfellow2014", ()),
+    "modern": ("modern", ()),
+    "modern + 12000 rounds": ("modern", (_longer,)),
+    "narrow modern": ("modern", (_narrow,)),
+    "narrow modern + steady rates": ("modern", (_narrow, _steady)),
+    "narrow modern + linear units": ("modern", (_narrow, _linear)),
+    "narrow modern + linear units + steady rates": ("modern", (_narrow, _linear, _steady)),
 }
-"""Games by the name of their row: a recipe, and the single change to it."""
-CONTROLS = ("real rows", "k-means centres", "each pixel apart")
+"""Games by the name of their row: a recipe, and the changes to it."""
 MODELS = (*GAMES, *CONTROLS)
 
 
@@ -303,9 +302,13 @@ class _Seer:
         fit, last = self.course.fit, self.course.fit.round
         for kind, generator in self._generators(fit).items():
             name = self.model if kind == _LAST else f"{self.model} + average of G"
-            if self.model == "modern":  # whose own sampler is the average
-                name = "modern" if kind == _AVERAGED else "modern, without average of G"
-            self._row(name, generator, last, judged)
+            asked = judged
+            if self.model == "modern" or self.model.startswith(
+                "narrow modern"
+            ):  # whose own sampler is the average
+                name = self.model if kind == _AVERAGED else f"{self.model}, without average of G"
+                asked = judged and kind == _AVERAGED
+            self._row(name, generator, last, asked)
             curve = [line for line in self.course.curve if not line[f"{kind}_edge"]]
             best = max(curve, key=lambda line: line[kind])["round"] if curve else last
             if best == last:
@@ -327,7 +330,7 @@ class _Seer:
 
     def _samples(self, fit: Fit, generator: nn.Module, purpose: str) -> Floats:
         rows = generate(fit, generator, self.table.size.samples, purpose)
-        return rows.permute(0, 2, 3, 1).flatten(1).double().numpy()
+        return rows.clamp(0, 1).permute(0, 2, 3, 1).flatten(1).double().numpy()
 
     def _kept(self, fit: Fit, generator: nn.Module) -> Model:
         return fit.playing(generator)
@@ -350,26 +353,13 @@ class _Seer:
 
 def planned_game(model: str, parts: Parts, seed: int, rounds: int | None) -> Plan:
     """Return the plan of a game of the table, with the average of G beside it."""
-    recipe, change = GAMES[model]
+    recipe, changes = GAMES[model]
     height, width, channels = parts.train.rows.shape[1:]
     data = recipes.Data(kind="pictures", shape=(channels, height, width), rows=len(parts.train))
-    plan = change(recipes.plan(recipes.choose(recipe, "pictures"), data))
-    return with_settings(plan, seed=seed, average=AVERAGE, horizon=rounds or plan.settings.horizon)
-
-
-def control(model: str, parts: Parts, n: int, seed: int) -> Floats:
-    """Return what stands in for samples: training rows, k-means centres of them, or pixels drawn each for itself."""
-    rows = fractions(parts.train)
-    random = np.random.default_rng(compute.key(seed, f"control/{model}"))
-    n = min(n, len(rows))
-    if model == "real rows":
-        return rows[random.permutation(len(rows))[:n]]
-    if model == "each pixel apart":
-        return np.stack([random.permutation(rows[:, column])[:n] for column in range(rows.shape[1])], axis=1)
-    from sklearn.cluster import KMeans
-
-    fitted = KMeans(n, init="random", n_init=1, max_iter=20, random_state=seed).fit(rows.astype(np.float32))
-    return np.asarray(fitted.cluster_centers_, dtype=np.float64)
+    plan = with_settings(recipes.plan(recipes.choose(recipe, "pictures"), data), average=AVERAGE)
+    for change in changes:
+        plan = change(plan)
+    return with_settings(plan, seed=seed, horizon=rounds or plan.settings.horizon)
 
 
 def slug(model: str) -> str:
