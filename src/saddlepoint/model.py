@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,18 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint import compute
+from saddlepoint.conditional import CHUNK, Generate, completed, rows_given
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict
+from saddlepoint.data.table_conditions import Conditions
+from saddlepoint.data.table_encoder import TableEncoder
+from saddlepoint.data.table_partial import Partial
+from saddlepoint.data.tables import frame_of
 from saddlepoint.errors import GameError, InputError, StoredFileError, nearest
-from saddlepoint.networks import ChartGenerator, build
+from saddlepoint.networks import ChartGenerator, OrderedGenerator, build
 from saddlepoint.version import __version__
 
-_CHUNK = 4096
+_CHUNK = CHUNK
 _FORM = (
     *("name", "kind", "columns", "dtypes", "levels", "form", "shape", "dtype", "fractions"),
     *("resolution", "other_sizes"),
@@ -95,11 +100,13 @@ class Model:
         """Return n rows from p_g in the form of the training data.
 
         noise, (n, noise_width), stands in place of a draw; given is one class for all rows or one a row, without it
-        classes are drawn by their shares in the training data; random_state makes the draw repeatable.
+        classes are drawn by their shares in the training data; random_state makes the draw repeatable. Of a table given
+        are conditions on its columns: {"income": ">50K", "age": (30, 40), "sex": ["Male", "Female"]}, or the same as texts,
+        ["income=>50K", "age=30..40", "sex=Male|Female"].
 
         Raises:
-            InputError: n is not a whole number of at least 1, noise has another width or is not finite, or `given` names
-                an unknown class or a model without classes.
+            InputError: n is not a whole number of at least 1, noise has another width or is not finite, `given` names
+                an unknown class or a model without classes, or conditions that cannot be met.
         """
         seed = compute.fresh_seed() if random_state is None else random_state
         rows, _ = self.draw(n, noise=noise, given=given, random_state=seed)
@@ -114,6 +121,9 @@ class Model:
             InputError: as `sample`.
             GameError: the generator's numbers are not finite, as of a game that broke.
         """
+        if given is not None and self.encoder.kind == "tables":
+            if isinstance(given, Mapping) or self.classes is None:
+                return self._draw_given(n, noise, given, random_state)
         z = self._noise_of(n, noise, random_state)
         codes = self.codes(len(z), given, random_state)
         encoded = self.generate(z, codes)
@@ -126,18 +136,73 @@ class Model:
         classes = self.classes
         return rows, None if codes is None or classes is None else [classes[code] for code in codes.tolist()]
 
-    def base(self) -> Model:
-        """Return the model before the game: the mixture of Gaussians that its generator started from.
+    def complete(
+        self, frame: Any, *, columns: Sequence[str] | None = None, random_state: int | None = None
+    ) -> Any:
+        """Return a table with its missing cells drawn given the known cells of their row; known cells stay as they are.
+
+        frame: a table of the columns learnt, in any form that is read; a column that is absent is filled wholly. columns:
+        the columns to fill in, all but identifiers if left out; a missing cell of another column counts as known to be
+        missing. Draws are one each from p(unknown | known), so that they keep the spread of the data; random_state repeats them.
 
         Raises:
-            InputError: the generator did not start in charts.
+            InputError: the model is of no table or learnt no conditions, or the table holds unknown columns or values.
         """
-        if not isinstance(self.generator, ChartGenerator) or self.generator.start != "charts":
-            raise InputError(
-                "This generator did not start at a mixture, so there is no base to sample from; train points with "
-                "--start charts (the default), or leave the base out."
-            )
+        encoder = self._conditional("cells to fill in")
+        seed = compute.fresh_seed() if random_state is None else random_state
+        partial = Partial.of(encoder, frame_of(frame), columns, seed=compute.key(seed, "functions"))
+        return self.like.as_came(completed(partial, self._generator_of(None, seed), seed))
+
+    def _draw_given(self, n: Any, noise: Any, given: Any, seed: int) -> tuple[Any, list[Any] | None]:
+        encoder = self._conditional(f"given={given!r}")
+        if noise is not None:
+            raise InputError("noise cannot be given together with conditions on columns; leave one of them out.")
+        self._noise_of(1 if n is None else n, None, seed)  # refuses what is no number of rows
+        wish = None
+        if isinstance(given, Mapping) and self.classes is not None:
+            given = dict(given)
+            wish = given.pop("class", None)
+        rows = rows_given(Conditions.read(encoder, given), self._generator_of(wish, seed), int(n or 1), seed)
+        codes = self.codes(len(rows), wish, seed)
+        classes = self.classes
+        return rows, None if codes is None or classes is None else [classes[code] for code in codes.tolist()]
+
+    def _conditional(self, what: str) -> TableEncoder:
+        if isinstance(self.encoder, TableEncoder) and isinstance(self.generator, OrderedGenerator):
+            return self.encoder
+        if not isinstance(self.encoder, TableEncoder):
+            raise InputError(f"This model is of {self.encoder.kind}, not of a table: it cannot take {what}.")
+        raise InputError(
+            f"This model learnt no conditions, so it cannot take {what}; train the table with --start fitted (the default)."
+        )
+
+    def _generator_of(self, wish: Any, seed: int) -> Generate:
+        """Return what draws a chunk given known cells: (chunk, rows, known, never) -> encoded rows."""
+
+        def generate(chunk: int, rows: Tensor, known: Tensor, never: Tensor | None) -> Tensor:
+            draws = compute.stream(seed, "sample", chunk)
+            z = compute.noise(self.description["noise_law"], CHUNK, self.noise_width, draws)[: len(rows)]
+            codes = self.codes(len(rows), wish, compute.key(seed, "classes", chunk))
+            parts = [rows, known] if codes is None else [self._one_hot(codes), rows, known]
+            return self.generate(z, condition=torch.cat(parts, 1), never=never)
+
+        return generate
+
+    def base(self) -> Model:
+        """Return the model before the game: the mixture of Gaussians, or the fitted heads, that its generator started from.
+
+        Raises:
+            InputError: the generator started from neither.
+        """
         generator = copy.deepcopy(self.generator)
+        charted = isinstance(generator, ChartGenerator) and generator.start == "charts"
+        if not isinstance(generator, ChartGenerator | OrderedGenerator) or not (
+            charted or isinstance(generator, OrderedGenerator)
+        ):
+            raise InputError(
+                "This generator did not start near the data, so there is no base to sample from; train points with "
+                "--start charts or a table with --start fitted (the defaults), or leave the base out."
+            )
         generator.forget()
         return Model(
             encoder=self.encoder,
@@ -147,15 +212,24 @@ class Model:
         )
 
     @torch.no_grad()
-    def generate(self, z: Tensor, codes: Tensor | None = None) -> Tensor:
-        """Return encoded rows G(z), on the CPU; codes are class numbers (n,)."""
+    def generate(
+        self,
+        z: Tensor,
+        codes: Tensor | None = None,
+        *,
+        condition: Tensor | None = None,
+        never: Tensor | None = None,
+    ) -> Tensor:
+        """Return encoded rows G(z), on the CPU; codes are class numbers (n,), condition what G takes as such."""
         dtype = next(self.generator.parameters()).dtype
         rows = []
         for start in range(0, len(z), _CHUNK):
-            arguments = [z[start : start + _CHUNK].to(self.device, dtype)]
-            if codes is not None:
-                arguments.append(self._one_hot(codes[start : start + _CHUNK]).to(self.device, dtype))
-            rows.append(self.generator(*arguments).cpu())
+            mine = slice(start, start + _CHUNK)
+            told = self._one_hot(codes[mine]) if codes is not None else condition
+            told = told[mine] if told is condition and told is not None else told
+            arguments = [z[mine], *([] if told is None else [told])]
+            more = {} if never is None else {"never": never.to(self.device)}
+            rows.append(self.generator(*(each.to(self.device, dtype) for each in arguments), **more).cpu())
         return torch.cat(rows)
 
     @torch.no_grad()

@@ -2,7 +2,7 @@
 
 KINDS = ("points", "pictures", "tables")
 RECIPES = ("auto", "goodfellow2014", "modern")
-STARTS = ("auto", "charts", "learned", "plain")
+STARTS = ("auto", "charts", "fitted", "learned", "plain")
 CAPACITIES = ("small", "medium", "large")
 PRECISIONS = ("float32", "bf16", "float64")
 OBJECTIVES = (

@@ -195,6 +195,52 @@ def _modern_in_charts(data: Data, chosen: dict[str, Any]) -> Plan:
 
 
 def _modern_tables(data: Data, chosen: dict[str, Any]) -> Plan:
+    return _modern_in_order(data, chosen) if data.start == "fitted" else _modern_in_spans(data, chosen)
+
+
+def _modern_in_order(data: Data, chosen: dict[str, Any]) -> Plan:
+    """Rows of spans drawn one after the other from a law fitted by likelihood, which the game corrects."""
+    scale = {"small": 0.5, "medium": 1.0, "large": 2.0}[chosen["capacity"]]
+    steps = sum(1 + bool(scored) for _, scored in data.spans)
+    free = 16
+    generator = {
+        "bins": _bins(data.rows),
+        "units": max(4, round(scale * min(12, 480 / steps))),
+        "noise_width": free + steps,
+    }
+    rate = Schedule(start=5e-4, end=5e-5, shape="cosine", warm_up=0.05)
+    gamma = Schedule(start=1.0)
+    both = {"spans": [[size, scored] for size, scored in data.spans], "condition_width": data.condition_width}
+    return Plan(
+        recipe="modern",
+        generator={"name": "ordered-generator", **generator, **both},
+        discriminator={
+            "name": "span-discriminator",
+            "layers": 2,
+            "width": round(128 * scale),
+            "waves": 8,
+            "masked": True,
+            **both,
+        },
+        settings=Settings(
+            objective="relativistic",
+            batch=min(500, data.rows),
+            noise_width=free + steps,
+            penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
+            discriminator=OptimiserSettings(rate=Schedule(start=2e-3, end=2e-4, shape="cosine"), betas=(0.0, 0.99)),
+            generator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
+            average=0.1,
+            horizon=300,
+        ),
+    )
+
+
+def _bins(rows: int) -> int:
+    """Bins of a score: enough to show the shapes that so many rows can show."""
+    return int(min(32, max(4, 2 ** round(math.log2(max(1, rows)) / 2 - 2))))
+
+
+def _modern_in_spans(data: Data, chosen: dict[str, Any]) -> Plan:
     """Rows of spans: one-hot entries and normal scores, all of scale 1, so that a penalty of weight 1 fits any table."""
     width = {"small": 64, "medium": 128, "large": 256}[chosen["capacity"]]
     # Many rounds of a narrow pair at a high rate beat fewer of a wide one (Adult, 20 variants at equal time).
@@ -339,7 +385,7 @@ def choose(name: str, kind: str) -> Recipe:
 
 
 def start_of(recipe: Recipe, kind: str, wanted: str) -> str:
-    """Return where the generator starts: "charts" for points of the modern recipe, "plain" for all else, unless wanted.
+    """Return where the generator starts: of the modern recipe "charts" for points and "fitted" for tables, else "plain".
 
     Raises:
         InputError: an unknown start, or one that this recipe or kind of data does not have.
@@ -348,12 +394,14 @@ def start_of(recipe: Recipe, kind: str, wanted: str) -> str:
         raise InputError(
             f"Unknown start {wanted!r}{nearest(wanted, STARTS) or '.'} Allowed are {', '.join(STARTS)}."
         )
-    charted = recipe.name == "modern" and kind == "points"
+    modern = recipe.name == "modern"
+    allowed = {"points": ("charts", "learned"), "tables": ("fitted",)}.get(kind, ()) if modern else ()
     if wanted == "auto":
-        return "charts" if charted else "plain"
-    if wanted != "plain" and not charted:
+        return allowed[0] if allowed else "plain"
+    if wanted != "plain" and wanted not in allowed:
+        used = "tables" if wanted == "fitted" else "points"
         raise InputError(
-            f"The start {wanted!r} is for points of the recipe 'modern', not for {kind} of {recipe.name!r}; "
+            f"The start {wanted!r} is for {used} of the recipe 'modern', not for {kind} of {recipe.name!r}; "
             "use 'plain', or leave it out."
         )
     return wanted

@@ -23,15 +23,16 @@ def sample(
         int | None, typer.Option(help="For the same draw again; a fresh one if left out.")
     ] = None,
     given: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="Class to draw from, as `class=7` (or `7`, or by the label column's name); all by their shares if left "
-            "out."
+            "out. Of a table a condition on a column: `income='>50K'`, `age=30..40`, `city=Rome|Oslo`, `cabin=` (empty); "
+            "repeatable."
         ),
     ] = None,
     base: Annotated[
         bool,
-        typer.Option("--base", help="Of the mixture of Gaussians that the generator of points started from."),
+        typer.Option("--base", help="Of what the generator started from: points a mixture of Gaussians, tables fitted heads."),
     ] = False,
     escape_formulas: Annotated[
         bool,
@@ -53,25 +54,15 @@ def sample(
     - `saddlepoint sample runs/faces -n 16 --out faces/` (one file a picture), or `--out film.gif`
 
     - `saddlepoint sample runs/digits -n 20 --given class=7 --out sevens/`
+
+    - `saddlepoint sample runs/adult -n 1000 --given "income=>50K" --given "age=30..40" --out rich.csv`
     """
     from saddlepoint.errors import InputError
 
-    condition = None
-    if given is not None:
-        from saddlepoint.runs.sampling import label_of
-
-        name, equals, value = given.partition("=")
-        if not equals:  # there is one label, so that a value alone is clear
-            name, value = "class", given
-        allowed = ["class", *filter(None, [label_of(run)])]
-        if name not in allowed or not value:
-            ways = " or ".join(f"--given {each}=VALUE" for each in dict.fromkeys(allowed))
-            raise InputError(f"--given {given!r} is not understood; write {ways}.")
-        condition = value
     if out.is_file() and not force:
         raise InputError(f"{out} exists; choose another name, or add --force to write over it.")
     from saddlepoint.runs.sampling import sample_to_file
 
     print(
-        sample_to_file(run, out, n=n, seed=seed, given=condition, base=base, escape_formulas=escape_formulas)
+        sample_to_file(run, out, n=n, seed=seed, given=given or None, base=base, escape_formulas=escape_formulas)
     )

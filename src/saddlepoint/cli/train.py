@@ -48,7 +48,8 @@ def train(
         str | None,
         typer.Option(
             help=f"Where G begins: {', '.join(STARTS)}. charts: at a mixture of Gaussians, which the game corrects; learned: "
-            "with its charts but neither their weights nor their shapes; plain: with noise alone.",
+            "with its charts but neither their weights nor their shapes; fitted (tables): with heads in order, fitted by "
+            "likelihood; plain: with noise alone.",
             show_default="auto",
         ),
     ] = None,

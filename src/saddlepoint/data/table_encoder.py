@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from saddlepoint.data.packing import packed_table, packed_values, unpacked_table, unpacked_values
@@ -101,6 +102,11 @@ class TableEncoder:
         return tuple((span.entries, span.scored) for span in self.spans)
 
     @property
+    def columns_of_spans(self) -> tuple[int, ...]:
+        """Return for each span the number of its column among the codecs."""
+        return tuple(at for at, codec in enumerate(self.codecs) for _ in codec.spans)
+
+    @property
     def shape(self) -> tuple[int]:
         """Return (width,): all entries and all scores."""
         return (sum(entries + scored for entries, scored in self.layout),)
@@ -168,6 +174,20 @@ class TableEncoder:
                     )
             columns += codes
         return torch.from_numpy(np.column_stack(columns))
+
+    def encodable(self, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Return which rows of a frame hold only categories that were learnt, and missing cells only where there were some."""
+        good = np.ones(len(frame), dtype=bool)
+        for codec in self.codecs:
+            cells = decoded(cells_of(frame, codec.name))
+            missing = np.asarray(cells.is_null().to_numpy(), dtype=bool)
+            if isinstance(codec, CategoryCodec):
+                plain = cells if cells.type == codec.values.type else cells.cast(codec.values.type)
+                known = pc.is_in(plain, value_set=codec.values)
+                good &= np.asarray(known.to_numpy(), dtype=bool) | missing
+            if any(span.nulls == 0 for span in codec.spans):
+                good &= ~missing
+        return good
 
     def expand(self, levels: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
         """Return rows (n, width) of levels (n, spans), each score drawn within its level's interval by uniforms (n, draws)."""

@@ -32,10 +32,12 @@ class GAN(DensityMixin, BaseEstimator):
     ----------
     recipe : {"auto", "goodfellow2014", "modern"}, default="auto"
         Networks, objective and settings; "auto" picks by the kind of data.
-    start : {"auto", "charts", "learned", "plain"}, default="auto"
-        Where the generator of points begins. "charts": at a mixture of Gaussians fitted to the rows, which the game
+    start : {"auto", "charts", "fitted", "learned", "plain"}, default="auto"
+        Where the generator begins. Points: "charts": at a mixture of Gaussians fitted to the rows, which the game
         corrects where it can show that it helps; "learned": with the mixture's charts, but neither their weights nor
-        their shapes; "plain": with noise alone, as in the paper. "auto" is "charts" for points and "plain" for pictures.
+        their shapes; "plain": with noise alone, as in the paper. Tables: "fitted": with heads in order, each column drawn given those
+        before it, fitted by likelihood; the game corrects them; "plain". "auto" is "charts" for points, "fitted" for tables
+        and "plain" for pictures.
     capacity : {"small", "medium", "large"}, default="medium"
         One dial for the width of the networks.
     rounds : int, optional
@@ -240,8 +242,9 @@ class GAN(DensityMixin, BaseEstimator):
             How many.
         random_state : int, RandomState instance or None, default=None
             None draws afresh each call; an int gives the same draw again, that of `--seed` on the command line.
-        given : scalar or array-like of shape (n_samples,), optional
-            One class for all rows, or one a row; drawn by the shares seen in training if left out.
+        given : scalar, array-like of shape (n_samples,), dict or list of str, optional
+            One class for all rows, or one a row; drawn by the shares seen in training if left out. Of a table conditions on
+            its columns: {"income": ">50K", "age": (30, 40), "city": ["Rome", "Oslo"]}, or ["age=30..40", ...].
 
         Returns
         -------
@@ -257,6 +260,34 @@ class GAN(DensityMixin, BaseEstimator):
         check_is_fitted(self, "model_")
         seed = None if random_state is None else seed_of(random_state)
         rows = self.model_.sample(n_samples, given=given, random_state=seed)
+        return rows if self._frame is None else self._frame.restore(rows)
+
+    def complete(self, X: Any, random_state: Any = None, columns: Sequence[str] | None = None) -> Any:
+        """Fill in the missing cells of a table, each row's drawn given the cells that are known, which stay as they are.
+
+        Parameters
+        ----------
+        X : frame
+            A table of the columns learnt; a column that is absent is filled wholly.
+        random_state : int, RandomState instance or None, default=None
+            None draws afresh each call; an int gives the same draw again.
+        columns : sequence of str, optional
+            The columns to fill in, in place of all but identifiers.
+
+        Returns
+        -------
+        X : frame of the library that the training rows came in
+
+        Raises
+        ------
+        NotFittedError
+            `fit` was not called.
+        InputError (a ValueError)
+            The model is of no table, or X holds columns or values that were not learnt.
+        """
+        check_is_fitted(self, "model_")
+        seed = None if random_state is None else _seed(random_state)
+        rows = self.model_.complete(X, columns=columns, random_state=seed)
         return rows if self._frame is None else self._frame.restore(rows)
 
     def decision_function(self, X: Any, y: Any = None) -> np.ndarray[Any, Any]:

@@ -16,6 +16,7 @@ from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.training import Settings, Share
 
 _RESIDENT_BYTES = 2**30
+_MASKED = 0.5  # rows of a batch with known cells: drawing whole rows stays half of the practice
 
 
 class RowOrder:
@@ -42,7 +43,8 @@ class Batches:
     """Encoded minibatches of training rows, and one-hot conditions where the model learns P(x | y).
 
     Small data are encoded once and stay on the device; larger ones are encoded batch by batch. Of a table the levels stay,
-    and its scores are drawn anew for every batch, by the stream of its place in the order.
+    and its scores are drawn anew for every batch, by the stream of its place in the order. masked: the condition is
+    [classes | rows | known], with columns of each row known at random, as an ordered generator takes it.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Batches:
         device: torch.device,
         codes: np.ndarray[Any, Any] | None = None,
         class_count: int = 0,
+        masked: bool = False,
     ) -> None:
         self.settings, self.share = settings, share
         self.order = RowOrder(len(rows), settings.seed)
@@ -64,12 +67,26 @@ class Batches:
         )
         self._class_count = class_count
         self._levels = encoder.compact(rows.rows).to(device) if isinstance(encoder, TableEncoder) else None
+        self._groups: Tensor | None = None
+        if masked and isinstance(encoder, TableEncoder):
+            self._groups = torch.tensor(encoder.columns_of_spans)
         self._resident: Tensor | None = None
         if self._levels is not None:
             return
         encoded_bytes = 4 * len(rows) * int(np.prod(encoder.shape))
         if encoded_bytes <= _RESIDENT_BYTES:
             self._resident = encoder.encode(rows.rows).to(device)
+
+    @property
+    def levels(self) -> Tensor:
+        """Return the levels of all rows of a table, (n, spans).
+
+        Raises:
+            ValueError: these rows are no table.
+        """
+        if self._levels is None:
+            raise ValueError("only a table has levels")
+        return self._levels
 
     def from_round(self, round_: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield this rank's batches from a round on, for ever."""
@@ -79,7 +96,8 @@ class Batches:
         while True:
             mine = slice(self.share.rank * size, (self.share.rank + 1) * size)
             chosen = self.order.rows(position, batch)[mine]
-            yield self._encoded(chosen, position, mine), self._condition(chosen)
+            rows = self._encoded(chosen, position, mine)
+            yield rows, self._partly(rows, self._condition(chosen), position, mine)
             position += batch
 
     def _encoded(self, chosen: np.ndarray[Any, Any], position: int, mine: slice) -> Tensor:
@@ -97,3 +115,25 @@ class Batches:
             return None
         codes = self._codes[torch.from_numpy(chosen).to(self._codes.device)]
         return torch.nn.functional.one_hot(codes, self._class_count).float()
+
+    def _partly(self, rows: Tensor, classes: Tensor | None, position: int, mine: slice) -> Tensor | None:
+        if self._groups is None:
+            return classes
+        draws = stream(self.settings.seed, "known", position // self.settings.batch)
+        known = masks(self.settings.batch, self._groups, draws)[mine].to(rows.device, rows.dtype)
+        return torch.cat([*([] if classes is None else [classes]), rows, known], 1)
+
+
+def masks(rows: int, groups: Tensor, generator: torch.Generator) -> Tensor:
+    """Return which spans of each row are known, (rows, spans), 0 or 1: none in half of the rows.
+
+    In a quarter one column is known, since most conditions name one; in the others each is known with a chance drawn for
+    the row, uniform(0, 1), so that every number of known columns is met as often. groups (spans,): the column of each span.
+    """
+    columns = int(groups.max()) + 1 if len(groups) else 0
+    kind = torch.rand(rows, 1, generator=generator)
+    chance = torch.rand(rows, 1, generator=generator)
+    draws = torch.rand(rows, columns, generator=generator)
+    alone = draws == draws.amax(1, keepdim=True)
+    known = torch.where(kind < _MASKED / 2, alone, (draws < chance) & (kind < _MASKED))
+    return known[:, groups].float()

@@ -36,6 +36,7 @@ from saddlepoint.fitting.events import (
     Saved,
     Stopped,
 )
+from saddlepoint.fitting.likelihood import Fitted, fit_start
 from saddlepoint.fitting.looks import Looks, added, refused
 from saddlepoint.fitting.remedies import Recovery
 from saddlepoint.fitting.words import said_at_the_stop
@@ -46,6 +47,7 @@ from saddlepoint.networks import (
     ChartGenerator,
     CoinGenerator,
     DeconvolutionGenerator,
+    OrderedGenerator,
     PictureGenerator,
     RectifierGenerator,
     ResidualGenerator,
@@ -103,7 +105,10 @@ class Fit:
             device=self.device,
             codes=codes,
             class_count=len(classes or ()),
+            masked=isinstance(generator, OrderedGenerator),
         )
+        self.started: Fitted | None = None
+        self._monitor, self._codes = monitor, codes
         self.save_seconds = save_seconds
         # Checks keep the best snapshot themselves: where there are any, nobody looks besides.
         watched = self.share.rank == 0 and checks is None
@@ -183,6 +188,7 @@ class Fit:
         next_save = begin + self.save_seconds
         reason: Reason = "rounds"
         if self.round == 0:
+            self._start()
             introduce(self.game, next(self.batches.from_round(0)))
             yield from self._look()
             reason = self._vote(False, False) or reason
@@ -256,6 +262,28 @@ class Fit:
                 "discriminator": self.plan.discriminator,
             },
         )
+
+    def _start(self) -> None:
+        """Let heads in order begin at the law that the training rows make likeliest."""
+        generator, encoder = self.game.generator, self.encoder
+        if not isinstance(generator, OrderedGenerator) or not isinstance(encoder, TableEncoder):
+            return
+        held = codes = None
+        good = np.zeros(0, dtype=bool)
+        if self._monitor is not None:
+            good = encoder.encodable(self._monitor.rows)
+            held = encoder.compact(self._monitor.rows[good]).to(self.device) if good.any() else None
+        if self._codes is not None and self.classes is not None:
+            known = {str(value): code for code, value in enumerate(self.classes)}
+            labels = [] if held is None or self._monitor is None else self._monitor.labels[good].tolist()
+            seen = torch.tensor([known.get(str(value), 0) for value in labels])
+            codes = torch.from_numpy(self._codes), seen
+        with compute.threads(self.threads):
+            self.started = fit_start(
+                generator, encoder, self.batches.levels, held, seed=self.plan.settings.seed, codes=codes
+            )
+        for buffer, value in zip(self.game.sampler().buffers(), generator.buffers(), strict=True):
+            buffer.copy_(value)
 
     def _look(self) -> Iterator[Event]:
         if self.round in self._strips:

@@ -16,6 +16,7 @@ from saddlepoint.networks.dense import (
     ResidualGenerator,
 )
 from saddlepoint.networks.heads import SpanDiscriminator, SpanGenerator
+from saddlepoint.networks.ordered import OrderedGenerator
 from saddlepoint.networks.residual import PictureDiscriminator, PictureGenerator
 from saddlepoint.networks.waves import CoinGenerator, WaveDiscriminator
 
@@ -30,6 +31,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "chart-discriminator": ChartDiscriminator,
     "coin-generator": CoinGenerator,
     "wave-discriminator": WaveDiscriminator,
+    "ordered-generator": OrderedGenerator,
     "picture-generator": PictureGenerator,
     "picture-discriminator": PictureDiscriminator,
     "span-generator": SpanGenerator,
@@ -58,6 +60,7 @@ __all__ = [
     "DeconvolutionGenerator",
     "MaxoutConvolutionDiscriminator",
     "MaxoutDiscriminator",
+    "OrderedGenerator",
     "PictureDiscriminator",
     "PictureGenerator",
     "RectifierGenerator",

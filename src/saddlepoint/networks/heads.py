@@ -7,6 +7,7 @@ et al. 2017 (arXiv 1611.01144).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -129,7 +130,11 @@ class SpanGenerator(nn.Module):
 
 
 class SpanDiscriminator(nn.Module):
-    """A plain perceptron from rows of spans to one logit; no normalisation, no dropout."""
+    """A plain perceptron from rows of spans to one logit; no normalisation, no dropout.
+
+    waves: so many cosines cos(pi k Phi(s)) of each score s, by which steps in a score's rank are seen. masked: the
+    condition is [classes | rows | known], of which D sees the classes and which spans were known.
+    """
 
     uniforms = 0
 
@@ -139,17 +144,30 @@ class SpanDiscriminator(nn.Module):
         spans: Sequence[tuple[int, bool]],
         width: int = 128,
         layers: int = 2,
+        waves: int = 0,
+        masked: bool = False,
         condition_width: int = 0,
     ) -> None:
         super().__init__()
-        self.condition_width = condition_width
-        inputs = sum(entries + bool(scored) for entries, scored in spans) + condition_width
+        self.waves, self.condition_width = waves, condition_width
+        self.known = len(spans) if masked else 0
+        self.scores = sum(bool(scored) for _, scored in spans)
+        self.row = sum(entries for entries, _ in spans) + self.scores
+        inputs = self.row + waves * self.scores + condition_width + self.known
         self.layers = nn.ModuleList(nn.Linear(each, width) for each in [inputs, *[width] * (layers - 1)])
         self.logit = nn.Linear(width, 1)
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1)."""
-        h = joined(rows, condition, self.condition_width)
+        known = rows.new_zeros(len(rows), self.known)
+        if condition is not None and self.known and condition.shape[1] > self.condition_width:
+            known = condition[:, -self.known :]
+            condition = condition[:, : self.condition_width] if self.condition_width else None
+        parts = [joined(rows, condition, self.condition_width), known]
+        if self.waves and self.scores:
+            ranks = torch.special.ndtr(rows[:, self.row - self.scores :])
+            parts += [torch.cos(math.pi * k * ranks) for k in range(1, self.waves + 1)]
+        h = torch.cat(parts, 1)
         for layer in self.layers:
             h = leaky(layer(h))
         logit: Tensor = self.logit(h)

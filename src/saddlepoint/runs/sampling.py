@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,13 +39,37 @@ def label_of(path: Path) -> str | None:
     return None if label is None else str(label)
 
 
+def condition_of(run: Path, model: Model, given: list[str]) -> Any:
+    """Return what `Model.draw` takes as given: a class, or conditions on the columns of a table.
+
+    Raises:
+        InputError: it is neither.
+    """
+    names = ["class", *filter(None, [label_of(run)])]
+    pairs = [each.partition("=") for each in given]
+    if model.encoder.kind == "tables":
+        if model.classes is None:
+            return given
+        classes = [value if equals else name for name, equals, value in pairs if not equals or name in names]
+        rest = {name: value for name, equals, value in pairs if equals and name not in names}
+        if len(classes) + len(rest) == len(given) and len(classes) <= 1:
+            return {**rest, **({"class": classes[0]} if classes else {})}
+    name, equals, value = pairs[0]
+    if not equals:  # there is one label, so that a value alone is clear
+        name, value = "class", name
+    if len(given) > 1 or name not in names or not value:
+        ways = " or ".join(f"--given {each}=VALUE" for each in dict.fromkeys(names))
+        raise InputError(f"--given {' '.join(map(repr, given))} is not understood; write {ways}.")
+    return value
+
+
 def sample_to_file(
     run: Path,
     out: Path,
     *,
     n: int = 100,
     seed: int | None = None,
-    given: str | None = None,
+    given: list[str] | None = None,
     base: bool = False,
     escape_formulas: bool = False,
 ) -> str:
@@ -52,7 +77,7 @@ def sample_to_file(
 
     Into a .gif goes a film of n frames that walks through noise space from sample to sample, within one class.
 
-    base: of the mixture that the generator started from; escape_formulas: as for `write_samples`.
+    given: "class=7", or conditions on the columns of a table; base: of what the generator started from; escape_formulas: as for `write_samples`.
 
     Raises:
         InputError: n, the seed, the class or the file's suffix cannot be used.
@@ -64,9 +89,10 @@ def sample_to_file(
     like = model.like
     check_target(out, like.kind)
     used = compute.fresh_seed() if seed is None else seed
+    wish = None if given is None else condition_of(run, model, given)
     if out.suffix.lower() == ".gif":
-        return f"{_film(model, out, n, used, given)}, written to {out} (again: --seed {used})"
-    rows, classes = model.draw(n, given=given, random_state=used)
+        return f"{_film(model, out, n, used, wish)}, written to {out} (again: --seed {used})"
+    rows, classes = model.draw(n, given=wish, random_state=used)
     written = write_samples(
         out,
         rows,
@@ -77,7 +103,7 @@ def sample_to_file(
     return f"{written}, written to {out} (again: --seed {used})"
 
 
-def _film(model: Model, out: Path, frames: int, seed: int, given: str | None) -> str:
+def _film(model: Model, out: Path, frames: int, seed: int, given: Any) -> str:
     if frames < FEWEST_FRAMES:
         raise InputError(
             f"a film of {frames} frames shows no way from sample to sample; ask for {FEWEST_FRAMES} or more."
