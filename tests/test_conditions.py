@@ -10,11 +10,11 @@ import torch
 import saddlepoint as sp
 from saddlepoint.cli import app
 from saddlepoint.conditional import rows_given
+from saddlepoint.data.sources import open_source
 from saddlepoint.data.table_conditions import Conditions
 from saddlepoint.data.tables import frame_of
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
-from saddlepoint.data.sources import open_source
 
 N = 3000
 
@@ -116,7 +116,7 @@ def test_the_base_is_the_fitted_law_and_round_0_samples_it() -> None:
 
 def test_plain_tables_learn_no_conditions_and_say_so() -> None:
     plain = sp.GAN(start="plain", rounds=2, random_state=0).fit(known_law(n=300))
-    with pytest.raises(InputError, match="learnt no conditions.*--start fitted"):
+    with pytest.raises(InputError, match=r"learnt no conditions.*--start fitted"):
         plain.sample(3, given={"left": "a"})
     with pytest.raises(InputError, match="learnt no conditions"):
         plain.complete(known_law(n=5))
@@ -126,14 +126,23 @@ def test_plain_tables_learn_no_conditions_and_say_so() -> None:
 
 def test_conditions_from_the_command_line_give_the_same_bytes_for_the_same_seed(tmp_path) -> None:
     known_law(n=400).to_csv(tmp_path / "t.csv", index=False)
-    app(["train", str(tmp_path / "t.csv"), "--rounds", "3", "--seed", "1", "--out", str(tmp_path / "run")], standalone_mode=False)
+    train = ["train", str(tmp_path / "t.csv"), "--rounds", "3", "--seed", "1", "--out", str(tmp_path / "run")]
+    app(train, standalone_mode=False)
     outs = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    asked = [
+        "sample",
+        str(tmp_path / "run"),
+        "-n",
+        "50",
+        "--seed",
+        "2",
+        "--given",
+        "right=yes",
+        "--given",
+        "x=..3",
+    ]
     for out in outs:
-        app(
-            ["sample", str(tmp_path / "run"), "-n", "50", "--seed", "2", "--given", "right=yes", "--given", "x=..3"]
-            + ["--out", str(out)],
-            standalone_mode=False,
-        )
+        app([*asked, "--out", str(out)], standalone_mode=False)
     assert outs[0].read_bytes() == outs[1].read_bytes()
     made = pd.read_csv(outs[0])
     assert (made["right"] == "yes").all()

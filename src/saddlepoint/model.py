@@ -121,9 +121,9 @@ class Model:
             InputError: as `sample`.
             GameError: the generator's numbers are not finite, as of a game that broke.
         """
-        if given is not None and self.encoder.kind == "tables":
-            if isinstance(given, Mapping) or self.classes is None:
-                return self._draw_given(n, noise, given, random_state)
+        conditions = self.encoder.kind == "tables" and (isinstance(given, Mapping) or self.classes is None)
+        if given is not None and conditions:
+            return self._draw_given(n, noise, given, random_state)
         z = self._noise_of(n, noise, random_state)
         codes = self.codes(len(z), given, random_state)
         encoded = self.generate(z, codes)
@@ -143,7 +143,7 @@ class Model:
 
         frame: a table of the columns learnt, in any form that is read; a column that is absent is filled wholly. columns:
         the columns to fill in, all but identifiers if left out; a missing cell of another column counts as known to be
-        missing. Draws are one each from p(unknown | known), so that they keep the spread of the data; random_state repeats them.
+        missing. Each draw is one from p(unknown | known), so that the spread of the data is kept; random_state repeats it.
 
         Raises:
             InputError: the model is of no table or learnt no conditions, or the table holds unknown columns or values.
@@ -156,7 +156,9 @@ class Model:
     def _draw_given(self, n: Any, noise: Any, given: Any, seed: int) -> tuple[Any, list[Any] | None]:
         encoder = self._conditional(f"given={given!r}")
         if noise is not None:
-            raise InputError("noise cannot be given together with conditions on columns; leave one of them out.")
+            raise InputError(
+                "noise cannot be given together with conditions on columns; leave one of them out."
+            )
         self._noise_of(1 if n is None else n, None, seed)  # refuses what is no number of rows
         wish = None
         if isinstance(given, Mapping) and self.classes is not None:

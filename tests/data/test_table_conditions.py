@@ -117,7 +117,12 @@ def test_a_condition_that_cannot_be_met_is_refused_in_a_sentence(encoder, given,
 
 @pytest.mark.parametrize(
     "given",
-    [["city=Rome", "city=Oslo"], ["city=Rome", "country=PE"], ["age=20..30", "age=40..50"], ["child=", "child=1"]],
+    [
+        ["city=Rome", "city=Oslo"],
+        ["city=Rome", "country=PE"],
+        ["age=20..30", "age=40..50"],
+        ["child=", "child=1"],
+    ],
 )
 def test_conditions_that_contradict_each_other_are_refused(encoder, given) -> None:
     with pytest.raises(InputError, match=f"{given[0]} and {given[1]} contradict each other"):

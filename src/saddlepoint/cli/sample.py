@@ -32,7 +32,10 @@ def sample(
     ] = None,
     base: Annotated[
         bool,
-        typer.Option("--base", help="Of what the generator started from: points a mixture of Gaussians, tables fitted heads."),
+        typer.Option(
+            "--base",
+            help="Of what the generator started from: points a mixture of Gaussians, tables fitted heads.",
+        ),
     ] = False,
     escape_formulas: Annotated[
         bool,

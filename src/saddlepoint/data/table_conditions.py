@@ -7,7 +7,7 @@ one on the other; conditions that no row can meet are refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,6 @@ class Conditions:
     encoder: TableEncoder
     wanted: dict[str, Wanted]
     said: str = ""
-    rewritten: dict[str, pa.Array] = field(default_factory=dict)
 
     @classmethod
     def read(cls, encoder: TableEncoder, given: Sequence[str] | Mapping[str, Any]) -> Conditions:
@@ -85,7 +84,8 @@ class Conditions:
         """Return how often each wanted level of a column's first span occurred, as shares of all rows."""
         span = self._codec(column).spans[0]
         counts = np.append(span.counts, span.nulls).astype(np.float64)
-        return counts * self.wanted[column].levels / max(1.0, counts.sum())
+        found: npt.NDArray[np.float64] = counts * self.wanted[column].levels / max(1.0, counts.sum())
+        return found
 
     def known(self, rows: int, uniforms: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int32], Truths]:
         """Return levels (rows, spans) and which spans are known, (spans,): those of exact cells.
@@ -219,7 +219,10 @@ def _single(codec: Any, wanted: Wanted) -> Wanted:
 def _chosen_words(column: str, text: str, values: pa.Array) -> tuple[Truths, list[str]]:
     """Return which of the values are among "a|b|c", or, where values are numbers, in a range "low..high"."""
     words = [_word(value) for value in values.to_pylist()]
-    lowered = [word.lower() if isinstance(value, bool) else word for word, value in zip(words, values.to_pylist(), strict=True)]
+    lowered = [
+        word.lower() if isinstance(value, bool) else word
+        for word, value in zip(words, values.to_pylist(), strict=True)
+    ]
     known = set(lowered)
     found = np.zeros(len(words), dtype=bool)
     alternatives = [text] if text in known else text.split("|")
@@ -286,7 +289,9 @@ def _numbers(codec: NumberCodec, text: str, said: str) -> Wanted:
             _number(codec.name, high if dots else low, np.inf),
         )
         if ends[0] > ends[1]:
-            raise InputError(f"The range {each} of column {codec.name!r} is empty: write the smaller number first.")
+            raise InputError(
+                f"The range {each} of column {codec.name!r} is empty: write the smaller number first."
+            )
         if ends[1] < values[0] or ends[0] > values[-1]:
             raise InputError(
                 f"No value of column {codec.name!r} lies in {each}; those seen go from {values[0]:g} to {values[-1]:g}."
@@ -309,7 +314,7 @@ def _numbers(codec: NumberCodec, text: str, said: str) -> Wanted:
 
 
 def _dates(codec: DateCodec, text: str, said: str) -> Wanted:
-    day, ranges = codec.writing.ticks_a_day, []
+    ranges = []
     for each in text.split("|"):
         low, dots, high = each.partition("..")
         ends = (
@@ -317,16 +322,20 @@ def _dates(codec: DateCodec, text: str, said: str) -> Wanted:
             _tick(codec, high if dots else low, codec.last)[1],
         )
         if ends[0] > ends[1]:
-            raise InputError(f"The range {each} of column {codec.name!r} is empty: write the earlier moment first.")
+            raise InputError(
+                f"The range {each} of column {codec.name!r} is empty: write the earlier moment first."
+            )
         if ends[1] < codec.first or ends[0] > codec.last:
-            first, last = codec.writing.cells(np.array([codec.first, codec.last]), np.ones(2, dtype=bool)).to_pylist()
+            first, last = codec.writing.cells(
+                np.array([codec.first, codec.last]), np.ones(2, dtype=bool)
+            ).to_pylist()
             raise InputError(
                 f"No moment of column {codec.name!r} lies in {each}; those seen go from {first} to {last}."
             )
         ranges.append(ends)
     levels = np.append(np.ones(len(codec.spans[0].counts), dtype=bool), False)
     exact = None
-    if len(ranges) == 1 and codec.since is None and (ranges[0][0] == ranges[0][1] or day == 1 and ranges[0][0] == ranges[0][1]):
+    if len(ranges) == 1 and codec.since is None and ranges[0][0] == ranges[0][1]:
         exact = codec.writing.cells(np.array([int(ranges[0][0])]), np.ones(1, dtype=bool))
     return Wanted(column=codec.name, said=said, levels=levels, ranges=tuple(ranges), exact=exact)
 
@@ -338,9 +347,11 @@ def _tick(codec: DateCodec, text: str, otherwise: int) -> tuple[float, float]:
     try:
         moment = pd.Timestamp(text)
     except (ValueError, TypeError):
-        moment = pd.NaT
-    if moment is pd.NaT:
-        raise InputError(f"Column {codec.name!r} holds dates, and {text!r} is none; write them as 2019-03-31 or 2019-03-31 18:30.")
+        moment = None
+    if moment is None or pd.isna(moment):
+        raise InputError(
+            f"Column {codec.name!r} holds dates, and {text!r} is none; write them as 2019-03-31 or 2019-03-31 18:30."
+        )
     moment = moment.tz_convert("UTC").tz_localize(None) if moment.tzinfo else moment
     day = codec.writing.ticks_a_day
     ticks = int(moment.value // 1000 * day // (86400 * 10**6))

@@ -36,12 +36,18 @@ class Partial:
 
     @classmethod
     def of(
-        cls, encoder: TableEncoder, frame: pd.DataFrame, columns: Sequence[str] | None = None, *, seed: int = 0
+        cls,
+        encoder: TableEncoder,
+        frame: pd.DataFrame,
+        columns: Sequence[str] | None = None,
+        *,
+        seed: int = 0,
     ) -> Partial:
-        """Return what a frame of Arrow-backed columns knows; null cells of `columns` are to be filled (None: all but identifiers).
+        """Return what a frame of Arrow-backed columns knows; null cells of `columns` are to be filled.
 
-        A column that is absent is filled wholly. Null cells of other columns count as known to be missing. A column that is a
-        function of another one tells what that one can be. Raises InputError for unknown columns or values.
+        columns: all but identifiers, if None. A column that is absent is filled wholly. Null cells of other columns count
+        as known to be missing. A column that is a function of another one tells what that one can be. Raises InputError for
+        unknown columns or values.
         """
         names = encoder.form.column_names
         for name in [*map(str, frame.columns), *(columns or ())]:
@@ -101,7 +107,9 @@ def _merged(came: pa.Array, drawn: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(kind):
         words = pc.coalesce(came.dictionary_decode(), drawn.dictionary_decode())
         indices = pc.index_in(words, value_set=drawn.dictionary, skip_nulls=True)
-        return pa.DictionaryArray.from_arrays(indices.cast(kind.index_type), drawn.dictionary, ordered=kind.ordered)
+        return pa.DictionaryArray.from_arrays(
+            indices.cast(kind.index_type), drawn.dictionary, ordered=kind.ordered
+        )
     return pc.coalesce(came, drawn)
 
 
@@ -157,7 +165,9 @@ def _told(
     counts = np.append(span.counts, span.nulls)[codec.codes(pa.chunked_array([keys]))[0]].astype(np.float64)
     counts[np.asarray(keys.is_null())] = 0.0
     plain = name.cast(name.type.value_type) if pa.types.is_dictionary(name.type) else name
-    index = pc.index_in(_plain(plain.cast(values.type)), value_set=pc.unique(values)).to_numpy(zero_copy_only=False)
+    index = pc.index_in(_plain(plain.cast(values.type)), value_set=pc.unique(values)).to_numpy(
+        zero_copy_only=False
+    )
     groups = pc.index_in(values, value_set=pc.unique(values)).to_numpy()
     chosen = np.full(len(of), -1, dtype=np.int64)
     for row in np.flatnonzero(open_):

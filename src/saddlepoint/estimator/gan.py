@@ -35,9 +35,9 @@ class GAN(DensityMixin, BaseEstimator):
     start : {"auto", "charts", "fitted", "learned", "plain"}, default="auto"
         Where the generator begins. Points: "charts": at a mixture of Gaussians fitted to the rows, which the game
         corrects where it can show that it helps; "learned": with the mixture's charts, but neither their weights nor
-        their shapes; "plain": with noise alone, as in the paper. Tables: "fitted": with heads in order, each column drawn given those
-        before it, fitted by likelihood; the game corrects them; "plain". "auto" is "charts" for points, "fitted" for tables
-        and "plain" for pictures.
+        their shapes; "plain": with noise alone, as in the paper. Tables: "fitted": with heads in order, each column
+        drawn given those before it, fitted by likelihood; the game corrects them; "plain". "auto" is "charts" for
+        points, "fitted" for tables and "plain" for pictures.
     capacity : {"small", "medium", "large"}, default="medium"
         One dial for the width of the networks.
     rounds : int, optional

@@ -275,8 +275,9 @@ class Fit:
             held = encoder.compact(self._monitor.rows[good]).to(self.device) if good.any() else None
         if self._codes is not None and self.classes is not None:
             known = {str(value): code for code, value in enumerate(self.classes)}
-            labels = [] if held is None or self._monitor is None else self._monitor.labels[good].tolist()
-            seen = torch.tensor([known.get(str(value), 0) for value in labels])
+            labels = None if self._monitor is None else self._monitor.labels
+            named = [] if labels is None else labels[good].tolist()
+            seen = torch.tensor([known.get(str(value), 0) for value in named])
             codes = torch.from_numpy(self._codes), seen
         with compute.threads(self.threads):
             self.started = fit_start(

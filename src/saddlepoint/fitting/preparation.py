@@ -160,7 +160,9 @@ def prepare(
     if choices.conditional:
         classes, shares, codes = _classes(parts[0])
     encoder: Encoder = (
-        fit_encoder(parts[0]) if start in ("plain", "fitted") else _charts(parts, codes, len(classes or ()), choices.seed)
+        fit_encoder(parts[0])
+        if start in ("plain", "fitted")
+        else _charts(parts, codes, len(classes or ()), choices.seed)
     )
     data = recipes.Data(
         kind=dataset.kind,

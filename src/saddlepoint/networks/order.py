@@ -104,7 +104,8 @@ class Order(nn.Module):
         ranks = torch.special.ndtr(rows[:, self.entries :]) * self.bins
         numbers = ranks.floor().clamp(0, self.bins - 1).long()
         here = numbers[:, self.bin_score] == self.bin_number
-        return torch.where(self.is_bin, seen * here.to(seen.dtype), seen)
+        inputs: Tensor = torch.where(self.is_bin, seen * here.to(seen.dtype), seen)
+        return inputs
 
     def row(self, codes: Sequence[Tensor], scores: Sequence[Tensor]) -> Tensor:
         """Return rows (n, entries + scores) of the codes (n, codes) and scores (n,) of all spans."""
@@ -128,7 +129,8 @@ class Order(nn.Module):
         if step.atoms:
             fixed = self.entry_scores[step.entry : step.entry + step.atoms].to(code.dtype)
             score = score + code[:, : step.atoms] @ fixed
-        return score[:, None]
+        column: Tensor = score[:, None]
+        return column
 
     def start_bias(self, log_frequencies: Tensor) -> Tensor:
         """Return outputs (outputs,) under which entries have their shares, all bins of a span are alike, places uniform."""

@@ -105,7 +105,9 @@ class OrderedGenerator(nn.Module):
         given = None if rows is None else self.order.coded(rows)
         return drawn(self.order, weights, z[:, self.free :], z[:, : self.free], classes, given, known)
 
-    def _parts(self, z: Tensor, condition: Tensor | None) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def _parts(
+        self, z: Tensor, condition: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         o = self.order
         if condition is None:
             return (z.new_zeros(len(z), self.classes) if self.classes else None), None, None
@@ -233,5 +235,3 @@ def _log_density(place: Tensor, raw: Tensor) -> Tensor:
     scale = raw[:, 1].clamp_min(_NARROWEST)
     x = (torch.logit(place) - raw[:, 0]) * torch.exp(-scale)
     return -x - 2 * functional.softplus(-x) - scale - torch.log(place) - torch.log1p(-place)
-
-
