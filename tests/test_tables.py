@@ -146,8 +146,3 @@ def test_a_csv_in_a_csv_out_the_same_bytes_for_the_same_seed(tmp_path: Path, cap
         call("sample", tmp_path / "one", "--out", tmp_path / "some.npy")
     with pytest.raises(InputError, match="--column 'age' is not understood; write NAME=KIND"):
         call("train", source, "--column", "age", "--out", tmp_path / "three")
-
-
-def test_checks_between_rounds_are_not_for_tables_yet() -> None:
-    with pytest.raises(InputError, match="these rows are a table: leave --until"):
-        prepare(open_source(mixed()), Choices(until="settled", rounds=5))

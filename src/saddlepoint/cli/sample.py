@@ -67,5 +67,7 @@ def sample(
     from saddlepoint.runs.sampling import sample_to_file
 
     print(
-        sample_to_file(run, out, n=n, seed=seed, given=given or None, base=base, escape_formulas=escape_formulas)
+        sample_to_file(
+            run, out, n=n, seed=seed, given=given or None, base=base, escape_formulas=escape_formulas
+        )
     )

@@ -286,7 +286,7 @@ class GAN(DensityMixin, BaseEstimator):
             The model is of no table, or X holds columns or values that were not learnt.
         """
         check_is_fitted(self, "model_")
-        seed = None if random_state is None else _seed(random_state)
+        seed = None if random_state is None else seed_of(random_state)
         rows = self.model_.complete(X, columns=columns, random_state=seed)
         return rows if self._frame is None else self._frame.restore(rows)
 

@@ -77,7 +77,8 @@ def sample_to_file(
 
     Into a .gif goes a film of n frames that walks through noise space from sample to sample, within one class.
 
-    given: "class=7", or conditions on the columns of a table; base: of what the generator started from; escape_formulas: as for `write_samples`.
+    given: "class=7", or conditions on the columns of a table; base: of what the generator
+    started from; escape_formulas: as for `write_samples`.
 
     Raises:
         InputError: n, the seed, the class or the file's suffix cannot be used.
