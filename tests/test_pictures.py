@@ -24,7 +24,7 @@ from saddlepoint.networks import PictureGenerator
 from saddlepoint.runs import exporting
 from saddlepoint.runs.film import walk
 from saddlepoint.runs.sampling import load_model, sample_to_file
-from saddlepoint.training import Settings, checkpoint
+from saddlepoint.training import Settings, checkpoint, rounds
 
 DOCS = Path(__file__).parents[1] / "docs" / "pictures.md"
 
@@ -105,6 +105,28 @@ def test_any_shape_trains_and_samples_exactly_its_size(shape: tuple[int, ...], t
     assert (rows.shape, rows.dtype) == ((3, *shape), np.uint8)
     gan.save(tmp_path / "model")
     np.testing.assert_array_equal(sp.load(tmp_path / "model").sample(3, given=1, random_state=1), rows)
+
+
+def test_a_stopped_game_of_augmented_pictures_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    preparation = prepare(open_source(blobs(60, 40, 30, 1)), Choices(rounds=4, capacity="small", batch=4))
+    assert preparation.plan.settings.augment > 0
+    whole, early, late = (preparation.fit(folder) for folder in (None, tmp_path, tmp_path))
+    list(whole.play()), list(early.play(until_round=2))
+    assert late.resume() == ()
+    list(late.play())
+    for player in ("generator", "discriminator"):
+        one, two = (fit.game.player(player).state_dict() for fit in (whole, late))
+        assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_round_in_bf16_is_nearly_the_round_in_float32() -> None:
+    norms = []
+    for precision in ("float32", "bf16"):
+        choices = Choices(rounds=1, capacity="small", batch=8, precision=precision, augment="off")
+        fit = prepare(open_source(blobs(60, 33, 40, 1)), choices).fit(strip=False)
+        (record,) = rounds(fit.game, fit.batches.from_round(0), 1)
+        norms.append([record.to_dict()[f"{player}_gradient"] for player in ("discriminator", "generator")])
+    assert norms[1] == pytest.approx(norms[0], rel=0.1)
 
 
 @pytest.fixture(scope="module")
