@@ -1,8 +1,8 @@
 """Residual convolutional networks for pictures of any width, height and number of channels; no normalisation.
 
 A pyramid of sizes: a side of more than 7 is halved (rounded up) until none is left, so 92 x 112 goes by 46 x 56, 23 x 28
-and 12 x 14 to 6 x 7. Sizes change by one fixed low-pass filter, (1 3 3 1)/8 along each side, whose double is bilinear
-interpolation: strides and zeros in between would alias (Zhang 2019, arXiv 1904.11486; Karras et al. 2021, arXiv
+and 12 x 14 to 6 x 7. Sizes change by one fixed low-pass filter, (1 3 3 1)/8 along each side, and back by its transpose,
+bilinear interpolation: strides and zeros in between would alias (Zhang 2019, arXiv 1904.11486; Karras et al. 2021, arXiv
 2106.12423). Between changes stand residual blocks without normalisation, 1 x 1, grouped 3 x 3, 1 x 1, whose last layer
 starts small, so that a deep network starts as a shallow one (Zhang et al. 2019, arXiv 1901.09321; Huang et al. 2024,
 arXiv 2501.05441). Widths follow the number of places, so that each level costs about the same; above 64 x 64 places,

@@ -17,6 +17,7 @@ from saddlepoint.drawing.figure1 import figure1
 from saddlepoint.drawing.pictures import interpolation, sample_grid, strip
 from saddlepoint.drawing.points import decision_field, lines, pairs
 from saddlepoint.fitting.check_plan import CheckPlan
+from saddlepoint.judging.spectrum import top_octave
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.table_portrait import compare
@@ -24,6 +25,7 @@ from saddlepoint.runs.table_portrait import compare
 _SEED = 2014
 _GRID, _LINES, _STEPS, _CLOUD = 40, 6, 9, 2000
 _MOST_SEARCHED = 20_000
+_SMALLEST_WITH_DETAIL, _MOST_MEASURED = 16, 500
 _PANELS = {
     "loss (nats)": {"discriminator": "discriminator_loss", "generator": "generator_loss"},
     "mean logit of D": {"on data": "real_logit", "on samples": "fake_logit"},
@@ -163,6 +165,7 @@ def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Po
             caption="Fresh draws, not picked"
             + ("." if nearest is None else ", each beside the training picture nearest to it."),
             figure=sample_grid(grey(rows), nearest, captions=captions),
+            facts=_detail(rows, train),
         )
     ]
     frames = run.frames()
@@ -184,6 +187,18 @@ def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Po
         )
     )
     return found
+
+
+def _detail(rows: np.ndarray[Any, Any], train: Dataset | None) -> tuple[tuple[str, str], ...]:
+    """Return how the samples' finest detail compares with that of training pictures; nothing for very small ones."""
+    if train is None or min(rows.shape[1:3]) < _SMALLEST_WITH_DETAIL:
+        return ()
+    some = train.rows[:: -(-len(train) // _MOST_MEASURED)]
+    there = top_octave(some)
+    if there == 0:
+        return ()
+    what = "finest detail: power in the top octave of the spectrum, samples to training pictures (1: alike)"
+    return ((what, f"{top_octave(rows) / there:.2f}"),)
 
 
 def _along_lines(model: Model) -> np.ndarray[Any, Any]:
