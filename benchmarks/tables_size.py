@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def categories(rounds: int) -> dict[str, Any]:
     rank = pd.Series(np.arange(CATEGORIES), index=[f"word {i:06d}" for i in range(CATEGORIES)])
     edges = [0, 10, 100, 1000, 10_000, CATEGORIES]
     shares = {}
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         real = float(((code >= low) & (code < high)).mean())
         there = rank[made["word"]].to_numpy()
         shares[f"words {low + 1:,} to {high:,}"] = [
