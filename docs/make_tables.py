@@ -113,7 +113,7 @@ def completing(results: Path) -> str:
         "\n## Missing cells filled in\n",
         f"`python benchmarks/complete_check.py`: of {stored['rows']:,} held-out rows of {stored['set']} "
         f"{100 * stored['hidden']:.0f} % of the cells were hidden and filled in; the completed table is judged against "
-        f"{stored['judged']:,} other real rows. scikit-learn's IterativeImputer fills in the mean of what a cell may be (or, by "
+        f"{stored['judged']:,} others. scikit-learn's IterativeImputer fills in the mean of what a cell may be (or, by "
         "`sample_posterior`, a draw of a normal law about it); `saddlepoint complete` draws from what was learnt.\n",
         "| filled in by | certified JSD ≥ | told right, % | words right, % | error of numbers (ranks) | CPU s |",
         "|---|---|---|---|---|---|",

@@ -73,6 +73,8 @@ def _shipped(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     if name == "diabetes":
         frame = datasets.load_diabetes(as_frame=True, scaled=False).frame
+        # Its two sexes are coded 1 and 2: words, as in a file of a clinic, so that it is a table and no set of points.
+        frame = frame.assign(sex=frame["sex"].map("{:g}".format).radd("code "))
         return _halves(frame.rename(columns={"target": "progression"}))
     bunch = datasets.load_breast_cancer(as_frame=True)
     words = pd.Series(bunch.target_names).loc[bunch.target].reset_index(drop=True)

@@ -44,7 +44,7 @@ def measure(
         made: pd.DataFrame | None = tables.train
     elif peers is not None and row.removesuffix(", repaired") in peers:
         path = peers[row.removesuffix(", repaired")]
-        made = pd.read_csv(path)[list(tables.train.columns)]
+        made = _as_words(pd.read_csv(path)[list(tables.train.columns)], tables.train)
         beside = path.with_suffix(".json")
         facts = json.loads(beside.read_text()) if beside.is_file() else {}
         made = repaired(made, tables.train) if row.endswith(", repaired") else made
@@ -64,6 +64,15 @@ def measure(
         **found,
         "judging_cpu_seconds": round(time.process_time() - began, 1),
     }
+
+
+def _as_words(made: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """Return made rows with the codes of a column of words, which a peer was given as numbers, as these words."""
+    for name in train:
+        if pd.api.types.is_numeric_dtype(made[name]) and not pd.api.types.is_numeric_dtype(train[name]):
+            words = {str(word).rpartition(" ")[2]: word for word in train[name].dropna().unique()}
+            made = made.assign(**{str(name): made[name].map("{:g}".format).map(words)})
+    return made
 
 
 def run(
