@@ -84,12 +84,13 @@ def sentences(records: Records) -> str:
         ]:
             seconds = mine[peer][0].get("cpu_seconds")
             mended = mine.get(f"{peer}, repaired", mine[peer])
-            bounds = [_mean(each, "jsd_lower", 1) for each in (ours, mended)]
+            theirs = min(_mean(mine[peer], "jsd_lower", 1), _mean(mended, "jsd_lower", 1))
+            bounds = [_mean(ours, "jsd_lower", 1), theirs]
             if seconds and ours[0].get("cpu_seconds"):
                 ratio = seconds / _mean(ours, "cpu_seconds", 1)
                 lines.append(
-                    f"  - beside {peer}: {ratio:.1f} times its CPU seconds are spared, certified bound {bounds[0]:.4f} against "
-                    f"{bounds[1]:.4f} after repair."
+                    f"  - {peer} took {ratio:.1f} times as many CPU seconds as ours; certified bound {bounds[0]:.4f} against "
+                    f"{bounds[1]:.4f} of {peer} (repaired, where that is lower)."
                 )
     return "\n".join(lines) + "\n"
 
