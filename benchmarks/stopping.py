@@ -1,6 +1,6 @@
 """Does a game stop for the right reason, with the best snapshot, and is a lost mode found?
 
-    python benchmarks/stopping.py [states] [alarm] [validity] [remedy] [share] [--repeats 20]
+    python benchmarks/stopping.py [states] [alarm] [validity] [remedy] [share] [--repeats 20] [--data digits ring curved]
 
 Each part is written to benchmarks/results/stopping.json when it ends; docs/stopping.md is made from that file. Games of
 "states" that stand there already are not played again: delete the file to begin anew.
@@ -24,7 +24,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -295,10 +295,10 @@ def validity(repeats: int) -> dict[str, Any]:
 # -- share ---------------------------------------------------------------------------------------------------------
 
 
-def shares(repeats: int) -> dict[str, Any]:
+def shares(chosen_data: Sequence[str]) -> dict[str, Any]:
     """Measure the runs one by one; each takes the place of its former measurement when it ends."""
     done = {run["data"]: run for run in results().get("share", {}).get("runs", [])}
-    for row in share():
+    for row in share(chosen_data):
         print(row, flush=True)
         done[row["data"]] = row
         found = {"runs": [done[name] for name in SHARES if name in done]}
@@ -306,7 +306,7 @@ def shares(repeats: int) -> dict[str, Any]:
     return found
 
 
-PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
+PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "alarm": alarm,
     "states": states,
     "validity": validity,
@@ -327,10 +327,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS])
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument(
+        "--data", nargs="*", default=[], help="of share: digits, ring, curved; all if left out"
+    )
     given = parser.parse_args()
     for part in given.parts or PARTS:
         began = time.perf_counter()
-        found = PARTS[part](given.repeats)
+        found = PARTS[part](given.data if part == "share" else given.repeats)
         repeats = "" if part == "share" else f" --repeats {given.repeats}"
         found["command"] = f"python benchmarks/stopping.py {part}{repeats}"
         store(part, found)

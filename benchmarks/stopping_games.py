@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +117,11 @@ SHARES: dict[str, tuple[str, dict[str, Any]]] = {  # data -> run folder, choices
 }
 
 
-def share() -> Iterator[dict[str, Any]]:
-    """One run each, as a user starts it: what of its wall time was judging, by its stop.json. "digits" is `make demo`."""
+def share(chosen_data: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """One run each, as a user starts it: what of its wall time was judging, by its stop.json. "digits" is `make demo`.
+
+    chosen_data: beginnings of names of SHARES; all of them if empty.
+    """
     from saddlepoint.runs.session import Session, Source
 
     RUNS.mkdir(exist_ok=True)
@@ -128,7 +131,9 @@ def share() -> Iterator[dict[str, Any]]:
     curved[:, 1:] += 0.5 * curved[:, :-1] ** 2
     np.save(RUNS / "curved.npy", curved)
     files = {"digits": "digits", "ring, plain start": "ring.npy", "curved, 12 columns": "curved.npy"}
-    for name, (folder, chosen) in reversed(SHARES.items()):
+    for name, (folder, chosen) in SHARES.items():
+        if chosen_data and not name.startswith(tuple(chosen_data)):
+            continue
         data = files[name] if name == "digits" else str(RUNS / files[name])
         session = Session.start(RUNS / folder, Source(data=data), Choices(**chosen), restart=True)
         for _ in session.play():

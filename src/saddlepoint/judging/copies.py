@@ -235,9 +235,12 @@ def _permutation_p(
     counts: np.ndarray, n_train: int, permutations: int, generator: np.random.Generator
 ) -> float:
     drawn = np.empty((permutations + 1, counts.shape[1]))
-    drawn[0] = counts[:n_train].sum(0)
+    drawn[0], total = counts[:n_train].sum(0), counts.sum(0)
+    fewer = 2 * n_train <= len(counts)  # the smaller part is summed, the other is what it leaves
     for b in range(permutations):
-        drawn[b + 1] = counts[generator.permutation(len(counts))[:n_train]].sum(0)
+        order = generator.permutation(len(counts))
+        part = counts[order[:n_train] if fewer else order[n_train:]].sum(0)
+        drawn[b + 1] = part if fewer else total - part
     return _largest_p(drawn)
 
 
@@ -267,10 +270,12 @@ def _control_p(
     chosen = np.column_stack(few[: counts.shape[1]]).astype(float)
     attracted = counts.sum(0)
     drawn = np.empty((permutations + 1, counts.shape[1]))
+    both = np.concatenate([chosen, counts], axis=1)
     for b in range(permutations + 1):
-        own, asked = label @ chosen, label * label[nearest]
-        own_share = np.divide(asked @ chosen, own, out=np.full(len(own), label.mean()), where=own > 0)
-        drawn[b] = label @ counts / attracted - own_share
+        own, taken = np.split(label.astype(float) @ both, [chosen.shape[1]])
+        asked = (label & label[nearest]).astype(float) @ chosen
+        own_share = np.divide(asked, own, out=np.full(len(own), label.mean()), where=own > 0)
+        drawn[b] = taken / attracted - own_share
         label = generator.permutation(label)
     return _largest_p(drawn)
 
