@@ -174,17 +174,36 @@ def share(found: Found) -> str:
             f"{each['seconds']['all']:.0f} s",
             f"{each['seconds']['plan']:.1f} + {each['seconds']['checks']:.1f} + {each['seconds']['verdict']:.1f} s",
             f"{100 * each['share']:.1f} %",
+            f"{100 * each['processor_share']:.1f} %" if "processor_share" in each else "-",
             said(each["share"] <= 0.1),
         ]
         for each in found["runs"]
     ]
+    old = [each["data"] for each in found["runs"] if "foreseen_share" not in each]
     return (
         "## What judging costs\n\nPlan with ruler, checks and final verdict, of the wall time of a run (digits: `make demo`). "
         "Goal: a tenth. How often is checked is decided before round 0, by the measured cost of one look. A game that is to "
         "settle gets eight checks all the same, where these take ten seconds or less, for a plateau needs them; any other gets "
-        "what a tenth pays for. Where that is more than a tenth, the plan says so at the start.\n\n"
+        "what a tenth pays for. Where that is more than a tenth, the plan says so at the start. Of processor time: the same "
+        "share without what else the machine does."
+        + (
+            f" ({' and '.join(old)}: measured before the plan foresaw what ruler and verdict cost.)"
+            if old
+            else ""
+        )
+        + "\n\n"
         + table(
-            ["data", "rounds", "checks", "wall time", "plan + checks + verdict", "share", "goal met"], rows
+            [
+                "data",
+                "rounds",
+                "checks",
+                "wall time",
+                "plan + checks + verdict",
+                "share",
+                "of processor time",
+                "goal met",
+            ],
+            rows,
         )
     )
 
