@@ -22,6 +22,7 @@ OBJECTIVES = (
 )
 AUGMENT = ("auto", "on", "off")
 OTHER_SIZES = ("crop", "pad", "refuse")
+COMPILE = ("auto", "on", "off")
 UNTIL = ("settled", "budget")
 ON_COLLAPSE = ("stop", "rollback", "remedy")
 RULERS = ("quick", "full")

@@ -85,6 +85,7 @@ class Progress:
             f"{settings.horizon:,} rounds, {settings.precision} on "
             + (device if preparation.device.type == "cpu" else preparation.device.type)
         )
+        say(f"  {preparation.round_choice.said()}")
         if (plan := preparation.checks) is not None:
             say(f"  {plan.describe()}")
         if self._first:

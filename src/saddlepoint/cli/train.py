@@ -15,6 +15,7 @@ from saddlepoint.names import (
     AUGMENT,
     CAPACITIES,
     COMPANIONS,
+    COMPILE,
     OBJECTIVES,
     ON_COLLAPSE,
     OTHER_SIZES,
@@ -116,6 +117,14 @@ def train(
     precision: Annotated[
         str | None, typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="float32")
     ] = None,
+    compile: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Compile the round: {', '.join(COMPILE)}. auto: where the game is long enough to earn the compiler's "
+            "time back.",
+            show_default="auto",
+        ),
+    ] = None,
     label: Annotated[
         str | None,
         typer.Option(
@@ -190,6 +199,7 @@ def train(
         "batch": batch,
         "seed": seed,
         "precision": precision,
+        "compile": compile,
         "until": until,
         "tolerance": tolerance,
         "on_collapse": on_collapse,

@@ -67,6 +67,8 @@ class GAN(DensityMixin, BaseEstimator):
         "kernel" or "all".
     precision : {"float32", "bf16", "float64"}, default="float32"
         Of the networks and the game.
+    compile : {"auto", "on", "off"}, default="auto"
+        Compile the round (needs a C++ compiler): "auto" where the game is long enough to earn the compiler's time back.
     device : str, optional
         "cpu", "cuda", ...; a GPU where there is one.
     columns : dict of str to str, optional
@@ -131,6 +133,7 @@ class GAN(DensityMixin, BaseEstimator):
         ruler: str = "quick",
         also: str | Sequence[str] | None = None,
         precision: str = "float32",
+        compile: str = "auto",
         device: str | None = None,
         columns: dict[str, str] | None = None,
         verbose: bool = False,
@@ -150,6 +153,7 @@ class GAN(DensityMixin, BaseEstimator):
         self.ruler = ruler
         self.also = also
         self.precision = precision
+        self.compile = compile
         self.device = device
         self.columns = columns
         self.verbose = verbose
@@ -197,6 +201,7 @@ class GAN(DensityMixin, BaseEstimator):
             ruler=self.ruler,
             also=(self.also,) if isinstance(self.also, str) else self.also,
             precision=self.precision,
+            compile=self.compile,
             seed=seed_of(self.random_state),
             conditional=y is not None,
         )

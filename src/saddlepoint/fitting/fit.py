@@ -57,6 +57,8 @@ from saddlepoint.networks import (
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Game, Share, checked, introduce, rounds
 from saddlepoint.training import checkpoint as checkpoints
+from saddlepoint.training.choosing import measured_rate
+from saddlepoint.training.compiling import CompiledRound
 
 _STRIP_ROWS = 16
 _STRIP_LOOKS = 8
@@ -89,6 +91,7 @@ class Fit:
         checks: CheckPlan | None = None,
         strip: bool = True,
         save_seconds: float = 10.0,
+        play_round: CompiledRound | None = None,
     ) -> None:
         self.form = form_of(train)
         self.encoder, self.plan, self.folder, self.threads = encoder, plan, folder, threads
@@ -110,6 +113,7 @@ class Fit:
         self.started: Fitted | None = None
         self._monitor, self._codes = monitor, codes
         self.save_seconds = save_seconds
+        self.play_round = play_round
         # Checks keep the best snapshot themselves: where there are any, nobody looks besides.
         watched = self.share.rank == 0 and checks is None
         self.looks = Looks.about(train, monitor, plan.settings.horizon) if watched else None
@@ -153,16 +157,9 @@ class Fit:
 
     def measured_rate(self, seconds: float) -> float:
         """Return rounds a second, measured on a copy of this game so that nothing of it moves."""
-        trial = copy.deepcopy(self.game)
-        records = rounds(trial, self.batches.from_round(trial.round), 10**9)
         with compute.threads(self.threads):
-            for _ in range(3):
-                next(records)
-            start, count = time.monotonic(), 0
-            while (spent := time.monotonic() - start) < seconds or count < 3:
-                next(records)
-                count += 1
-        rate = torch.tensor([count / spent], dtype=torch.float64)
+            measured = measured_rate(self.game, self.batches.from_round(self.round), seconds, self.play_round)
+        rate = torch.tensor([measured], dtype=torch.float64)
         self.share.average_([rate])
         return float(rate)
 
@@ -194,7 +191,9 @@ class Fit:
             reason = self._vote(False, False) or reason
         left = last - self.round if reason == "rounds" else 0
         with compute.threads(self.threads):
-            for record in checked(rounds(self.game, self.batches.from_round(self.round), left)):
+            for record in checked(
+                rounds(self.game, self.batches.from_round(self.round), left, self.play_round)
+            ):
                 yield Played(record=record, planned=record.round % self._records_every == 0)
                 yield from self._look()
                 now = time.monotonic()

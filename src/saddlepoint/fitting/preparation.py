@@ -36,6 +36,8 @@ from saddlepoint.model import describe_classes
 from saddlepoint.names import AUGMENT
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Settings
+from saddlepoint.training.choosing import EAGER, RoundChoice, choose_round, refuse_unknown
+from saddlepoint.training.compiling import CompiledRound, refuse_without_compiler
 
 _TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
 _TRIAL_OF_CHECKS = 0.5
@@ -60,6 +62,7 @@ class Choices:
     ruler: str = "quick"
     also: Sequence[str] | None = None
     augment: str = "auto"
+    compile: str = "auto"
     conditional: bool = False
 
     @property
@@ -74,6 +77,7 @@ class Choices:
         )
 
     def __post_init__(self) -> None:
+        refuse_unknown(self.compile)
         _ = self.watching  # refused here, before anything is opened
         if self.augment not in AUGMENT:
             raise InputError(
@@ -104,6 +108,8 @@ class Preparation:
     class_shares: list[float] | None = None
     codes: np.ndarray[Any, Any] | None = None
     checks: CheckPlan | None = None
+    round_choice: RoundChoice = EAGER
+    play_round: CompiledRound | None = None
 
     def fit(self, folder: Path | None = None, *, strip: bool = True) -> Fit:
         """Return the fit at round 0, saving into a folder, showing the same samples at planned rounds if strip."""
@@ -120,6 +126,7 @@ class Preparation:
             monitor=self.monitor,
             checks=self.checks,
             strip=strip,
+            play_round=self.play_round,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,6 +141,7 @@ class Preparation:
             "fingerprint": self.fingerprint,
             "conditional": self.classes is not None,
             "threads": self.threads,
+            "rounds_played": self.round_choice.to_dict(),
             "device": self.device.type,
             "checks": None if self.checks is None else self.checks.to_dict(),
         }
@@ -190,6 +198,7 @@ def prepare(
         class_shares=shares,
         codes=codes,
     )
+    preparation = _with_rounds(preparation, choices)
     if choices.minutes is not None:
         preparation = _with_minutes(preparation, choices)
     return preparation if choices.until is None else _with_checks(preparation, choices.watching)
@@ -225,6 +234,7 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
             ),
             fingerprint=stored["fingerprint"],
             threads=int(stored["threads"]),
+            **_rounds_of(stored.get("rounds_played")),
             device=device,
             classes=classes,
             class_shares=shares,
@@ -331,6 +341,32 @@ def _adjusted(plan: Plan, choices: Choices) -> Plan:
     if choices.rounds is not None:
         changes["horizon"] = choices.rounds
     return dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, **changes))
+
+
+def _with_rounds(preparation: Preparation, choices: Choices) -> Preparation:
+    """Choose compiled or eager rounds, once."""
+    fit = preparation.fit(strip=False)
+    horizon, minutes = preparation.plan.settings.horizon, choices.minutes
+
+    def seconds(rate: float) -> float:
+        whole = horizon / rate
+        return whole if minutes is None else min(60 * minutes, whole if choices.rounds else math.inf)
+
+    with compute.threads(preparation.threads):
+        choice, play_round = choose_round(
+            fit.game, lambda: fit.batches.from_round(0), seconds, choices.compile
+        )
+    return dataclasses.replace(preparation, round_choice=choice, play_round=play_round)
+
+
+def _rounds_of(stored: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the choice of rounds that was written down; runs of before it are eager."""
+    if stored is None:
+        return {}
+    choice = RoundChoice(**stored)
+    if choice.compiled:
+        refuse_without_compiler()
+    return {"round_choice": choice, "play_round": CompiledRound() if choice.compiled else None}
 
 
 def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:

@@ -102,6 +102,7 @@ def _page(
         ("Discriminator", _network(settings["discriminator"])),
         ("Optimisers", f"{game['generator']['name']} (G), {game['discriminator']['name']} (D)"),
         ("Computed", f"{game['precision']} on {settings['device']}, {settings['threads']} thread(s)"),
+        ("Rounds were played", _played_how(settings)),
         ("Seed", str(game["seed"])),
     ]
     name = run.path.as_posix()
@@ -209,3 +210,8 @@ def _network(description: dict[str, Any]) -> str:
         f"{key} {value}" for key, value in description.items() if key not in ("name", "shape")
     )
     return f"{description['name'].replace('-', ' ')}: {numbers}"
+
+
+def _played_how(settings: dict[str, Any]) -> str:
+    played = settings.get("rounds_played")
+    return "eager" if played is None else f"{'compiled' if played['compiled'] else 'eager'} ({played['why']})"

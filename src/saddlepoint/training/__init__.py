@@ -18,6 +18,7 @@ from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.objectives import Objective
 from saddlepoint.training.algorithm import rounds
+from saddlepoint.training.compiling import CannotCompileError, CompiledRound, refuse_without_compiler
 from saddlepoint.training.feeding import feed
 from saddlepoint.training.game import Game
 from saddlepoint.training.introduction import check_players, introduce
@@ -37,6 +38,7 @@ def play(
     objective: str | Objective | None = None,
     device: torch.device | str | None = None,
     threads: int | None = None,
+    compile: bool = False,
 ) -> Iterator[Record]:
     """Play the game between your own two networks and yield one record a round, `settings.horizon` in all.
 
@@ -49,6 +51,10 @@ def play(
     A round is played on so many CPU threads as its work can feed (small networks are faster on one), and on no more than
     torch.get_num_threads(), so that a lower number you set stands. Where OMP_NUM_THREADS or MKL_NUM_THREADS is set,
     torch's number stands as it is. `threads` overrules both. Outside a round your own number is in force.
+
+    compile: make one graph of the whole round and compile it (a C++ compiler is needed; some 20 to 40 s once, less when
+    its files are still on this disk). The graph keeps every decision that Python takes in your networks at the first
+    round, and every attribute of theirs that is no tensor.
 
     Raises:
         InputError: the networks and the rows do not fit, told before the first round; or the batches run out.
@@ -67,10 +73,21 @@ def play(
         device=next(generator.parameters()).device if device is None else compute.choose_device(str(device)),
         share=Share.of_this_process(),
     )
-    return follow(game, batches, settings.horizon, threads=threads)
+    if compile:
+        refuse_without_compiler()
+    return follow(
+        game, batches, settings.horizon, threads=threads, play_round=CompiledRound() if compile else None
+    )
 
 
-def follow(game: Game, batches: Iterable[Any], count: int, *, threads: int | None = None) -> Iterator[Record]:
+def follow(
+    game: Game,
+    batches: Iterable[Any],
+    count: int,
+    *,
+    threads: int | None = None,
+    play_round: CompiledRound | None = None,
+) -> Iterator[Record]:
     """Introduce the players to each other, then play so many rounds, checking each record.
 
     Batches and threads are those of `play`.
@@ -83,16 +100,22 @@ def follow(game: Game, batches: Iterable[Any], count: int, *, threads: int | Non
         rest = itertools.chain([first], rest)
         if threads is None and not any(os.environ.get(name) for name in _SET_BY_THE_USER):
             used = min(used, compute.choose_threads(work))
-    records = iter(checked(rounds(game, rest, count)))
+    records = iter(checked(rounds(game, rest, count, play_round)))
     while True:
         with compute.threads(used):
-            record = next(records, None)
+            try:
+                record = next(records, None)
+            except CannotCompileError as error:
+                raise InputError(
+                    f"The round of these networks cannot be compiled ({error}): use compile=False."
+                ) from error
         if record is None:
             return
         yield record
 
 
 __all__ = [
+    "CompiledRound",
     "Game",
     "OptimiserSettings",
     "PenaltySettings",

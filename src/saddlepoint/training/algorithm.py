@@ -17,7 +17,7 @@ Algorithm 1: both players move once, from the same fakes and the same dropout ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -26,14 +26,26 @@ from saddlepoint.objectives import between
 from saddlepoint.training.game import Critic, Game, Rows
 from saddlepoint.training.records import Record
 
+PlayRound = Callable[[Game, Iterator[Rows]], Record]
 
-def rounds(game: Game, batches: Iterator[Rows], count: int) -> Iterator[Record]:
-    """Play so many further rounds and yield one record a round; batches yields this rank's real rows."""
-    play_round = {"alternating": alternating, "simultaneous": simultaneous}[game.settings.form]
+
+def rounds(
+    game: Game, batches: Iterator[Rows], count: int, play_round: PlayRound | None = None
+) -> Iterator[Record]:
+    """Play so many further rounds and yield one record a round; batches yields this rank's real rows.
+
+    play_round, where given, is these very rounds compiled (`compiling.CompiledRound`).
+    """
+    play_round = play_round or form_of(game)
     for _ in range(count):
         with game.seeded_modules():
             record = play_round(game, batches)
         yield record
+
+
+def form_of(game: Game) -> PlayRound:
+    """Return the function that plays one round of a game's form."""
+    return {"alternating": alternating, "simultaneous": simultaneous}[game.settings.form]
 
 
 def alternating(game: Game, batches: Iterator[Rows]) -> Record:

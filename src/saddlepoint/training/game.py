@@ -62,7 +62,7 @@ class Game:
                 f"The objective {self.objective.name!r} compares each logit with its batch's mean, which "
                 f"{self.share.count} processes do not share: use 'relativistic' or one process."
             )
-        self.penalties: list[tuple[Penalty, Callable[[int], float]]] = [
+        self.penalties: list[tuple[Penalty, Callable[[int], float | Tensor]]] = [
             (get_penalty(each.name), partial(each.weight.at, horizon=settings.horizon))
             for each in settings.penalties
         ]
@@ -84,6 +84,10 @@ class Game:
     def player(self, name: Player | str) -> nn.Module:
         """Return the network of one player."""
         return self.generator if name == "generator" else self.discriminator
+
+    def name_of(self, module: nn.Module) -> Player:
+        """Return which player a network is."""
+        return "generator" if module is self.generator else "discriminator"
 
     @property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
@@ -162,16 +166,25 @@ class Game:
 
     # -- the players' moves ------------------------------------------------------------------------------------
 
+    def weights(self, module: nn.Module) -> dict[str, Tensor] | None:
+        """Return what stands in place of a network's own parameters and buffers while it is called; None: nothing."""
+        return None
+
     def run(
         self, module: nn.Module, inputs: Tensor, condition: Tensor | None, uniforms: Tensor | None
     ) -> Tensor:
         """Run a player at the game's precision: bf16 casts parameters and inputs, the result is cast back."""
         arguments = [inputs] if condition is None else [inputs, condition]
         extra = {} if uniforms is None else {"uniforms": uniforms}
-        if self.compute_dtype == self.dtype:
-            return _tensor(module(*arguments, **extra))
-        low = self.compute_dtype
-        parameters = {name: value.to(low) for name, value in module.named_parameters()}
+        weights, low = self.weights(module), self.compute_dtype
+        if low == self.dtype:
+            if weights is None:
+                return _tensor(module(*arguments, **extra))
+            return _tensor(torch.func.functional_call(module, weights, tuple(arguments), extra))
+        parameters = weights or dict(module.named_parameters())
+        parameters = {
+            name: value.to(low) if value.requires_grad else value for name, value in parameters.items()
+        }
         arguments = [each.to(low) if each.is_floating_point() else each for each in arguments]
         extra = {name: value.to(low) for name, value in extra.items()}
         return _tensor(torch.func.functional_call(module, parameters, tuple(arguments), extra)).to(self.dtype)

@@ -32,15 +32,21 @@ class Mover:
             )
         self._gathered: tuple[object, dict[str, list[Tensor]]] | None = None
 
-    def state(self) -> dict[str, list[Tensor]] | None:
-        """Return the optimiser's tensors by name, one for each parameter; None before the first step."""
+    def state(self) -> dict[str, list[Tensor]]:
+        """Return the optimiser's tensors by name, one for each parameter: zeros before the first step."""
         state = self.optimiser.state
         if self._gathered is None or self._gathered[0] is not state:  # a checkpoint brings a state of its own
-            entries = [state.get(parameter, {}) for parameter in self.parameters]
             names = ("momentum_buffer",) if self.settings.name == "sgd" else ("exp_avg", "exp_avg_sq", "step")
-            if not all(isinstance(entry.get(name), Tensor) for entry in entries for name in names):
-                return None
-            self._gathered = state, {name: [entry[name] for entry in entries] for name in names}
+            for parameter in self.parameters:
+                for name in names:
+                    if not isinstance(state[parameter].get(name), Tensor):
+                        # As torch's fused Adam has it: a step count for each parameter, where the parameter is.
+                        state[parameter][name] = (
+                            torch.zeros((), dtype=torch.float32, device=parameter.device)
+                            if name == "step"
+                            else torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                        )
+            self._gathered = state, {name: [state[p][name] for p in self.parameters] for name in names}
         return self._gathered[1]
 
     def pace(self, settings: OptimiserSettings, round_: int, horizon: int) -> tuple[float, float]:
@@ -59,13 +65,11 @@ class Mover:
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         state = self.state()
-        if state is None or (momentum == 0.0 and settings.name == "sgd"):
-            self.optimiser.step()  # which makes the state
-        elif settings.name == "sgd":
+        if settings.name == "sgd":
             torch._fused_sgd_(
                 self.parameters,
                 gradients,
-                state["momentum_buffer"],
+                state["momentum_buffer"] if momentum else [],  # as torch, which lets it lie at momentum 0
                 weight_decay=0.0,
                 momentum=momentum,
                 lr=rate,
@@ -91,3 +95,42 @@ class Mover:
                 amsgrad=False,
                 maximize=False,
             )
+
+    # -- the same step as plain arithmetic, for a round that is compiled ------------------------------------------
+
+    def scalars(self, settings: OptimiserSettings, round_: int, horizon: int) -> list[float]:
+        """Count a step, and return the two numbers that `arithmetic` wants in a round."""
+        rate, momentum = self.pace(settings, round_, horizon)
+        if settings.name == "sgd":
+            return [rate, momentum]
+        steps = self.state()["step"]
+        torch._foreach_add_(steps, 1)
+        count = float(steps[0])
+        first, second = (1.0 - beta**count for beta in settings.betas)
+        return [rate / first, second**-0.5]
+
+    def arithmetic(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        state: dict[str, list[Tensor]],
+        scalars: Tensor,
+        settings: OptimiserSettings,
+    ) -> None:
+        """Move parameters and state in place, by the two `scalars` of a round.
+
+        SGD: v <- mu v + g, x <- x - rate v. Adam: m and v are the moving averages of g and g^2, x <- x -
+        rate / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps).
+        """
+        for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
+            if settings.name == "sgd":
+                velocity = state["momentum_buffer"][index]
+                moved = scalars[1] * velocity + gradient
+                # At momentum 0 the buffer lies still, as in torch.
+                velocity.copy_(torch.where(scalars[1] == 0, velocity, moved))
+                parameter.sub_(scalars[0] * moved)
+            else:
+                mean, square = state["exp_avg"][index], state["exp_avg_sq"][index]
+                mean.copy_(torch.lerp(gradient, mean, settings.betas[0]))
+                square.mul_(settings.betas[1]).addcmul_(gradient, gradient, value=1.0 - settings.betas[1])
+                parameter.sub_(scalars[0] * mean / (square.sqrt() * scalars[1] + settings.eps))
