@@ -217,6 +217,14 @@ def test_a_remedy_on_the_way_is_traced_anew() -> None:
         torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-11)
 
 
+def test_augmentation_reaches_d() -> None:
+    """What D sees is changed: a game with augmentation is another game."""
+    plain, changed = game("pictures"), game("pictures", augment=0.3)
+    for each in (plain, changed):
+        list(rounds(each, batches("pictures"), 1))
+    assert not torch.equal(plain.discriminator.enter.weight, changed.discriminator.enter.weight)
+
+
 # -- the choice -----------------------------------------------------------------------------------------------------
 
 

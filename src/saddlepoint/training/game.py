@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.objectives import Objective, Penalty, get, get_penalty
-from saddlepoint.training.augmenting import DRAWS
+from saddlepoint.training.augmenting import DRAWS, augmented
 from saddlepoint.training.averaging import Average
 from saddlepoint.training.mixing import mixes_rows
 from saddlepoint.training.optimisers import Mover
@@ -199,16 +199,17 @@ class Game:
 
         The critic of both takes the real and then the fake rows of a batch, and condition and masks of each.
         """
-        if side == "both":
-            masks = [
-                self.uniforms(self.discriminator, f"discriminator/{each}", step) for each in ("real", "fake")
-            ]
-            uniforms = torch.cat([m for m in masks if m is not None]) if masks[0] is not None else None
-            condition = None if condition is None else torch.cat([condition, condition])
-        else:
-            uniforms = self.uniforms(self.discriminator, f"discriminator/{side}", step)
+        sides = ("real", "fake") if side == "both" else (side,)
+        uniforms = _stacked(
+            [self.uniforms(self.discriminator, f"discriminator/{each}", step) for each in sides]
+        )
+        changes = _stacked([self.changes(each, step) for each in sides])
+        if condition is not None and side == "both":
+            condition = torch.cat([condition, condition])
 
         def logits(rows: Tensor) -> Tensor:
+            if changes is not None:
+                rows = augmented(rows, changes, self.settings.augment)
             return self.run(self.discriminator, rows, condition, uniforms).reshape(len(rows))
 
         return logits
@@ -300,6 +301,12 @@ class Game:
             self.average.update(self.generator, self.round)
         self.round += 1
         return record
+
+
+def _stacked(parts: list[Tensor | None]) -> Tensor | None:
+    """Return the draws of one side or of both, or None where there are none."""
+    there = [part for part in parts if part is not None]
+    return (torch.cat(there) if len(there) > 1 else there[0]) if there else None
 
 
 def _tensor(output: object) -> Tensor:
