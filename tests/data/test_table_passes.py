@@ -27,7 +27,7 @@ N = 3000
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_rows, "MOST_CELLS", 1000)
     monkeypatch.setattr(parquet_rows, "PART_ROWS", 257)
-    monkeypatch.setattr(parquet_rows, "MOST_HELD", 100)
+    monkeypatch.setattr(parquet_rows, "MOST_HELD", 400)
     monkeypatch.setattr(table_passes, "LOOKED_AT", 500)
 
 
@@ -133,6 +133,8 @@ def test_a_run_reads_in_parts_and_goes_on_with_the_same_rows(tmp_path: Path) -> 
     preparation = prepare(dataset, Choices(rounds=3))
     assert isinstance(preparation.train.rows, ParquetRows)
     assert len(preparation.train) + len(preparation.monitor) + len(preparation.vault) == N
+    assert isinstance(preparation.train.held().rows, pd.DataFrame)
+    assert len(preparation.train.held()) == 400
     fit = preparation.fit()
     list(fit.play())
     made = fit.model().sample(40, random_state=0)

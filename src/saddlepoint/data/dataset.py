@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from saddlepoint.data import parquet_rows
 from saddlepoint.data.parquet_rows import ParquetRows
 from saddlepoint.data.schema import Schema
 from saddlepoint.data.table_rows import codes_of, digest_of
@@ -84,6 +85,13 @@ class Dataset:
             labels=None if self.labels is None else self.labels[chosen],
             groups=None if self.groups is None else self.groups[chosen],
         )
+
+    def held(self) -> Dataset:
+        """Return this data set, or, where its rows stay in a file, as many of them as are held at once, evenly spread."""
+        if not isinstance(self.rows, ParquetRows):
+            return self
+        count = min(len(self), parquet_rows.MOST_HELD)
+        return self.take(np.unique(np.linspace(0, len(self) - 1, count).astype(np.int64)))
 
     def _rows_at(self, chosen: npt.NDArray[Any]) -> Any:
         if isinstance(self.rows, ParquetRows):

@@ -43,7 +43,8 @@ class TableEncoder:
     """Frames of Arrow-backed columns <-> float tensors (n, width).
 
     form: a table without rows, of the columns' Arrow types in their order; codecs: of the columns learnt (and of
-    identifiers); dependencies: of the columns restored from others; constants: the one cell of columns that never vary.
+    identifiers); dependencies: of the columns restored from others; constants: the one cell of columns that never vary;
+    rank_error: by which share of the rows a number's rank may be off, where they were counted in passes.
     """
 
     form: pa.Table

@@ -30,7 +30,7 @@ def final_verdict(
     """
     fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.key(seed, "judged"))[0]
     sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
-    pair = open_pair(*sides, train=replace(train, labels=None), columns=_kinds(vault, train))
+    pair = open_pair(*sides, train=replace(train.held(), labels=None), columns=told_kinds(vault, train))
     pool = "full" if plan.final == "full" else "quick"
     verdict = judge_pair(pair, held_out="declared", pool=pool, also=plan.also, random_state=seed)
     notes = verdict.notes
@@ -45,7 +45,7 @@ def final_verdict(
     return replace(verdict, notes=notes, ruler=at_tolerance if found is None else found.to_dict())
 
 
-def _kinds(vault: Dataset, train: Dataset) -> dict[str, str] | None:
+def told_kinds(vault: Dataset, train: Dataset) -> dict[str, str] | None:
     """Return the kinds, as they were learnt, of a table's columns that a few held-back rows would be taken for others."""
     if train.schema is None:
         return None

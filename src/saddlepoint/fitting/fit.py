@@ -127,7 +127,9 @@ class Fit:
                 self.recovery = Recovery(self.game, mend=checks.on_collapse == "remedy")
             if self.share.rank == 0:
                 remedies = None if self.recovery is None else self.recovery.rounds
-                self.checks = Checks(checks, train, monitor, seed=plan.settings.seed, remedies=remedies)
+                self.checks = Checks(
+                    checks, train.held(), monitor, seed=plan.settings.seed, remedies=remedies
+                )
         self._strips = (
             planned_looks(plan.settings.horizon) if strip and train.kind != "tables" else frozenset()
         )

@@ -386,7 +386,7 @@ def _with_checks(preparation: Preparation, watching: Watching) -> Preparation:
     rate, model = fit.measured_rate(_TRIAL_OF_CHECKS), fit.playing()
     plan = plan_checks(
         watching,
-        train=preparation.train,
+        train=preparation.train.held(),
         monitor=monitor,
         vault=preparation.vault,
         horizon=preparation.plan.settings.horizon,

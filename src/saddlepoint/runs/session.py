@@ -238,6 +238,8 @@ def told(encoder: Encoder) -> list[str]:
     said = [f"  {name:{min(wide, 28)}}  {kind:11}  {how}" for name, kind, how in lines[:_MOST_LINES]]
     if len(lines) > _MOST_LINES:
         said.append(f"  ... and {len(lines) - _MOST_LINES} more columns")
+    if encoder.rank_error:
+        said.append(f"  (a number's rank is off by at most {100 * encoder.rank_error:.2g} % of the rows)")
     return [
         "columns, as inferred (another kind: --column NAME=KIND, one of " + ", ".join(KINDS) + "):",
         *said,

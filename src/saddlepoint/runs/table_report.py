@@ -17,6 +17,7 @@ from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.data.table_matrix import matrices_of
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Preparation
+from saddlepoint.fitting.final import told_kinds
 from saddlepoint.judging.controls import FEWEST_ROWS
 from saddlepoint.judging.margins import correlations
 from saddlepoint.judging.opening import judge_pair, open_pair
@@ -117,7 +118,8 @@ def _verdict(run: RunFolder, model: Model, preparation: Preparation) -> tuple[Ve
     seed = preparation.plan.settings.seed
     fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.key(seed, "judged"))[0]
     sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
-    pair = open_pair(*sides, train=replace(preparation.train, labels=None))
+    train = preparation.train
+    pair = open_pair(*sides, train=replace(train.held(), labels=None), columns=told_kinds(vault, train))
     verdict = judge_pair(pair, held_out="declared", random_state=seed)
     if before:
         again = (
