@@ -79,6 +79,10 @@ def sentences(records: Records) -> str:
             if row not in ("ours", "base"):
                 said.append(f"{row} {_mean(found, 'c2st_accuracy', 100):.1f} %")
         lines.append(f"- {name}: ours are {said[0]}; {', '.join(said[1:])}.")
+        if base := mine.get("base"):
+            before, after = (_mean(each, "c2st_accuracy", 100) for each in (base, ours))
+            worse = "so that here the game did harm" if before < after else "so that the game helped"
+            lines.append(f"  - before the game, from where its generator starts: {before:.1f} %, {worse}.")
         for peer in [
             row for row in mine if row.startswith(("CTGAN", "TVAE")) and not row.endswith("repaired")
         ]:

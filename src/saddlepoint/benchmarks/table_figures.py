@@ -57,7 +57,7 @@ def figures(
     control = total_variations(reals.values, trains.values, reals.categorical)
     found["margin_excess"] = round(float((away - control).max()), 4)
     found["worst_margin"] = reals.names[int((away - control).argmax())]
-    found["broken_format"] = broken_format(tables.train, made)
+    found["broken_format"] = broken_format(tables.train.drop(columns=[*tables.keys]), made)
     train_nulls, made_nulls = (side[tables.train.columns].isna().mean() for side in (tables.train, made))
     found["null_gap"] = round(float((train_nulls - made_nulls).abs().max()), 4)
     if copies:
