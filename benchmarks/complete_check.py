@@ -29,7 +29,7 @@ from sklearn.impute import IterativeImputer
 import saddlepoint as sp
 
 RESULTS = Path(__file__).parent / "results" / "complete.json"
-HIDDEN = 0.2
+HIDDEN, RARE = 0.2, 30
 
 
 def main() -> None:
@@ -46,9 +46,11 @@ def main() -> None:
     train = train if given.rows is None else train.sample(given.rows, random_state=0).reset_index(drop=True)
     test = pd.read_csv(given.data / "adult_test.csv")
     test = test[[*test.columns]].sample(frac=1, random_state=1).reset_index(drop=True)
-    for name in train:  # a word that never occurred in training is nothing that a model could take as known
+    # A word that may not have occurred in training, of which a part is held back, is nothing to take as known.
+    for name in train:
         if not pd.api.types.is_numeric_dtype(train[name]):
-            test = test[test[name].isin(train[name])]
+            counts = train[name].value_counts()
+            test = test[test[name].isin(counts.index[counts >= RARE])]
     half = min(given.judged, len(test) // 2)
     whole, others = test.iloc[:half].reset_index(drop=True), test.iloc[half : 2 * half].reset_index(drop=True)
     gone = np.random.default_rng(2).random(whole.shape) < HIDDEN
