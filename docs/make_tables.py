@@ -81,8 +81,9 @@ def sentences(records: Records) -> str:
         lines.append(f"- {name}: ours are {said[0]}; {', '.join(said[1:])}.")
         if base := mine.get("base"):
             before, after = (_mean(each, "c2st_accuracy", 100) for each in (base, ours))
-            worse = "so that here the game did harm" if before < after else "so that the game helped"
-            lines.append(f"  - before the game, from where its generator starts: {before:.1f} %, {worse}.")
+            worse = "the game changed little" if abs(before - after) < 1.5 else "the game helped"
+            worse = "here the game did harm" if after - before >= 1.5 else worse
+            lines.append(f"  - before the game, from where its generator starts: {before:.1f} %; {worse}.")
         for peer in [
             row for row in mine if row.startswith(("CTGAN", "TVAE")) and not row.endswith("repaired")
         ]:
