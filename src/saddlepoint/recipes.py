@@ -141,7 +141,7 @@ def _width(columns: int, capacity: str) -> int:
 
 def _modern_settings(
     *,
-    rate: float,
+    rate: float | Schedule,
     gamma: Schedule,
     noise_width: int,
     horizon: int,
@@ -150,9 +150,9 @@ def _modern_settings(
     augment: float = 0.0,
 ) -> Settings:
     """The game that all modern pairs play: relativistic, R1 and R2, Adam without momentum, an average of G."""
-    pace = OptimiserSettings(
-        rate=Schedule(start=rate, end=rate * 0.02, shape="cosine", warm_up=0.01), betas=(0.0, 0.99)
-    )
+    if not isinstance(rate, Schedule):
+        rate = Schedule(start=rate, end=rate * 0.02, shape="cosine", warm_up=0.01)
+    pace = OptimiserSettings(rate=rate, betas=(0.0, 0.99))
     return Settings(
         objective="relativistic",
         batch=batch,
@@ -278,16 +278,30 @@ def _modern_plain(data: Data, chosen: dict[str, Any]) -> Plan:
     noise_width = coins + (64 if data.width >= 32 else max(4, min(16, data.width)))
     # The fastest wave turns a quarter within the smallest scale; none are needed where that is about 1.
     octaves = min(7, max(0, 1 + math.floor(math.log2(0.87 / max(data.finest, 1e-3)))))
-    # A firm penalty lets masses flow between modes while they are still joined; a light one late shows the smallest
-    # scale. Slow rates and many rounds on the way keep both players in step.
+    # A firm penalty lets masses flow between modes while they are still joined (held for a tenth, or they freeze
+    # unequal); a light one late shows the smallest scale.
     end = min(0.1, max(3e-3, 15.0 * data.finest**2))
-    gamma = Schedule(start=0.5, end=end, shape="geometric", finish=0.9)
+    gamma = Schedule(start=1.0, end=end, shape="geometric", begin=0.1, finish=0.9)
     both = {"shape": list(data.shape), "width": width, "condition_width": data.condition_width}
     return Plan(
         recipe="modern",
-        generator={"name": "coin-generator", "noise_width": noise_width, "coins": coins, **both},
-        discriminator={"name": "wave-discriminator", "octaves": octaves, **both},
-        settings=_modern_settings(rate=8e-4, gamma=gamma, noise_width=noise_width, horizon=5000, clip=2.0),
+        generator={
+            "name": "coin-generator",
+            "noise_width": noise_width,
+            "coins": coins,
+            "spread": 0.9,
+            **both,
+        },
+        # Waves of equal height let D answer to the fastest ones before G has found every mode: ring seeds lost modes so.
+        discriminator={"name": "wave-discriminator", "octaves": octaves, "fade": 0.5, **both},
+        settings=_modern_settings(
+            # Detail comes late, and a rate that falls from the first round is spent by then.
+            rate=Schedule(start=8e-4, end=1.6e-5, shape="cosine", begin=0.7, warm_up=0.01),
+            gamma=gamma,
+            noise_width=noise_width,
+            horizon=3000,
+            clip=2.0,
+        ),
     )
 
 

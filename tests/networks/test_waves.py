@@ -51,3 +51,34 @@ def test_waves_let_d_tell_apart_what_lies_close() -> None:
         (slope,) = torch.autograd.grad(network(rows).sum(), rows)
         slopes.append(float(slope.norm(dim=1).mean()))
     assert slopes[0] < slopes[1] < slopes[2]
+
+
+def test_spread_coins_begin_all_over_the_range_and_each_pattern_at_a_place_of_its_own() -> None:
+    """The 2^11 patterns: standard deviation .9 in each of two uncorrelated columns, but for the small first perceptron."""
+    torch.manual_seed(2)
+    network = CoinGenerator(noise_width=15, shape=[2], coins=11, spread=0.9)
+    network.start_at(torch.tensor([3.0, -1.0]))
+    patterns = 1.0 - 2.0 * (torch.arange(2**11)[:, None] >> torch.arange(11) & 1)
+    rows = network(torch.cat([torch.zeros(2**11, 4), patterns], 1)).detach()
+    torch.testing.assert_close(rows.mean(0), torch.tensor([3.0, -1.0]), atol=0.1, rtol=0)
+    torch.testing.assert_close(rows.T.cov(), 0.81 * torch.eye(2), atol=0.12, rtol=0)
+    assert len(torch.unique(rows.round(decimals=4), dim=0)) > 2_000
+    together = CoinGenerator(noise_width=15, shape=[2], coins=11)
+    rows = together(torch.cat([torch.zeros(2**11, 4), patterns], 1)).detach()
+    assert float(rows.std(0).max()) < 0.3
+
+
+@pytest.mark.parametrize("columns", [1, 2, 30])
+def test_every_column_gets_the_same_spread(columns: int) -> None:
+    network = CoinGenerator(noise_width=20, shape=[columns], coins=11, spread=0.9)
+    assert network.places is not None
+    norms = 1.4 * network.places.weight.norm(dim=1)
+    torch.testing.assert_close(norms, torch.full((columns,), 0.9))
+
+
+def test_faded_waves_are_fainter_by_their_octave() -> None:
+    rows = torch.randn(20, 2, dtype=torch.float64)
+    plain, faded = waves(rows, 3), waves(rows, 3, fade=0.5)
+    heights = torch.tensor([1.0, 2**-0.5, 0.5], dtype=torch.float64).repeat_interleave(2).repeat(2)
+    torch.testing.assert_close(faded[:, 2:], heights * plain[:, 2:])
+    assert torch.equal(faded[:, :2], rows)

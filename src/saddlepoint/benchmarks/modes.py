@@ -114,26 +114,35 @@ def measure(
         if start == "charts" and "mixture" in wanted and isinstance(model.generator, ChartGenerator):
             model.generator.forget()
             made.append(("mixture", _rows(model, judged, seed), fitted, {"charts": charts}))
-    records = []
-    for column, rows, seconds, extra in made:
-        verdict = judge(
-            real, rows, held_out="declared", random_state=seed, pool="full" if thorough else "quick"
-        )
-        records.append(
-            {
-                "set": points.name,
-                "seed": seed,
-                "column": column,
-                "coverage": coverage(rows[:SAMPLES], points),
-                "jsd_lower": verdict.jsd_lower,
-                "jsd_estimate": verdict.jsd_estimate,
-                "accuracy": verdict.accuracy,
-                "judged": len(real),
-                "cpu_seconds": round(seconds, 2),
-                **extra,
-            }
-        )
-    return records
+    return [
+        record(points, seed, column, real, rows, seconds, thorough=thorough) | extra
+        for column, rows, seconds, extra in made
+    ]
+
+
+def record(
+    points: PointSet,
+    seed: int,
+    column: str,
+    real: NDArray[Any],
+    rows: NDArray[np.float64],
+    seconds: float,
+    *,
+    thorough: bool = True,
+) -> dict[str, Any]:
+    """Return what one column's rows are: their coverage, the judge's verdict against fresh real rows, CPU seconds."""
+    verdict = judge(real, rows, held_out="declared", random_state=seed, pool="full" if thorough else "quick")
+    return {
+        "set": points.name,
+        "seed": seed,
+        "column": column,
+        "coverage": coverage(rows[:SAMPLES], points),
+        "jsd_lower": verdict.jsd_lower,
+        "jsd_estimate": verdict.jsd_estimate,
+        "accuracy": verdict.accuracy,
+        "judged": len(real),
+        "cpu_seconds": round(seconds, 2),
+    }
 
 
 def _rows(model: Model, n: int, seed: int) -> NDArray[np.float64]:
@@ -163,21 +172,22 @@ def run(
             records += found
             out.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({"records": records}, indent=1) + "\n")
-            for record in found:
-                say(_line(record))
+            for each in found:
+                say(line(each))
     (out / "modes.md").write_text(table(records))
     return records
 
 
-def _line(record: dict[str, Any]) -> str:
-    seen = record["coverage"]
+def line(found: dict[str, Any]) -> str:
+    """Return a record in one line."""
+    seen = found["coverage"]
     modes = (
         f", {seen['modes20']}/{seen['of']} modes, {100 * seen['high_quality']:.1f} % in them" if seen else ""
     )
-    bound = "none" if record["jsd_lower"] is None else f"{record['jsd_lower']:.4f}"
+    bound = "none" if found["jsd_lower"] is None else f"{found['jsd_lower']:.4f}"
     return (
-        f"{record['set']}, seed {record['seed']}, {record['column']}: JSD >= {bound}, told right "
-        f"{100 * (record['accuracy'] or 0):.1f} %{modes}, {record['cpu_seconds']:.0f} CPU s"
+        f"{found['set']}, seed {found['seed']}, {found['column']}: JSD >= {bound}, told right "
+        f"{100 * (found['accuracy'] or 0):.1f} %{modes}, {found['cpu_seconds']:.0f} CPU s"
     )
 
 

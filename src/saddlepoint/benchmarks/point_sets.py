@@ -55,7 +55,8 @@ def _mixture(centres: Floats, width: float, weights: Floats | None = None) -> Dr
     return draw
 
 
-def _normals(width: int, count: int, spread: float) -> Draw:
+def normals(width: int, count: int, spread: float) -> Draw:
+    """Return a law of `count` Gaussians in `width` columns: centres spread times normal, shapes drawn once."""
     law = np.random.default_rng([LAW_SEED, width])
     centres = spread * law.normal(size=(count, width))
     shapes = law.normal(size=(count, width, width)) / np.sqrt(width)
@@ -167,8 +168,8 @@ SETS: dict[str, PointSet] = {
         PointSet(name="checkerboard", about="8 of 16 squares", draw=_checkerboard),
         PointSet(name="pinwheel", about="5 bent arms", draw=_pinwheel),
         PointSet(name="correlated", about="one Gaussian, correlation .95", draw=_correlated),
-        PointSet(name="mixture 10-D", about="10 Gaussians in 10-D", draw=_normals(10, 10, 3.0)),
-        PointSet(name="mixture 64-D", about="10 Gaussians in 64-D", draw=_normals(64, 10, 3.0)),
+        PointSet(name="mixture 10-D", about="10 Gaussians in 10-D", draw=normals(10, 10, 3.0)),
+        PointSet(name="mixture 64-D", about="10 Gaussians in 64-D", draw=normals(64, 10, 3.0)),
         PointSet(name="curved 12-D", about="sines of three angles, in 12-D", draw=_curved),
         PointSet(name="breast cancer", about="569 rows, 30 columns", rows=_sklearn("breast_cancer")),
         PointSet(name="wine", about="178 rows, 13 columns", rows=_sklearn("wine")),

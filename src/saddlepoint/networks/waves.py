@@ -17,6 +17,7 @@ from saddlepoint.networks.dense import activate, joined, leaky, set_output_bias
 
 _LAYERS = 3
 _COIN = 1.4
+_FIRST_SHARE = 0.3  # of the perceptron's first weights, where coins have places of their own to start from
 
 
 class Perceptron(nn.Module):
@@ -40,7 +41,10 @@ class CoinGenerator(nn.Module):
     """G from noise (batch, noise_width) to rows (batch, *shape) that sees its last `coins` numbers by their signs.
 
     A continuous map of connected noise cannot leave the ground between two modes empty; one that also sees coins
-    (+-1.4, fair, each the sign of a normal number) can.
+    (+-1.4, fair, each the sign of a normal number) can. With spread s > 0 the coins also move rows directly, by a linear
+    map that starts as s times a rotation: the 2^coins patterns then begin at places of their own all over the data's
+    range (standard deviation s in each column), and each has only to go to a mode nearby, instead of all leaving one
+    spot together.
     """
 
     uniforms = 0
@@ -52,11 +56,18 @@ class CoinGenerator(nn.Module):
         shape: Sequence[int],
         width: int = 64,
         coins: int = 8,
+        spread: float = 0.0,
         condition_width: int = 0,
     ) -> None:
         super().__init__()
         self.shape, self.coins, self.condition_width = tuple(shape), coins, condition_width
         self.trunk = Perceptron(noise_width + condition_width, width, math.prod(self.shape))
+        self.places = None if spread == 0 else nn.Linear(coins, math.prod(self.shape), bias=False)
+        if self.places is not None:
+            nn.init.orthogonal_(self.places.weight)
+            with torch.no_grad():
+                self.places.weight.mul_(spread / _COIN / self.places.weight.norm(dim=1, keepdim=True))
+                self.trunk.leave.weight.mul_(_FIRST_SHARE)
 
     def start_at(self, mean: Tensor) -> None:
         """Set the output bias so that first samples lie at the data's means, shape `shape`."""
@@ -67,37 +78,49 @@ class CoinGenerator(nn.Module):
         normals = z.shape[1] - self.coins
         tossed = torch.cat([z[:, :normals], _COIN * torch.sign(z[:, normals:])], 1)
         rows = self.trunk(joined(tossed, condition, self.condition_width))
+        if self.places is not None:
+            rows = rows + self.places(tossed[:, normals:])
         return activate(rows, "linear").reshape(len(z), *self.shape)
 
 
 class WaveDiscriminator(nn.Module):
-    """D on x and on sin, cos of 2^k pi x / 2 for k < octaves: logits (batch, 1).
+    """D on x and on 2^(-fade k) times sin, cos of 2^k pi x / 2 for k < octaves: logits (batch, 1).
 
     A network learns slow functions first, and modes much narrower than their distances are fast ones (Tancik et al.
-    2020, arXiv 2006.10739).
+    2020, arXiv 2006.10739). With fade > 0 fast waves are fainter: D sees first where modes are, then how narrow.
     """
 
     uniforms = 0
 
     def __init__(
-        self, *, shape: Sequence[int], width: int = 64, octaves: int = 0, condition_width: int = 0
+        self,
+        *,
+        shape: Sequence[int],
+        width: int = 64,
+        octaves: int = 0,
+        fade: float = 0.0,
+        condition_width: int = 0,
     ) -> None:
         super().__init__()
-        self.octaves, self.condition_width = octaves, condition_width
+        self.octaves, self.fade, self.condition_width = octaves, fade, condition_width
         self.trunk = Perceptron(math.prod(shape) * (1 + 2 * octaves) + condition_width, width, 1)
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1) of rows (batch, *shape)."""
         logit: Tensor = self.trunk(
-            joined(waves(rows.flatten(1), self.octaves), condition, self.condition_width)
+            joined(waves(rows.flatten(1), self.octaves, self.fade), condition, self.condition_width)
         )
         return logit
 
 
-def waves(rows: Tensor, octaves: int) -> Tensor:
-    """Return (x, sin(2^k pi x / 2), cos(2^k pi x / 2)), k < octaves, of rows (batch, n): (batch, n (1 + 2 octaves))."""
+def waves(rows: Tensor, octaves: int, fade: float = 0.0) -> Tensor:
+    """Return (x, a_k sin(2^k pi x / 2), a_k cos(2^k pi x / 2)), k < octaves, a_k = 2^(-fade k).
+
+    Rows are (batch, n), the result is (batch, n (1 + 2 octaves)).
+    """
     if octaves == 0:
         return rows
-    turns = math.pi / 2 * 2.0 ** torch.arange(octaves, device=rows.device, dtype=rows.dtype)
-    angles = (rows[:, None] * turns[:, None]).flatten(1)
-    return torch.cat([rows, angles.sin(), angles.cos()], 1)
+    each = torch.arange(octaves, device=rows.device, dtype=rows.dtype)
+    angles = rows[:, None] * (math.pi / 2 * 2.0**each)[:, None]
+    heights = (2.0 ** (-fade * each))[:, None]
+    return torch.cat([rows, (heights * angles.sin()).flatten(1), (heights * angles.cos()).flatten(1)], 1)

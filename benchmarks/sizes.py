@@ -1,0 +1,84 @@
+"""How time and memory grow with rows and columns: the default on points, no number set by hand.
+
+python benchmarks/sizes.py   ->   benchmarks/results/sizes.json
+
+Each size is a process of its own, so that its largest memory is its own. Rows are 10 Gaussians in d columns
+(`point_sets`, spread 3), of which the splits keep a part from training. Of each: CPU seconds to prepare (splits and charts), to
+encode, and of one round (the mean of 60); rounds the rule plans; the largest memory above that of the libraries and the
+rows themselves. The whole game is what these multiply to; it is not played here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROWS, COLUMNS = (1_000, 10_000, 100_000, 1_000_000), (1, 2, 5, 10, 20, 50, 100, 200)
+SIZES = (
+    [(rows, 2) for rows in ROWS] + [(rows, 20) for rows in ROWS] + [(20_000, columns) for columns in COLUMNS]
+)
+WARM, TIMED = 10, 60
+OUT = Path(__file__).parent / "results" / "sizes.json"
+
+
+def one(rows: int, columns: int) -> dict[str, Any]:
+    """Return what one size costs, measured in this process."""
+    import numpy as np
+
+    from saddlepoint.benchmarks.point_sets import normals
+    from saddlepoint.data.sources import open_source
+    from saddlepoint.fitting import Choices, Played, prepare
+
+    data = normals(columns, 10, 3.0)(rows, np.random.default_rng(0))
+    before = _megabytes()
+    began = time.process_time()
+    preparation = prepare(open_source(data, name="sizes"), Choices(seed=0))
+    prepared = time.process_time()
+    fit = preparation.fit(strip=False)
+    fit.looks = None
+    encoded = time.process_time()
+    played = [
+        time.process_time() for event in fit.play(until_round=WARM + TIMED) if isinstance(event, Played)
+    ]
+    settings = preparation.plan.settings
+    return {
+        "rows": rows,
+        "columns": columns,
+        "charts": getattr(preparation.encoder, "charts", 0),
+        "prepare_seconds": round(prepared - began, 2),
+        "encode_seconds": round(encoded - prepared, 2),
+        "round_milliseconds": round(1000 * (played[-1] - played[WARM - 1]) / TIMED, 2),
+        "rounds_planned": settings.horizon,
+        "megabytes_of_rows": round(data.nbytes / 2**20, 1),
+        "megabytes_more": round(_megabytes() - before),
+    }
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure every size that is not in the file yet."""
+    found: list[dict[str, Any]] = json.loads(OUT.read_text())["sizes"] if OUT.is_file() else []
+    for size in dict.fromkeys(SIZES):
+        if size in {(each["rows"], each["columns"]) for each in found}:
+            continue
+        command = [sys.executable, __file__, *map(str, size)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
+        found.append(json.loads(done.stdout))
+        OUT.write_text(json.dumps({"sizes": found}, indent=1) + "\n")
+        print(found[-1], flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        print(json.dumps(one(int(sys.argv[1]), int(sys.argv[2]))))
+    else:
+        main()
