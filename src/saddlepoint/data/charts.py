@@ -127,7 +127,8 @@ class ChartsEncoder:
         """Return rows (n, d) as (n, K + width); the charts are drawn by a stream of their own, the same each time."""
         x = _spread(self.points, rows, 0)
         draws = compute.numpy_stream(0, "charts of rows").random(len(x))
-        encoded = np.zeros((len(x), self.shape[0]))
+        # In the dtype asked for at once: of a million rows a copy in doubles would be the largest thing there is.
+        encoded = torch.zeros(len(x), self.shape[0], dtype=dtype)
         for start in range(0, len(x), _CHUNK):
             part = slice(start, start + _CHUNK)
             heights = np.cumsum(np.exp(self._log_posterior(x[part])), axis=1)
@@ -136,8 +137,9 @@ class ChartsEncoder:
             for code in np.unique(codes):
                 of_chart = start + np.flatnonzero(codes == code)
                 away = x[of_chart] - self.means[code]
-                encoded[of_chart, self.charts :] = solve_triangular(self.factors[code], away.T, lower=True).T
-        return torch.from_numpy(encoded).to(dtype)
+                local = solve_triangular(self.factors[code], away.T, lower=True).T
+                encoded[of_chart, self.charts :] = torch.from_numpy(local).to(dtype)
+        return encoded
 
     def decode(self, encoded: torch.Tensor) -> npt.NDArray[Any]:
         """Return (n, K + width) as rows (n, d): x = m_c + L_c u, c the largest of the code's entries.
