@@ -160,9 +160,9 @@ def sizes(found: Records) -> str:
     """Return the table of sizes."""
     lines = [
         "\n## Sizes: 1,000 to 1,000,000 rows, 1 to 200 columns\n",
-        "`python benchmarks/sizes.py`, times in CPU seconds. The charts look at 20,000 rows at most and a round at 256, so that rows only cost "
-        "their own encoding; columns cost a mixture (d x d numbers a chart, at most 100,000 in all) and more rounds, by the "
-        "square root.\n",
+        "`python benchmarks/sizes.py`, times in CPU seconds. The charts look at 20,000 rows at most and a round at 256, so "
+        "that rows only cost their own encoding; columns cost a mixture (d x d numbers a chart, at most 100,000 in all) "
+        "and more rounds, by the square root.\n",
         "| rows | columns | charts | prepare, s | encode, build, s | a round, ms | rounds by rule | MB of rows | MB more |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
