@@ -22,7 +22,7 @@ from saddlepoint.fitting.check_plan import CheckPlan, refuse_few
 from saddlepoint.fitting.judged_rows import Reader
 from saddlepoint.fitting.planning import ringside_of
 from saddlepoint.fitting.remedies import MOST_REMEDIES
-from saddlepoint.fitting.snapshots import mixture_of, starts_as_mixture, weights_of, with_weights
+from saddlepoint.fitting.snapshots import start_of, starts_fitted, weights_of, with_weights
 from saddlepoint.judging.collapse import Alarm, Watch
 from saddlepoint.judging.copies import EXACT_WEIGHT, copying
 from saddlepoint.judging.regions import name_regions
@@ -192,8 +192,8 @@ class Checks:
         """
         if self.kept is None:
             return copy.deepcopy(generator), None
-        if starts_as_mixture(generator) and (self.kept == 0 or not self._earned()):
-            return mixture_of(generator), 0
+        if starts_fitted(generator) and (self.kept == 0 or not self._earned()):
+            return start_of(generator), 0
         return with_weights(generator, self.weights), self.history[self.kept].round
 
     def _earned(self) -> bool:

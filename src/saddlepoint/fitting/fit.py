@@ -39,6 +39,7 @@ from saddlepoint.fitting.events import (
 from saddlepoint.fitting.likelihood import Fitted, fit_start
 from saddlepoint.fitting.looks import Looks, added, refused
 from saddlepoint.fitting.remedies import Recovery
+from saddlepoint.fitting.snapshots import start_in_words, starts_fitted
 from saddlepoint.fitting.words import said_at_the_stop
 from saddlepoint.judging.stopping import FINAL
 from saddlepoint.model import Model, form_of
@@ -227,7 +228,7 @@ class Fit:
         return model
 
     def added(self) -> str | None:
-        """Return in words what the game added to the mixture it started from, and what was refused as copies.
+        """Return in words what the game added to the law it started from, and what was refused as copies.
 
         None where it started from none and nothing was refused.
         """
@@ -235,10 +236,10 @@ class Fit:
         if looks is None:
             return None
         seen, kept = looks.seen(), looks.choose(self.game.sampler())[1]
-        starts = isinstance(generator, ChartGenerator) and generator.start == "charts"
+        start = start_in_words(generator)
         said = [
-            added(seen, kept) if starts else None,
-            refused(seen, kept) if self.looks is not None else None,
+            added(seen, kept, start) if starts_fitted(generator) else None,
+            refused(seen, kept, start) if self.looks is not None else None,
         ]
         return "; ".join(sentence for sentence in said if sentence) or None
 

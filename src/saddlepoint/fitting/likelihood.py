@@ -20,13 +20,14 @@ from saddlepoint.networks.order import Order
 from saddlepoint.networks.ordered import log_likelihood
 
 _RATE, _LAST, _WARM_UP = 3e-3, 0.02, 20
-_EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 12.0, 700, 400
+_EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 8.0, 400, 400
 _BATCH, _BATCHES_AN_EPOCH = 500, 8
 _LOOKS, _MOST_HELD = 12, 4_000
 _DECAY = 0.99
 _WORSE = 0.1  # of what was gained
-_DECAYING_ROWS = 700.0  # weight decay is so many by the rows: few rows are soon learnt by heart
-_PAIRS, _FEW, _MOST_COUNTED = 0.5, 3.0, 200_000
+_DECAYING_ROWS, _MOST_DECAY = 2100.0, 0.3  # weight decay: few rows are soon learnt by heart
+_PAIRS, _FEW, _MOST_COUNTED = 0.2, 1.0, 200_000
+_IMPOSSIBLE = -3.0  # one in twenty of what independent columns would show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +57,13 @@ def fit_start(
         torch.manual_seed(compute.key(seed, "likelihood/weights"))
         first = generator.first_weights(encoder.log_frequencies)
     generator.start_with(first, encoder.entry_scores)
-    first["direct"] = _PAIRS * associations(generator.order, encoder, levels, seed)
+    first["direct"] = associations(generator.order, encoder, levels, seed)
     weights = {name: value.to(device).requires_grad_() for name, value in first.items()}
     kept = {name: value.detach().clone() for name, value in weights.items()}
     average = {name: value.clone() for name, value in kept.items()}
     batch = max(8, min(_BATCH, len(levels) // _BATCHES_AN_EPOCH))
     steps = int(min(_MOST_STEPS, max(_FEWEST_STEPS, _EPOCHS * len(levels) / batch)))
-    decay = _DECAYING_ROWS / len(levels)
+    decay = min(_MOST_DECAY, _DECAYING_ROWS / len(levels))
     groups = [
         {"params": [value], "weight_decay": 0.0 if "bias" in name else decay}
         for name, value in weights.items()
@@ -168,4 +169,4 @@ def associations(order: Order, encoder: TableEncoder, levels: Tensor, seed: int)
                 here = counts[one.inputs, other.inputs]
                 expected = here.sum(1, keepdim=True) * here.sum(0, keepdim=True) / rows
                 found[one.inputs, other.outputs] = torch.log((here + _FEW) / (expected + _FEW))
-    return found
+    return torch.where(found < _IMPOSSIBLE, found, _PAIRS * found)

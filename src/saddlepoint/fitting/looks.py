@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.fitting.snapshots import mixture_of, starts_as_mixture, weights_of, with_weights
+from saddlepoint.fitting.judged_rows import Reader
+from saddlepoint.fitting.snapshots import start_of, starts_fitted, weights_of, with_weights
 from saddlepoint.judging.copies import copying
 from saddlepoint.judging.glance import FEWEST_ROWS, Glance, glance
 from saddlepoint.model import Model
@@ -58,7 +59,7 @@ class Snapshot:
 class Looks:
     """The looks of one fit, and the weights of G at the best of them.
 
-    Where G starts as a mixture (start "charts") the mixture itself is the first candidate, and a snapshot takes its
+    Where G starts at a fitted law (a mixture, or a table's heads) that law is the first candidate, and a snapshot takes its
     place only if it lies nearer to the monitor rows by more than three standard errors of the difference: the game must
     earn its place. Looks do not touch the game.
 
@@ -69,11 +70,13 @@ class Looks:
 
     def __init__(self, train: Dataset, monitor: Dataset, horizon: int) -> None:
         most = min(_MOST_ROWS, _ROWS_PER_COLUMN * max(1, int(np.prod(monitor.rows.shape[1:]))))
-        self._real = monitor.rows[:most]
+        self._reader = Reader(train)
+        self._real = self._reader(monitor.rows[:most])
         self._labels = None if monitor.labels is None else np.asarray(monitor.labels)[:most]
         self._train, self._monitor = train, monitor
         early = range(3, 3 + _EARLY) if len(train) < SMALL_TABLE else ()
-        self.every = max(1, horizon // LOOKS)
+        looks = LOOKS // 2 if train.kind == "tables" else LOOKS  # their games are short
+        self.every = max(1, horizon // looks)
         self._planned = frozenset(max(1, horizon >> halvings) for halvings in early)
         self.history: list[Look] = []
         self.start: Glance | None = None
@@ -82,8 +85,8 @@ class Looks:
 
     @classmethod
     def about(cls, train: Dataset, monitor: Dataset | None, horizon: int) -> Looks | None:
-        """Return the looks of a fit to points with at least 10 monitor rows; None for others."""
-        if monitor is None or monitor.kind != "points" or len(monitor) < FEWEST_ROWS:
+        """Return the looks of a fit to points or a table with at least 10 monitor rows; None for others."""
+        if monitor is None or monitor.kind == "pictures" or len(monitor) < FEWEST_ROWS:
             return None
         return cls(train, monitor, horizon)
 
@@ -118,11 +121,11 @@ class Looks:
         if len(seen) > 1 and _preferred(seen[1].look, seen[0].look):
             best = seen[1]
         if (
-            starts_as_mixture(generator)
+            starts_fitted(generator)
             and self.start is not None
             and not (best is not None and not best.look.copies and _nearer(best.glance, self.start))
         ):
-            return mixture_of(generator), 0
+            return start_of(generator), 0
         if best is None:
             return copy.deepcopy(generator), None
         return with_weights(generator, best.weights), best.look.round
@@ -158,28 +161,32 @@ class Looks:
 
     def _seen(self, model: Model, generator: nn.Module, round_: int) -> Snapshot:
         rows, classes = model.draw(max(_FEWEST_FAKES, _FAKES_PER_REAL * len(self._real)), random_state=0)
-        real, fake = (np.asarray(side, dtype=np.float64) for side in (self._real, rows))
+        real, fake = (np.asarray(side, dtype=np.float64) for side in (self._real, self._reader(rows)))
         if classes is not None and self._labels is not None:
             order = {str(value): place for place, value in enumerate(model.classes or ())}
             real, fake = (
                 np.column_stack([side, [order.get(str(value), -1) for value in labels]])
                 for side, labels in ((real, self._labels.tolist()), (fake, classes))
             )
-        found = glance(real, fake)
-        copied = copies(self._train, self._monitor, rows)
+        categorical = self._reader.categorical
+        if categorical is not None and real.shape[1] > len(categorical):
+            categorical = np.append(categorical, True)
+        found = glance(real, fake, categorical=categorical)
+        copied = copies(self._train, self._monitor, rows, self._reader)
         look = Look(round=round_, jsd=found.jsd, error=found.error, copies=copied)
         return Snapshot(look=look, glance=found, weights=weights_of(generator))
 
 
-def copies(train: Dataset, monitor: Dataset, fake: Any) -> bool:
+def copies(train: Dataset, monitor: Dataset, fake: Any, reader: Reader | None = None) -> bool:
     """Return whether fakes count as copies of a small table's training rows; large tables are not asked."""
     if len(train) >= SMALL_TABLE or min(len(train), len(monitor)) < FEWEST_ROWS:
         return False
-    sides = (np.asarray(rows, dtype=np.float64) for rows in (train.rows, monitor.rows, fake))
-    return copying(*sides, level=COPIES_LEVEL).copying
+    reader = reader or Reader(train)
+    sides = (np.asarray(reader(rows), dtype=np.float64) for rows in (train.rows, monitor.rows, fake))
+    return copying(*sides, categorical=reader.categorical, level=COPIES_LEVEL).copying
 
 
-def refused(seen: list[dict[str, Any]], kept: int | None) -> str | None:
+def refused(seen: list[dict[str, Any]], kept: int | None, start: str = "mixture of Gaussians") -> str | None:
     """Return in words at how many looks samples counted as copies of training rows; None if at none."""
     count = sum(1 for each in seen if each["round"] > 0 and each.get("copies"))
     if not count:
@@ -187,7 +194,7 @@ def refused(seen: list[dict[str, Any]], kept: int | None) -> str | None:
     total = sum(1 for each in seen if each["round"] > 0)
     sentence = f"the copying test found training rows in the samples at {count} of {total} looks"
     if kept == 0:
-        return f"{sentence}; no other came nearer to the data than the mixture of Gaussians the game started from"
+        return f"{sentence}; no other came nearer to the data than the {start} the game started from"
     if count == total:
         return f"{sentence}; the earliest is kept (round {kept or 0:,}): these rows are too few to learn from like this"
     return f"{sentence}, which are not kept; round {kept or 0:,} is"
@@ -200,25 +207,33 @@ def _preferred(one: Look, other: Look) -> bool:
     return one.jsd < other.jsd
 
 
-def added(seen: list[dict[str, Any]], kept: int | None) -> str | None:
-    """Return in words what the game added to the mixture it started from; None if there was no such start."""
-    start = next((each for each in seen if each["round"] == 0), None)
-    if start is None or kept is None or len(seen) < 2:
+def added(seen: list[dict[str, Any]], kept: int | None, start: str = "mixture of Gaussians") -> str | None:
+    """Return in words what the game added to what it started from; None if there was no such start."""
+    first = next((each for each in seen if each["round"] == 0), None)
+    if first is None or kept is None or len(seen) < 2:
         return None
     looked = [each for each in seen if each["round"] > 0 and not each.get("copies")]
     if len(looked) < len(seen) - 1 and kept == 0:
         return None  # `refused` says why the mixture is kept
     best = min(looked, key=lambda each: float(each["jsd"]))
-    figures = f"{max(0.0, start['jsd']):.4f} to {max(0.0, best['jsd']):.4f} nats (+- {best['error']:.4f})"
+    figures = f"{max(0.0, first['jsd']):.4f} to {max(0.0, best['jsd']):.4f} nats (+- {best['error']:.4f})"
     if kept == 0:
         return (
-            "the game added nothing that the monitor rows can show to the mixture of Gaussians it started from "
-            f"(its distance went from {figures}): the mixture is kept"
+            f"the game added nothing that the monitor rows can show to the {start} it started from (its distance went "
+            f"from {figures}): the {_short(start)} {_are(start)} kept"
         )
     return (
-        f"the game brought the mixture it started from nearer to the monitor rows, from {figures}; "
+        f"the game brought the {_short(start)} it started from nearer to the monitor rows, from {figures}; "
         f"round {kept:,} is kept"
     )
+
+
+def _short(start: str) -> str:
+    return start.removesuffix(" of Gaussians")
+
+
+def _are(start: str) -> str:
+    return "is" if start.startswith("mixture") else "are"
 
 
 def _packed(name: str, seen: Glance) -> dict[str, Tensor]:

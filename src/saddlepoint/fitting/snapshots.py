@@ -1,4 +1,4 @@
-"""Snapshots of a generator: its weights, and the generator to keep, which a mixture that it started from may be instead."""
+"""Snapshots of a generator: its weights, and the generator to keep, which a law that it started from may be instead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 
 from torch import Tensor, nn
 
-from saddlepoint.networks import ChartGenerator
+from saddlepoint.networks import ChartGenerator, OrderedGenerator
 
 
 def weights_of(generator: nn.Module) -> dict[str, Tensor]:
@@ -14,9 +14,16 @@ def weights_of(generator: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().to("cpu", copy=True) for name, value in generator.state_dict().items()}
 
 
-def starts_as_mixture(generator: nn.Module) -> bool:
-    """Return whether a generator started as a mixture of Gaussians, of which the game must be nearer to the data."""
-    return isinstance(generator, ChartGenerator) and generator.start == "charts"
+def starts_fitted(generator: nn.Module) -> bool:
+    """Return whether a generator started at a law fitted to the data, than which the game must come nearer to it."""
+    return isinstance(generator, OrderedGenerator) or (
+        isinstance(generator, ChartGenerator) and generator.start == "charts"
+    )
+
+
+def start_in_words(generator: nn.Module) -> str:
+    """Return what such a generator started from, in words."""
+    return "fitted heads" if isinstance(generator, OrderedGenerator) else "mixture of Gaussians"
 
 
 def with_weights(generator: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
@@ -26,9 +33,9 @@ def with_weights(generator: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
     return chosen
 
 
-def mixture_of(generator: nn.Module) -> nn.Module:
-    """Return a copy of a generator that makes the mixture it started from, as it was before the game."""
+def start_of(generator: nn.Module) -> nn.Module:
+    """Return a copy of a generator that makes what it started from, as it was before the game."""
     chosen = copy.deepcopy(generator)
-    if isinstance(chosen, ChartGenerator):
+    if isinstance(chosen, ChartGenerator | OrderedGenerator):
         chosen.forget()
     return chosen

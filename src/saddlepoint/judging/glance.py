@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from saddlepoint.errors import InputError
 from saddlepoint.judging.point_referees import Briefing, geometry, network
+from saddlepoint.judging.table_referees import pairs, trees
 
 FEWEST_ROWS = 10
 _LARGEST_LOGIT = 6.0
@@ -51,8 +52,12 @@ class Glance:
         return _error(self.real - other.real, self.fake - other.fake)
 
 
-def glance(real: Floats, fake: Floats, *, seed: int = 0) -> Glance:
+def glance(
+    real: Floats, fake: Floats, *, categorical: NDArray[np.bool_] | None = None, seed: int = 0
+) -> Glance:
     """Return how far fakes (m, d) seem to be from real rows (n, d), n and m at least 10; more fakes see more.
+
+    Of a table `categorical` (d,) marks columns of codes, and trees and pairs of columns are the referees.
 
     Raises:
         InputError: too few rows.
@@ -61,15 +66,14 @@ def glance(real: Floats, fake: Floats, *, seed: int = 0) -> Glance:
         raise InputError(
             f"{len(real)} real and {len(fake)} fake rows are too few for a glance; give {FEWEST_ROWS} of each."
         )
-    briefing = Briefing(categorical=np.zeros(real.shape[1], dtype=bool), seed=seed, quick=True)
+    none = np.zeros(real.shape[1], dtype=bool)
+    briefing = Briefing(categorical=none if categorical is None else categorical, seed=seed, quick=True)
+    referees = (geometry, network) if categorical is None else (trees, pairs)
     order = np.random.default_rng(seed)
     halves = [np.array_split(order.permutation(len(rows)), 2) for rows in (real, fake)]
     gains = [np.empty(len(real)), np.empty(len(fake))]
     for fitted, read in ((0, 1), (1, 0)):
-        logits = [
-            referee(real[halves[0][fitted]], fake[halves[1][fitted]], briefing)
-            for referee in (geometry, network)
-        ]
+        logits = [referee(real[halves[0][fitted]], fake[halves[1][fitted]], briefing) for referee in referees]
         for side, (rows, sign) in enumerate(((real, 1.0), (fake, -1.0))):
             part = halves[side][read]
             mean = np.mean([logit(rows[part]) for logit in logits], axis=0).clip(

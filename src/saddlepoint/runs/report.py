@@ -9,10 +9,10 @@ from typing import Any
 from saddlepoint.drawing.saving import save, to_png
 from saddlepoint.errors import InputError, SaddlepointError
 from saddlepoint.fitting import Preparation, added, restore
+from saddlepoint.fitting.snapshots import start_in_words, starts_fitted
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.judging.wording import paragraphs
 from saddlepoint.model import Model
-from saddlepoint.networks import ChartGenerator
 from saddlepoint.objectives import cite, get, get_penalty
 from saddlepoint.runs.card import write_card
 from saddlepoint.runs.folder import RunFolder
@@ -185,8 +185,8 @@ def _looks(model: Model, name: str) -> list[Section]:
         )
         for look in seen
     ]
-    from_charts = isinstance(model.generator, ChartGenerator) and model.generator.start == "charts"
-    sentence = added(seen, kept) if from_charts else None
+    start = start_in_words(model.generator)
+    sentence = added(seen, kept, start) if starts_fitted(model.generator) else None
     paragraphs = [f"{sentence[:1].upper()}{sentence[1:]}."] if sentence else []
     paragraphs.append(
         "An estimate of the distance to the monitor rows (Jensen-Shannon, 0.693 is the largest there is), by two quick "
@@ -195,7 +195,7 @@ def _looks(model: Model, name: str) -> list[Section]:
     codes = []
     if sentence:
         command = f"saddlepoint sample {name} --base -n 1000 --out base.csv"
-        codes = [Code(text=command, caption="The mixture of Gaussians that the game started from, alone")]
+        codes = [Code(text=command, caption=f"The {start} that the game started from, alone")]
     return [
         Section(heading="What the game added", paragraphs=paragraphs, tables=[Table(rows=rows)], codes=codes)
     ]
