@@ -228,9 +228,7 @@ def _modern_in_order(data: Data, chosen: dict[str, Any]) -> Plan:
             batch=min(500, data.rows),
             noise_width=free + steps,
             penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
-            discriminator=OptimiserSettings(
-                rate=Schedule(start=2e-3, end=2e-4, shape="cosine"), betas=(0.0, 0.99)
-            ),
+            discriminator=OptimiserSettings(rate=pace, betas=(0.0, 0.99)),
             generator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
             average=0.1,
             horizon=150,
