@@ -26,6 +26,7 @@ _FAKES_PER_REAL, _FEWEST_FAKES = (
     2,
     2_000,
 )  # where real rows are few, fakes (which cost nothing) sharpen the look
+_MOST_READ = 20_000  # training rows of a table whose words make the code book
 SMALL_TABLE = 2_000  # training rows, below which a snapshot may not copy them
 COPIES_LEVEL = (
     0.1  # a tenth of innocent snapshots refused costs little, a copy kept much: few rows show few copies
@@ -70,7 +71,8 @@ class Looks:
 
     def __init__(self, train: Dataset, monitor: Dataset, horizon: int) -> None:
         most = min(_MOST_ROWS, _ROWS_PER_COLUMN * max(1, int(np.prod(monitor.rows.shape[1:]))))
-        self._reader = Reader(train)
+        few = np.linspace(0, len(train) - 1, min(len(train), _MOST_READ)).astype(int)
+        self._reader = Reader(train.take(few) if train.kind == "tables" else train)
         self._real = self._reader(monitor.rows[:most])
         self._labels = None if monitor.labels is None else np.asarray(monitor.labels)[:most]
         self._train, self._monitor = train, monitor
