@@ -65,13 +65,13 @@ def _longer(plan: Plan) -> Plan:
 
 
 def _narrow(plan: Plan) -> Plan:
-    """The modern game at some tenth of its work: 192 units, batches of 96, 2,500 rounds; a longer average of G."""
+    """A tenth of the modern game's work: 256 units in G, 160 in D, batches of 96, 3,000 rounds; a longer average of G."""
     plan = dataclasses.replace(
         plan,
-        generator=plan.generator | {"width": 192},
-        discriminator=plan.discriminator | {"width": 192},
+        generator=plan.generator | {"width": 256},
+        discriminator=plan.discriminator | {"width": 160},
     )
-    return with_settings(plan, batch=96, horizon=2_500, average=0.1)
+    return with_settings(plan, batch=96, horizon=3_000, average=0.1)
 
 
 def _steady(plan: Plan) -> Plan:
@@ -123,7 +123,9 @@ def run(
 ) -> bool:
     """Bring the rows of these models and this seed into the table; return False if a game is not at its end yet.
 
-    Rows that are there are not made again. Raises InputError for an unknown model, and for a sigma at the grid's edge.
+    Rows that are there are not made again; a verdict that a game's row still lacks is asked for if judged.
+
+    Raises InputError for an unknown model, and for a sigma at the grid's edge.
     """
     refuse_unknown(models)
     size = size or (QUICK if quick else Size())
@@ -177,10 +179,10 @@ class Table:
         self.say, self.command = say, command
         self.validation, self.test = fractions(parts.validation), fractions(parts.test)
 
-    def has(self, model: str) -> bool:
-        """Return whether a model's row of this seed is there."""
-        rows = self.results.read(self.name).get("rows", [])
-        return any((row["model"], row["seed"]) == (model, self.seed) for row in rows)
+    def has(self, model: str, kind: str = "rows") -> bool:
+        """Return whether a model's row of this seed is there, or its verdict (kind "verdicts")."""
+        found = self.results.read(self.name).get(kind, [])
+        return any((each["model"], each["seed"]) == (model, self.seed) for each in found)
 
     def add(self, model: str, samples: Floats, *, rounds: int, seconds: float, judged: bool) -> None:
         """Score samples in [0, 1] and write their row; judge them as pictures if asked."""
@@ -317,9 +319,13 @@ class _Seer:
             self._row(f"{name}, {_STOPPED}", kept.generator.to(fit.device), best, judged=False)
 
     def _row(self, name: str, generator: nn.Module, round_: int, judged: bool) -> None:
-        if self.table.has(name):
+        asked = judged and not self.table.has(name, "verdicts")
+        if self.table.has(name) and not asked:
             return
         samples = self._samples(self.course.fit, generator, "table1")
+        if self.table.has(name):
+            self.table.judge(name, samples)
+            return
         cpu = [line["cpu_seconds"] for line in self.course.curve if line["round"] <= round_]
         self.table.add(name, samples, rounds=round_, seconds=cpu[-1] if cpu else 0.0, judged=judged)
 
