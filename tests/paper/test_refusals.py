@@ -21,6 +21,7 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
     rows = np.random.default_rng(0).random((200, 5))
     return [
         ('table1 --models "goodfelow2014"', lambda: table1.refuse_unknown(["goodfelow2014"])),
+        ('figure2 --game "modem"', lambda: table1.refuse_unknown_game("modem")),
         ("samples whose best sigma is the grid's least", lambda: window.score(rows, rows, rows)),
         ("samples whose best sigma is the grid's largest", lambda: window.score(rows, rows + 10, rows)),
         ("table1 --mnist none.npz", lambda: sources.mnist(Path("none.npz"))),

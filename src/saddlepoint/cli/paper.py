@@ -73,6 +73,9 @@ def figure2(
     rounds: Annotated[
         int | None, typer.Option(help="Rounds of the game.", show_default="by data", min=10)
     ] = None,
+    game: Annotated[
+        str, typer.Option(help="A game of Table 1; cifar10-conv changes its players.")
+    ] = "goodfellow2014",
     mnist: Mnist = None,
     faces: Faces = None,
     cifar10: Annotated[Path | None, typer.Option(help="An .npz of CIFAR-10 pictures.")] = None,
@@ -91,13 +94,14 @@ def figure2(
     - `saddlepoint paper figure2 --data cifar10 --cifar10 cifar10.npz --quick`
     """
     from saddlepoint.errors import InputError
-    from saddlepoint.paper import figures, sources
+    from saddlepoint.paper import figures, sources, table1
     from saddlepoint.paper.results import Results
 
     if data not in figures.ROUNDS:
         raise InputError(
             f"Figure 2 is of {', '.join(figures.ROUNDS)}, not of {data!r}; give one of them with --data."
         )
+    table1.refuse_unknown_game(game)
     if data.startswith("cifar10") and cifar10 is None:
         raise InputError(
             "Figure 2 of CIFAR-10 needs a local file: give an .npz of its pictures with --cifar10."
@@ -117,6 +121,7 @@ def figure2(
             seed,
             runs=runs,
             rounds=rounds or (figures.QUICK_ROUNDS[data] if quick else figures.ROUNDS[data]),
+            game=game,
             threads=threads,
             device=device,
             quick=quick,

@@ -138,30 +138,32 @@ def play(
     *,
     runs: Path,
     rounds: int,
+    game: str = "goodfellow2014",
     threads: int = 1,
     device: str | None = None,
     quick: bool = False,
     interrupted: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = print,
 ) -> Played | None:
-    """Return the average of G of the paper's recipe on these pictures; None if the game was interrupted.
+    """Return the average of G of a game of Table 1 on these pictures; None if the game was interrupted.
 
     For MNIST the run of `paper table1` is used where it has kept a model; every game goes on where it stopped.
     """
-    kept = runs / "table1-mnist" / f"goodfellow2014-seed{seed}" / "model" / "average"
+    kept = runs / "table1-mnist" / f"{table1.slug(game)}-seed{seed}" / "model" / "average"
     if name == "mnist" and not quick and (kept / "model.json").is_file():
         model = Model.load(kept)
         played = int(model.description["rounds"])
         return Played(
             model=model,
             rounds=played,
-            said=f"Table 1's run, its average of G after {played:,} rounds",
+            said=f"Table 1's run of {game}, its average of G after {played:,} rounds",
             cpu_seconds=0,
         )
-    plan = table1.planned_game("goodfellow2014", parts, seed, rounds)
+    plan = table1.planned_game(game, parts, seed, rounds)
     if name == "cifar10-conv":
         plan = convolutional(plan, parts)
-    folder = runs / f"figure2-{name}{'-quick' if quick else ''}-seed{seed}"
+    beside = "" if game == "goodfellow2014" else f"-{table1.slug(game)}"
+    folder = runs / f"figure2-{name}{beside}{'-quick' if quick else ''}-seed{seed}"
     course = Course(folder, parts.train, plan, threads=threads, device=device)
     try:
         step = max(1, rounds // 10)
@@ -172,7 +174,7 @@ def play(
         return Played(
             model=course.fit.playing(),
             rounds=course.fit.round,
-            said=f"average of G after {course.fit.round:,} rounds",
+            said=f"{game}, its average of G after {course.fit.round:,} rounds",
             cpu_seconds=course.cpu_seconds,
         )
     finally:

@@ -162,6 +162,18 @@ def refuse_unknown(models: Sequence[str]) -> None:
             )
 
 
+def refuse_unknown_game(game: str) -> None:
+    """Refuse a game that the table does not have.
+
+    Raises:
+        InputError: naming it, the nearest one and all that are allowed.
+    """
+    if game not in GAMES:
+        raise InputError(
+            f"Unknown game {game!r}{nearest(game, GAMES) or '.'} Allowed are {', '.join(GAMES)}."
+        )
+
+
 class Table:
     """The JSON file of one data set's table: rows in the protocol's form, verdicts and curves beside them."""
 

@@ -25,6 +25,8 @@ def write(results: Results, name: str, *, data: str, quick: bool) -> None:
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in content.get("rows", []):
         rows[row["model"]].append(row)
+    for found in rows.values():
+        found.sort(key=lambda row: row["seed"])
     verdicts = {(each["model"], each["seed"]): each for each in content.get("verdicts", [])}
     lines = [
         "| model | seeds | log-likelihood (nats) | +- of the test rows | sigma | rounds | CPU s | the judge: JSD at least "
@@ -173,7 +175,7 @@ def _curves(content: dict[str, Any]) -> Any:
         for curve in drawn:
             if curve["model"] not in models:
                 continue
-            label = "" if curve["model"] in named else curve["model"]
+            label = "" if curve["model"] in named or kind == _KINDS[1][0] else curve["model"]
             named.add(curve["model"])
             looks = [look for look in curve["looks"] if look[kind] >= lowest]
             traces.append(
@@ -192,8 +194,10 @@ def _curves(content: dict[str, Any]) -> Any:
                 up="nats" if kind == "last" else "",
                 traces=traces,
                 levels=levels,
-                levels_left=True,
+                levels_left=kind == "last",
                 log_x=True,
+                ticks_x=(0.1, 1, 10, 100),
+                room=0.45 if kind == "last" else 0.0,
             )
         )
     return panels(given, title="Parzen log-likelihood of 1,000 validation rows", height=3.2)
