@@ -160,12 +160,13 @@ def test_what_is_never_shifted_does_not_come_back_shifted():
 
 def test_it_is_on_where_large_pictures_are_few():
     large = np.random.default_rng(0).integers(0, 256, (60, 40, 30, 1), dtype=np.uint8)
-    small = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+    tiny = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
 
     def planned(rows, **chosen):
-        return prepare(open_source(rows), Choices(rounds=1, **chosen)).plan.settings.augment
+        small = Choices(rounds=1, capacity="small", batch=4, compile="off", **chosen)
+        return prepare(open_source(rows), small).plan.settings.augment
 
-    assert (planned(large), planned(large, augment="off"), planned(small), planned(small, augment="on")) == (
+    assert (planned(large), planned(large, augment="off"), planned(tiny), planned(tiny, augment="on")) == (
         0.4,
         0.0,
         0.0,
