@@ -24,6 +24,7 @@ _EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 8.0, 400, 400
 _BATCH, _BATCHES_AN_EPOCH = 500, 8
 _LOOKS, _MOST_HELD = 12, 4_000
 _DECAY = 0.99
+_FEWEST_TO_PART = 10
 _WORSE = 0.1  # of what was gained
 _DECAYING_ROWS, _MOST_DECAY = 2100.0, 0.3  # weight decay: few rows are soon learnt by heart
 _PAIRS, _FEW, _MOST_COUNTED = 0.2, 1.0, 200_000
@@ -53,6 +54,12 @@ def fit_start(
     codes: the class numbers of both, of a generator with classes. The generator samples the fitted law afterwards.
     """
     device = generator.order.entry_scores.device
+    if held is None and len(levels) >= _FEWEST_TO_PART:
+        # No rows are held back from so few: a fifth tells when the others begin to be learnt by heart.
+        part = len(levels) // 5
+        levels, held = levels[part:], levels[:part]
+        if codes is not None:
+            codes = codes[0][part:], codes[0][:part]
     with torch.random.fork_rng([]):
         torch.manual_seed(compute.key(seed, "likelihood/weights"))
         first = generator.first_weights(encoder.log_frequencies)
