@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check fuzz docs format install clean
+.PHONY: help demo test check fuzz benchmarks docs format install clean
 help:
 	@echo "make demo    learn the digits of scikit-learn (about two minutes) and write runs/demo/report.html"
 	@echo "make test    run the test suite"
 	@echo "make check   lint, types, layers of the house, doctests"
 	@echo "make fuzz    open 10,000 damaged files"
+	@echo "make benchmarks  measure rounds beside other ways to play them (JAX=python of an environment with jax, optax)"
 	@echo "make docs    write docs/errors.md and docs/images/ again"
 
 install: $(STAMP)
@@ -36,6 +37,11 @@ check: install
 fuzz: install
 	SADDLEPOINT_FUZZ=10000 SADDLEPOINT_FUZZ_RESULTS=$(CURDIR)/benchmarks/results/fuzz.json \
 		$(BIN)/python -m pytest tests/data/test_fuzz_sources.py -q
+
+benchmarks: install
+	$(BIN)/python -m benchmarks.speed --compiled abcde $(if $(JAX),--jax $(JAX))
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python docs/make_speed.py
 
 docs: install
 	$(BIN)/python docs/make_errors.py
