@@ -244,6 +244,9 @@ def test_a_long_game_is_measured_both_ways_and_a_short_one_is_not(monkeypatch) -
     assert not short.compiled
     assert "so short a game (below 30 s)" in short.why
     assert short.compiled_rate is None
+    assert choosing.plainly_short(1000, 1e8)
+    assert not choosing.plainly_short(100_000, 1e8)
+    assert not choosing.plainly_short(1000, 1e10)
     monkeypatch.setattr(choosing, "_COMPILE_PER_TRACE", 1e9)
     dear = chosen(monkeypatch, seconds=31.0)
     assert not dear.compiled

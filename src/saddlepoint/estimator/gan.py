@@ -68,7 +68,9 @@ class GAN(DensityMixin, BaseEstimator):
     precision : {"float32", "bf16", "float64"}, default="float32"
         Of the networks and the game.
     compile : {"auto", "on", "off"}, default="auto"
-        Compile the round (needs a C++ compiler): "auto" where the game is long enough to earn the compiler's time back.
+        Compile the round (needs a C++ compiler): "auto" where the game is long enough to earn the compiler's time back,
+        which is measured. Both kinds of round agree to rounding only: say "on" or "off" where long fits must repeat each
+        other to the bit.
     device : str, optional
         "cpu", "cuda", ...; a GPU where there is one.
     columns : dict of str to str, optional

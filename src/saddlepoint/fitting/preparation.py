@@ -36,7 +36,14 @@ from saddlepoint.model import describe_classes
 from saddlepoint.names import AUGMENT
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Settings
-from saddlepoint.training.choosing import EAGER, RoundChoice, choose_round, refuse_unknown
+from saddlepoint.training.choosing import (
+    EAGER,
+    SHORT,
+    RoundChoice,
+    choose_round,
+    plainly_short,
+    refuse_unknown,
+)
 from saddlepoint.training.compiling import CompiledRound, refuse_without_compiler
 
 _TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
@@ -198,7 +205,7 @@ def prepare(
         class_shares=shares,
         codes=codes,
     )
-    preparation = _with_rounds(preparation, choices)
+    preparation = _with_rounds(preparation, choices, plan.multiply_adds(one_row))
     if choices.minutes is not None:
         preparation = _with_minutes(preparation, choices)
     return preparation if choices.until is None else _with_checks(preparation, choices.watching)
@@ -343,10 +350,14 @@ def _adjusted(plan: Plan, choices: Choices) -> Plan:
     return dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, **changes))
 
 
-def _with_rounds(preparation: Preparation, choices: Choices) -> Preparation:
-    """Choose compiled or eager rounds, once."""
-    fit = preparation.fit(strip=False)
+def _with_rounds(preparation: Preparation, choices: Choices, multiply_adds: float) -> Preparation:
+    """Choose compiled or eager rounds, once; a game that is plainly short is not even measured."""
     horizon, minutes = preparation.plan.settings.horizon, choices.minutes
+    if choices.compile == "auto" and minutes is None and plainly_short(horizon, multiply_adds):
+        return dataclasses.replace(preparation, round_choice=SHORT)
+    if choices.compile == "off":
+        return preparation
+    fit = preparation.fit(strip=False)
 
     def seconds(rate: float) -> float:
         whole = horizon / rate

@@ -26,6 +26,7 @@ _GAIN, _COMPILE_PER_TRACE = (
     40.0,
 )  # what compiling usually saves, and costs beside the trace it begins with
 _WORTH = 1.02
+_OVERHEAD, _A_SECOND = 5e-3, 2e10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,20 @@ class RoundChoice:
 
 
 EAGER = RoundChoice(compiled=False, why="as asked")
+
+
+# No number in it: what is written down of a short game is the same in every run.
+SHORT = RoundChoice(
+    compiled=False, why=f"so short a game (below {_LEAST:.0f} s) does not earn back a compiler's time"
+)
+
+
+def plainly_short(count: int, multiply_adds: float) -> bool:
+    """Return whether so many rounds of so many multiply-adds are over long before compiling could pay, by a rough count.
+
+    A round is taken to cost 5 ms and what 20 G multiply-adds a second cost.
+    """
+    return count * (_OVERHEAD + multiply_adds / _A_SECOND) < _LEAST
 
 
 def refuse_unknown(wish: str) -> None:
@@ -115,9 +130,7 @@ def choose_round(
     eager = measured_rate(game, batches(), _LOOK)
     whole = play_seconds(eager)
     if whole < _LEAST:
-        # No number: what is written down of a short game is the same in every run.
-        why = f"so short a game (below {_LEAST:.0f} s) does not earn back a compiler's time"
-        return RoundChoice(compiled=False, why=why), None
+        return SHORT, None
     began = time.monotonic()
     try:
         trial = copy.deepcopy(game)
