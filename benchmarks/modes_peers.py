@@ -151,9 +151,10 @@ class Packed(nn.Module):
 
 
 def game(
-    generator: nn.Module, discriminator: nn.Module, x: Tensor, clock: Clock, **how: Any
+    players: tuple[nn.Module, nn.Module], x: Tensor, clock: Clock, *, move: OptimiserSettings, **how: Any
 ) -> tuple[Sampler, int]:
-    settings = Settings(objective="non-saturating", horizon=10**9, **how)
+    generator, discriminator = players
+    settings = Settings(objective="non-saturating", horizon=10**9, discriminator=move, generator=move, **how)
     steps = 0
     for _ in play(
         generator, discriminator, batches(x, settings.batch, settings.seed), settings=settings, threads=1
@@ -178,17 +179,8 @@ def popular(x: Tensor, seed: int, clock: Clock) -> tuple[Sampler, int]:
     discriminator = nn.Sequential(
         nn.Linear(columns, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1)
     )
-    move = pace(2e-4, 0.5)
     return game(
-        generator,
-        discriminator,
-        x,
-        clock,
-        batch=64,
-        noise_width=100,
-        discriminator=move,
-        generator=move,
-        seed=seed,
+        (generator, discriminator), x, clock, batch=64, noise_width=100, move=pace(2e-4, 0.5), seed=seed
     )
 
 
@@ -203,8 +195,8 @@ def pacgan(x: Tensor, seed: int, clock: Clock, pack: int = 2) -> tuple[Sampler, 
     )
     move = pace(1e-4, 0.8)
     return game(
-        generator, Packed(inner, pack), x, clock,
-        batch=100 * pack, noise_width=2, discriminator=move, generator=move, seed=seed,
+        (generator, Packed(inner, pack)), x, clock,
+        batch=100 * pack, noise_width=2, move=move, seed=seed,
     )  # fmt: skip
 
 
