@@ -132,7 +132,7 @@ def others(records: Records) -> list[str]:
 def peers(records: Records, made: Records) -> str:
     """Return the table of peers, each set's own columns of the same seeds first."""
     lines = [
-        "\n## Peers: when a GAN is the right tool\n",
+        "\n## Peers measured so far\n",
         "`python benchmarks/modes_peers.py` (its head names every setting): a neural spline flow, flow matching, the settings "
         "of a much copied script and PacGAN's, each for the CPU seconds that `charts` took on the same rows, before the same "
         "quick referees. One seed, no tuning: read large differences only.\n",
@@ -159,7 +159,7 @@ def peers(records: Records, made: Records) -> str:
 def sizes(found: Records) -> str:
     """Return the table of sizes."""
     lines = [
-        "\n## Sizes: 1,000 to 1,000,000 rows, 1 to 200 columns\n",
+        "\n## Sizes measured so far\n",
         "`python benchmarks/sizes.py`, times in CPU seconds. The charts look at 20,000 rows at most and a round at 256, so "
         "that rows only cost their own encoding; columns cost a mixture (d x d numbers a chart, at most 100,000 in all) "
         "and more rounds, by the square root.\n",
