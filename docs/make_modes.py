@@ -206,7 +206,9 @@ def draw(results: Path = RESULTS) -> bytes:
             panel.plot([mixture, game], [height, height], color=style.FAINT, lw=1.6, zorder=1)
             panel.plot(mixture, height, "o", mfc=style.PAPER, mec=style.QUIET, ms=5)
             panel.plot(game, height, style.MODEL.marker, color=style.MODEL.colour, ms=6)
-        panel.set_title(f"{name}, {len(seeds)} seeds", loc="left", fontsize=9, color=style.INK)
+        panel.set_title(
+            f"{name}, {len(seeds)} seed{'s' * (len(seeds) > 1)}", loc="left", fontsize=9, color=style.INK
+        )
         panel.set_yticks([])
         panel.set_xlim(left=0)
         panel.tick_params(labelsize=8, colors=style.QUIET)
