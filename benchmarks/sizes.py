@@ -3,9 +3,9 @@
 python benchmarks/sizes.py   ->   benchmarks/results/sizes.json
 
 Each size is a process of its own, so that its largest memory is its own. Rows are 10 Gaussians in d columns
-(`point_sets`, spread 3), of which the splits keep a part from training. Of each size: CPU seconds to prepare (splits and charts), to
-encode, and of one round (the mean of 60); rounds the rule plans; the largest memory above that of the libraries and the
-rows themselves. The whole game is what these multiply to; it is not played here.
+(`point_sets`, spread 3), of which the splits keep a part from training. Of each size: CPU seconds to prepare (splits and
+charts), to encode and build, and of one round (the mean of 60); rounds the rule plans; the largest memory above that of the
+libraries and the rows themselves. The whole game is what these multiply to; it is not played here.
 """
 
 from __future__ import annotations
