@@ -125,33 +125,6 @@ def curve(what: str) -> dict[str, Any]:
     }
 
 
-def sampling(rows: int = 1_000_000, width: int = 128) -> dict[str, Any]:
-    """Return the share of G's matrix products in drawing a million 2-D points from the generator of (a)."""
-    made = points(width=width)
-    piece = 8192
-    shapes = [
-        (layer.in_features, layer.out_features) for layer in made.generator if hasattr(layer, "in_features")
-    ]
-    weights = [(torch.randn(piece, a), torch.randn(a, b), torch.empty(piece, b)) for a, b in shapes]
-    passes = rows // 8 // piece
-
-    @torch.no_grad()
-    def draw() -> None:
-        for index in range(passes):
-            made.generator(compute.noise("normal", piece, 2, compute.stream(0, "sample", index)))
-
-    def products() -> None:
-        for _ in range(passes):
-            for a, b, out in weights:
-                torch.mm(a, b, out=out)
-
-    shares = []
-    for _ in range(3):
-        forward = cpu(products)
-        shares.append(forward / cpu(draw))
-    return {"rows_timed": passes * piece, "share_of_the_products": round(statistics.median(shares), 3)}
-
-
 def main() -> None:
     """Measure what is asked for, and put it beside what was measured before."""
     parser = argparse.ArgumentParser()
@@ -179,9 +152,6 @@ def main() -> None:
         results["curves"][what] = curve(what)
         print(what, results["curves"][what], flush=True)
         keep()
-    if given.curves:
-        results["sampling"] = sampling()
-        print(results["sampling"], flush=True)
     keep()
 
 
