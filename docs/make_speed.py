@@ -83,7 +83,7 @@ def page(results: dict[str, Any]) -> str:
             "## As work grows\n\n"
             "Eager rounds of game (a), one number changed at a time; cost ~ number^exponent over all values, and over the last "
             "two. Small rounds are bookkeeping, so curves bend upwards where products begin to count.\n",
-            "![cost against batch, width, dimensions, rows](images/speed.png)\n",
+            "![cost as one number grows](images/speed.png)\n",
             "| number | values | CPU ms a round | exponent | last exponent |\n|---|---|---|---|---|",
             rows,
             "",
@@ -96,8 +96,8 @@ plain loop itself spends that share of its time in them.
 
 An eager round costs no preparation. A compiled one begins with a trace (about 1 s) and the compiler (some 20 CPU
 seconds for (a) and (d), a few when its files are still on the disk), so `--compile auto` compiles only games long enough to
-earn that back; `settings.json` says what was chosen and why. Not measured yet: sampling, Lightning's structure, the GPU, peak memory,
-two ranks, and rows of this table that are not there.
+earn that back; `settings.json` says what was chosen and why. Not measured yet: sampling, Lightning's structure, the GPU,
+peak memory, two ranks, and rows of this table that are not there.
 """
 
 
