@@ -57,6 +57,7 @@ def desk(tmp_path_factory):
             )
         )
         (folder / f"{name}.csv").write_text("age,education,education-num\n" + "\n".join(lines) + "\n")
+    (folder / "gaps.csv").write_text("age,education,education-num\n40,,9\n,HS-grad,\n")
     return folder
 
 

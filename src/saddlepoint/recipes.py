@@ -208,7 +208,8 @@ def _modern_in_order(data: Data, chosen: dict[str, Any]) -> Plan:
         "units": max(4, round(scale * min(12, 480 / steps))),
         "noise_width": free + steps,
     }
-    # So near to the data G must move slowly: at 5e-4 it lost more than D could teach it, at 1e-4 it came nearer.
+    # So near to the data G must move slowly: at 5e-4 it lost more than D could teach it; at 1e-4 single trials on a held
+    # part of Adult went either way.
     rate, pace = (Schedule(start=each, end=each / 20, shape="cosine") for each in (1e-4, 1e-3))
     gamma = Schedule(start=1.0)
     both = {"spans": [[size, scored] for size, scored in data.spans], "condition_width": data.condition_width}

@@ -170,7 +170,7 @@ def refuse_unknown_game(game: str) -> None:
     """
     if game not in GAMES:
         raise InputError(
-            f"Unknown game {game!r}{nearest(game, GAMES) or '.'} Allowed are {', '.join(GAMES)}."
+            f"Unknown game {game!r}{nearest(game, list(GAMES)) or '.'} Allowed are {', '.join(GAMES)}."
         )
 
 
