@@ -107,7 +107,7 @@ def test_shell_snippets_run(short_games, desk, monkeypatch):
         finished = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert finished.exit_code == 0, arguments
         verbs.add(arguments[0])
-    assert verbs == {"train", "sample", "split", "judge", "draw"}
+    assert verbs == {"train", "sample", "complete", "split", "judge", "draw"}
     assert (desk / "sevens.png").stat().st_size > 100
     assert (desk / "runs" / "points" / "report.html").is_file()
     played = [json.loads(line) for line in (desk / "runs/points/progress.jsonl").read_text().splitlines()]

@@ -71,8 +71,9 @@ class Looks:
 
     def __init__(self, train: Dataset, monitor: Dataset, horizon: int) -> None:
         most = min(_MOST_ROWS, _ROWS_PER_COLUMN * max(1, int(np.prod(monitor.rows.shape[1:]))))
-        few = np.linspace(0, len(train) - 1, min(len(train), _MOST_READ)).astype(int)
-        self._reader = Reader(train.take(few) if train.kind == "tables" else train)
+        held = train.held()
+        few = np.linspace(0, len(held) - 1, min(len(held), _MOST_READ)).astype(int)
+        self._reader = Reader(held.take(few) if train.kind == "tables" else train)
         self._real = self._reader(monitor.rows[:most])
         self._labels = None if monitor.labels is None else np.asarray(monitor.labels)[:most]
         self._train, self._monitor = train, monitor
