@@ -115,6 +115,13 @@ def test_the_best_check_is_one_without_an_alarm():
     assert best_of([]) is None
 
 
+def test_what_has_learnt_nothing_is_not_kept_for_covering_all_regions():
+    lost = check(300, 0.07, missing=("a",))
+    assert best_of([check(0, 0.63), lost]) == 1
+    assert best_of([check(0, 0.63), check(100, 0.3), lost]) == 1  # learnt a little, and every region is there
+    assert best_of([check(0, 0.63), check(100, 0.55, missing=("a",))]) == 0
+
+
 def test_the_safest_check_has_the_fewest_lost_regions():
     lost = [check(0, 0.3), check(1, 0.1, missing=("a",)), check(2, 0.2, missing=("a", "b")), check(3, 0.25)]
     assert safest_of(lost) == 3

@@ -128,15 +128,18 @@ def states_of(checks: Sequence[Check], rules: Rules) -> list[State]:
 def best_of(checks: Sequence[Check]) -> int | None:
     """Return the place of the best check: the smallest estimate (by `coarse` where all are saturated); None of none.
 
-    Checks without an alarm come before those with one: a game that lost a region is not kept for what it gained.
+    Checks without an alarm come before those with one: a game that lost a region is not kept for what it gained. But what
+    has learnt nothing yet (above 0.4 nats, where another check is not) is no better for spreading over all regions.
     """
     if not checks:
         return None
     all_saturated = all(_saturated(each) for each in checks)
+    learnt = any(each.estimate <= EARLY for each in checks)
 
-    def key(place: int) -> tuple[bool, float]:
+    def key(place: int) -> tuple[bool, bool, float]:
         check = checks[place]
-        return bool(check.regions or check.copies), _progress(check, coarse=all_saturated)[0]
+        alarm = bool(check.regions) or (learnt and check.estimate > EARLY)
+        return bool(check.copies), alarm, _progress(check, coarse=all_saturated)[0]
 
     return min(range(len(checks)), key=key)
 
