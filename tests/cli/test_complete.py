@@ -65,6 +65,14 @@ def test_cells_are_filled_in_and_known_ones_stay(run: Path, tmp_path: Path, caps
     assert "(again: --seed 3)" in said
 
 
+def test_identifiers_that_are_left_empty_are_told(run: Path, tmp_path: Path, capsys) -> None:
+    gaps = people(120).iloc[:10].astype({"id": object})
+    gaps.loc[gaps.index[:2], ["id", "city"]] = None
+    gaps.to_csv(tmp_path / "gaps.csv", index=False)
+    call("complete", run, tmp_path / "gaps.csv", "--out", tmp_path / "out.csv")
+    assert "2 cells filled in; 2 left empty in id; 10 rows" in capsys.readouterr().out
+
+
 def test_a_column_that_is_absent_is_filled_wholly_and_formulas_are_escaped(
     run: Path, tmp_path: Path, capsys
 ) -> None:

@@ -51,4 +51,6 @@ def complete_to_file(
     said = f"{filled:,} cell{'s' * (filled > 1)} filled in" + (
         f", {', '.join(absent)} wholly" if absent else ""
     )
-    return f"{said}; {written}, written to {out} (again: --seed {used})"
+    empty = [str(name) for name in here if rows[name].isna().any()]
+    left = f"; {after:,} left empty in {', '.join(empty)}" if empty else ""
+    return f"{said}{left}; {written}, written to {out} (again: --seed {used})"
