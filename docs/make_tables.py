@@ -50,7 +50,7 @@ WHAT = """
   more.
 - **CPU s, MB**: of a process of its own (imports included; of CTGAN all its processes), to fit and sample. One thread.
   CTGAN and TVAE ran while the machine was busy (but for taxis), ours, as they stand here, later, while it was not; busy caches
-  cost CPU seconds too, so their ratio flatters us. Adult under the same load, by the recipe before looks: 39 s, 1/37 of CTGAN's.
+  cost CPU seconds too, so their ratio flatters us. Adult under the same load, by an earlier recipe: 39 s, 1/37 of CTGAN's.
 
 Makers: **real** are the training rows themselves, what no maker can beat; **ours** the default recipe; **base** what its
 generator starts from before the game; **independent** every column drawn on its own; **copula** a Gaussian copula with
