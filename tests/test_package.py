@@ -13,7 +13,7 @@ import pytest
 from saddlepoint import names
 from saddlepoint.compute import PRECISIONS
 from saddlepoint.objectives import OBJECTIVES
-from saddlepoint.recipes import _RECIPES
+from saddlepoint.recipes.choice import _RECIPES
 
 HEAVY = ("torch", "numpy", "sklearn", "pandas", "matplotlib", "scipy", "PIL", "pyarrow")
 ROOT = Path(__file__).parent.parent

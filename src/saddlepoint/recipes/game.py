@@ -1,0 +1,33 @@
+"""The game that all modern pairs play."""
+
+from __future__ import annotations
+
+from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule, Settings
+
+
+def modern_settings(
+    *,
+    rate: float | Schedule,
+    gamma: Schedule,
+    noise_width: int,
+    horizon: int,
+    batch: int = 256,
+    clip: float | None = None,
+    augment: float = 0.0,
+) -> Settings:
+    """The game that all modern pairs play: relativistic, R1 and R2, Adam without momentum, an average of G."""
+    if not isinstance(rate, Schedule):
+        rate = Schedule(start=rate, end=rate * 0.02, shape="cosine", warm_up=0.01)
+    pace = OptimiserSettings(rate=rate, betas=(0.0, 0.99))
+    return Settings(
+        objective="relativistic",
+        batch=batch,
+        noise_width=noise_width,
+        penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
+        discriminator=pace,
+        generator=pace,
+        average=0.03,
+        clip=clip,
+        augment=augment,
+        horizon=horizon,
+    )

@@ -1,0 +1,70 @@
+"""Pictures: perceptrons for small ones, convolutions for the others."""
+
+from __future__ import annotations
+
+import math
+
+from saddlepoint.recipes.game import modern_settings
+from saddlepoint.recipes.plan import Data, Plan
+from saddlepoint.training.settings import Schedule
+
+FEW_PICTURES, AUGMENT = 2000, 0.4
+"""Convolutions learn fewer pictures than this by heart before G can make them, so that D sees them changed."""
+
+MOST_DENSE_NUMBERS = 1024
+"""Pictures of so many numbers or fewer (8 x 8 and 28 x 28 grey) get perceptrons, larger ones convolutions."""
+
+
+def pictures(data: Data, capacity: str) -> Plan:
+    """Perceptrons see a small picture whole, and play many rounds in the time; in a larger one each place would have to
+    learn for itself what an edge is, and the weights would grow with the places: there convolutions share them."""
+    if data.width > MOST_DENSE_NUMBERS:
+        return _convolutions(data, capacity)
+    # Wide rows need wide layers; steps matter more than width, so small ones stay narrow.
+    width = {"small": 64, "medium": 128, "large": 256}[capacity] * (3 if data.width > 256 else 1)
+    noise_width = 64 if data.width >= 32 else max(4, min(16, 2 * data.width))
+    # Pictures keep a firm penalty, since D would learn a small training set by heart.
+    gamma = Schedule(start=1.0, end=0.3, shape="geometric", finish=0.9)
+    both = {
+        "shape": list(data.shape),
+        "width": width,
+        "blocks": 2,
+        "condition_width": data.condition_width,
+    }
+    return Plan(
+        recipe="modern",
+        # Grey levels end at black and white, and many pixels lie exactly there: linear units never would.
+        generator={"name": "residual-generator", "noise_width": noise_width, "output": "sigmoid", **both},
+        discriminator={"name": "residual-discriminator", **both},
+        settings=modern_settings(rate=2e-3, gamma=gamma, noise_width=noise_width, horizon=5000),
+    )
+
+
+def _convolutions(data: Data, capacity: str) -> Plan:
+    """Pictures of any size: depth by the sides, width by the number of pictures, penalties by how far apart they lie."""
+    # Many pictures feed a wider pair, few would be learnt by heart; slowly, since rounds count for more than width.
+    full = {"small": 48, "medium": 96, "large": 192}[capacity]
+    width = round(full * min(1.25, max(0.5, (data.rows / 10_000) ** 0.125)))
+    places = math.prod(data.shape[1:])
+    # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
+    firm = 1e-3 * max(data.spread, 1.0)
+    gamma = Schedule(start=firm, end=0.1 * firm, shape="geometric", finish=0.9)
+    both = {
+        "shape": list(data.shape),
+        "width": width,
+        "blocks": 2 if capacity == "large" else 1,
+        "condition_width": data.condition_width,
+    }
+    return Plan(
+        recipe="modern",
+        generator={"name": "picture-generator", "noise_width": 64, "output": "sigmoid", **both},
+        discriminator={"name": "picture-discriminator", **both},
+        settings=modern_settings(
+            rate=2e-3,
+            gamma=gamma,
+            noise_width=64,
+            horizon=5000,
+            batch=64 if places <= 64 * 64 else 32,
+            augment=AUGMENT if data.rows < FEW_PICTURES else 0.0,
+        ),
+    )

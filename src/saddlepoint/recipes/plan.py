@@ -1,0 +1,63 @@
+"""What a recipe may know of the data, and what it decides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saddlepoint.training.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What a recipe may know of the data: kind, shape of an encoded row, rows to train on, width of the condition.
+
+    start is where the generator begins; charts is how many charts an encoded row begins with (0 for start "plain");
+    finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`);
+    spans are those of a table's row, (one-hot entries, scored) each; spread is the mean squared distance of encoded
+    pictures from their mean.
+    """
+
+    kind: str
+    shape: Sequence[int]
+    rows: int
+    condition_width: int = 0
+    start: str = "plain"
+    charts: int = 0
+    finest: float = 1.0
+    spans: Sequence[tuple[int, bool]] = ()
+    spread: float = 1.0
+
+    @property
+    def width(self) -> int:
+        """Numbers in one row."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a recipe decided: two networks by name and numbers, and the settings of their game."""
+
+    recipe: str
+    generator: dict[str, Any]
+    discriminator: dict[str, Any]
+    settings: Settings
+
+    def multiply_adds(self, one_row: int) -> float:
+        """Return roughly how many multiply-adds one round takes: some six passes of the batch through both networks.
+
+        one_row is what one row takes: the number of weights, where each is used once.
+        """
+        return 6.0 * self.settings.batch * one_row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One recipe: the kinds of data it is for, and its plan."""
+
+    name: str
+    summary: str
+    kinds: tuple[str, ...]
+    plan: Callable[[Data, str], Plan]

@@ -1,0 +1,83 @@
+"""Points: in charts of a mixture, or from noise on raw coordinates."""
+
+from __future__ import annotations
+
+import math
+
+from saddlepoint.networks import ChartGenerator
+from saddlepoint.recipes.game import modern_settings
+from saddlepoint.recipes.plan import Data, Plan
+from saddlepoint.training.settings import Schedule
+
+
+def points(data: Data, capacity: str) -> Plan:
+    """Return the plan for points: charts, where the rows are written in them, else the paper's noise."""
+    return _plain(data, capacity) if data.charts == 0 else _in_charts(data, capacity)
+
+
+def _width(columns: int, capacity: str) -> int:
+    """Hidden units for points: narrow for few columns, where rounds count for more than units."""
+    return {"small": 32, "medium": 64, "large": 128}[capacity] * (1 if columns <= 4 else 2)
+
+
+def _in_charts(data: Data, capacity: str) -> Plan:
+    """Points in charts: every scale is about 1 there, so that no number depends on the data's own scales."""
+    local = data.width - data.charts
+    # A plane is learnt in 1,000 rounds; what is left to correct grows with the dimension, slowly.
+    horizon = min(4000, 100 * round(10 * math.sqrt(max(2, local) / 2)))
+    width = _width(local, capacity)
+    # From a start this near the data a light penalty is enough to keep D smooth, and a lighter one late shows detail;
+    # frequencies and shapes that must be learnt from nothing want the firm one to the end.
+    light = Schedule(start=0.1, end=0.03, shape="geometric", finish=0.9)
+    gamma = Schedule(start=1.0) if data.start == "learned" else light
+    noise_width = ChartGenerator.noise_for(data.charts, local, data.start)
+    both = {
+        "charts": data.charts,
+        "local_width": local,
+        "width": width,
+        "blocks": 2,
+        "start": data.start,
+        "condition_width": data.condition_width,
+    }
+    return Plan(
+        recipe="modern",
+        generator={"name": "chart-generator", "noise_width": noise_width, **both},
+        discriminator={"name": "chart-discriminator", **both},
+        settings=modern_settings(rate=2e-3, gamma=gamma, noise_width=noise_width, horizon=horizon),
+    )
+
+
+def _plain(data: Data, capacity: str) -> Plan:
+    """Points from noise on raw coordinates: D must see fine detail early, and G must be able to leave gaps."""
+    width = _width(data.width, capacity)
+    # Modes get whole numbers of the 2^coins sign patterns, almost at random: more patterns, masses nearer to the truth;
+    # beyond some 2,000 of them the network no longer keeps them apart.
+    coins = 11
+    noise_width = coins + (64 if data.width >= 32 else max(4, min(16, data.width)))
+    # The fastest wave turns a quarter within the smallest scale; none are needed where that is about 1.
+    octaves = min(7, max(0, 1 + math.floor(math.log2(0.87 / max(data.finest, 1e-3)))))
+    # A firm penalty lets masses flow between modes while they are still joined (held for a tenth, or they freeze
+    # unequal); a light one late shows the smallest scale.
+    end = min(0.1, max(3e-3, 15.0 * data.finest**2))
+    gamma = Schedule(start=1.0, end=end, shape="geometric", begin=0.1, finish=0.9)
+    both = {"shape": list(data.shape), "width": width, "condition_width": data.condition_width}
+    return Plan(
+        recipe="modern",
+        generator={
+            "name": "coin-generator",
+            "noise_width": noise_width,
+            "coins": coins,
+            "spread": 0.9,
+            **both,
+        },
+        # Waves of equal height let D answer to the fastest ones before G has found every mode: ring seeds lost modes so.
+        discriminator={"name": "wave-discriminator", "octaves": octaves, "fade": 0.5, **both},
+        settings=modern_settings(
+            # Detail comes late, and a rate that falls from the first round is spent by then.
+            rate=Schedule(start=8e-4, end=1.6e-5, shape="cosine", begin=0.7, warm_up=0.01),
+            gamma=gamma,
+            noise_width=noise_width,
+            horizon=3000,
+            clip=2.0,
+        ),
+    )
