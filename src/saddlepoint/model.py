@@ -6,29 +6,26 @@ On disk it is a folder with `model.json` and one safetensors file that the JSON 
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from saddlepoint import compute
 from saddlepoint.conditional import CHUNK, Generate, completed, rows_given
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.encoding import Encoder, encoder_from_dict
+from saddlepoint.data.encoding import Encoder
 from saddlepoint.data.table_conditions import Conditions
 from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.data.table_partial import Partial
 from saddlepoint.data.tables import frame_of
-from saddlepoint.errors import GameError, InputError, StoredFileError, nearest
-from saddlepoint.networks import ChartGenerator, OrderedGenerator, build
-from saddlepoint.version import __version__
+from saddlepoint.errors import GameError, InputError, nearest
+from saddlepoint.model_files import read, write
+from saddlepoint.networks import ChartGenerator, OrderedGenerator
 
 _CHUNK = CHUNK
 _FORM = (
@@ -315,37 +312,11 @@ class Model:
         Raises:
             StoredFileError: the folder cannot be written.
         """
-        path = Path(folder)
-        tensors = {
-            f"{name}.{key}": value.detach().to("cpu", copy=True).contiguous()
-            for name, module in (("generator", self.generator), ("discriminator", self.discriminator))
-            for key, value in module.state_dict().items()
-        }
-        content = safetensors.torch.save(tensors)
-        seal = hashlib.sha256(content).hexdigest()
-        weights = path / f"weights-{seal[:12]}.safetensors"
-        facts = {
-            "format": 1,
-            "saddlepoint": __version__,
-            **self.description,
-            "encoder": self.encoder.to_dict(),
-            "weights": weights.name,
-            "sha256": seal,
-        }
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            for target, data in (
-                (weights, content),
-                (path / "model.json", json.dumps(facts, indent=1).encode()),
-            ):
-                temporary = target.with_name(f".{target.name}.tmp")
-                temporary.write_bytes(data)
-                os.replace(temporary, target)
-            for old in path.glob("weights-*.safetensors"):
-                if old != weights:
-                    old.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoredFileError(f"The model cannot be written to {path} ({error.strerror}).") from error
+        write(
+            Path(folder),
+            {**self.description, "encoder": self.encoder.to_dict()},
+            {"generator": self.generator, "discriminator": self.discriminator},
+        )
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], device: torch.device | None = None) -> Model:
@@ -355,42 +326,8 @@ class Model:
             InputError: there is no model in that folder.
             StoredFileError: the model is damaged or of a newer format.
         """
-        path = Path(folder)
-        if not (path / "model.json").is_file():
-            raise InputError(
-                f"There is no model in {path} (no model.json); give a run folder or a saved model."
-            )
-        try:
-            facts = json.loads((path / "model.json").read_bytes())
-            if facts["format"] != 1:
-                raise StoredFileError(
-                    f"{path} has format {facts['format']}; this version reads format 1: upgrade."
-                )
-            content = (path / Path(facts["weights"]).name).read_bytes()
-            if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-                raise StoredFileError(f"The weights in {path} are damaged: their checksum is another.")
-            tensors = safetensors.torch.load(content)
-            players: dict[str, nn.Module] = {}
-            for name in ("generator", "discriminator"):
-                module = build(facts[name])
-                state = {
-                    key.removeprefix(f"{name}."): value
-                    for key, value in tensors.items()
-                    if key.startswith(f"{name}.")
-                }
-                module.to(next(iter(state.values())).dtype).load_state_dict(state)
-                players[name] = module.to(device or torch.device("cpu"))
-            encoder = encoder_from_dict(facts["encoder"])
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-            raise StoredFileError(
-                f"The model in {path} cannot be read: {str(error).splitlines()[0]}"
-            ) from error
-        description = {
-            key: value
-            for key, value in facts.items()
-            if key not in ("format", "saddlepoint", "encoder", "weights", "sha256")
-        }
-        return cls(encoder=encoder, **players, description=description)
+        facts, players, encoder = read(Path(folder), device or torch.device("cpu"))
+        return cls(encoder=encoder, **players, description=facts)
 
 
 def form_of(dataset: Dataset) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from saddlepoint.data.holdout import open_holdout
 from saddlepoint.data.sizing import Sizing
 from saddlepoint.data.sources import open_source
 from saddlepoint.errors import InputError
-from saddlepoint.fitting.preparation import Choices, prepare
+from saddlepoint.fitting import Choices, prepare
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (4, 6, 9, 3), dtype=np.uint8)

@@ -11,7 +11,7 @@ import torch
 import saddlepoint as sp
 from saddlepoint.data.sources import open_source
 from saddlepoint.errors import InputError
-from saddlepoint.fitting.preparation import Choices, prepare
+from saddlepoint.fitting import Choices, prepare
 from saddlepoint.networks import build
 from saddlepoint.objectives import get_penalty
 from saddlepoint.training import Game, Settings, play

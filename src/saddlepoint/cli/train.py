@@ -6,25 +6,12 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from saddlepoint.cli import train_options as options
 from saddlepoint.cli.interrupting import signals
-from saddlepoint.names import (
-    AUGMENT,
-    CAPACITIES,
-    COMPANIONS,
-    COMPILE,
-    OBJECTIVES,
-    ON_COLLAPSE,
-    OTHER_SIZES,
-    PRECISIONS,
-    RECIPES,
-    RULERS,
-    STARTS,
-    UNTIL,
-)
 
 if TYPE_CHECKING:
     from saddlepoint.runs.session import Session
@@ -36,139 +23,36 @@ _EPILOG = (
 
 
 def train(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="`digits`, a .npy, .npz, .csv, .tsv, .parquet, .feather or idx file, or a folder or .zip of pictures. "
-            "Tables of plain numbers are learnt as points, all others column by column."
-        ),
-    ],
-    out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if left out.")] = None,
-    recipe: Annotated[str | None, typer.Option(help=f"{', '.join(RECIPES)}.", show_default="auto")] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Where G begins: {', '.join(STARTS)}. charts: at a mixture of Gaussians, which the game corrects; learned: "
-            "with its charts but neither their weights nor their shapes; fitted (tables): with heads in order, fitted by "
-            "likelihood; plain: with noise alone.",
-            show_default="auto",
-        ),
-    ] = None,
-    capacity: Annotated[
-        str | None, typer.Option(help=f"{', '.join(CAPACITIES)}.", show_default="medium")
-    ] = None,
-    objective: Annotated[
-        str | None,
-        typer.Option(help=f"Instead of the recipe's: {', '.join(OBJECTIVES)}.", show_default=False),
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(help="Rows in a minibatch, instead of the recipe's."),
-    ] = None,
-    rounds: Annotated[
-        int | None, typer.Option(help="Rounds to play in all.", show_default="by recipe")
-    ] = None,
-    minutes: Annotated[float | None, typer.Option(help="Minutes to play at most; fixes the horizon.")] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            help=f"{', '.join(UNTIL)}. settled: check at planned rounds, and stop when the samples cannot be told apart at the "
-            "tolerance, no longer improve, or get worse; budget: check, but play to the end. Both judge the result on rows "
-            "that nothing has seen.",
-            show_default=False,
-        ),
-    ] = None,
-    tolerance: Annotated[
-        str | None,
-        typer.Option(help="With --until: nats, or a missing cluster in per cent.", show_default="5%"),
-    ] = None,
-    on_collapse: Annotated[
-        str | None,
-        typer.Option(
-            help=f"With --until, when a region of the data is lost: {', '.join(ON_COLLAPSE)}. rollback goes back to the safest "
-            "snapshot; remedy also halves the learning rates and triples the penalty.",
-            show_default="stop",
-        ),
-    ] = None,
-    ruler: Annotated[
-        str | None,
-        typer.Option(
-            help=f"With --until: {', '.join(RULERS)}. Which planted defects would be found: one of the tolerance's size, or a "
-            "table of five sizes.",
-            show_default="quick",
-        ),
-    ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=f"With --until, beside the final verdict: {', '.join(COMPANIONS)}, or all; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(
-            help=f"D sees pictures, real and fake, shifted, cut out, lighter or darker: {', '.join(AUGMENT)}. auto: where "
-            "large pictures are fewer than 2,000.",
-            show_default="auto",
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random draw.", show_default="0")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="float32")
-    ] = None,
-    compile: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Compile the round: {', '.join(COMPILE)}. auto: where the game is long enough to earn the compiler's "
-            "time back.",
-            show_default="auto",
-        ),
-    ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            help="Learn P(x | class): the label column's name, or `class` for data that come with their classes."
-        ),
-    ] = None,
-    group: Annotated[str | None, typer.Option(help="Column whose groups are never torn by a split.")] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Kind of a table's column in place of the inferred one, as age=integer; repeatable."
-        ),
-    ] = None,
-    resolution: Annotated[
-        str | None,
-        typer.Option(
-            help="Size that all pictures get, as 64x48 (width x height); without it they must have one size."
-        ),
-    ] = None,
-    other_sizes: Annotated[
-        str | None,
-        typer.Option(
-            help=f"With --resolution, pictures of another size: {', '.join(OTHER_SIZES)}. crop scales them until they cover "
-            "it and cuts what stands out; pad scales them until they lie within, on black.",
-            show_default="crop",
-        ),
-    ] = None,
-    flips: Annotated[
-        bool, typer.Option("--flips", help="Learn the mirror image of each picture too (left and right).")
-    ] = False,
-    holdout: Annotated[
-        str | None, typer.Option(help="File of held-out rows, in place of a split-off vault.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where the run in the folder stopped.")
-    ] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin again, over the run in the folder.")
-    ] = False,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1, ...", show_default="GPU if any")
-    ] = None,
-    processes: Annotated[int, typer.Option(help="Play on so many processes of this machine.", min=1)] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the last line only.")] = False,
+    source: options.Source,
+    out: options.Out = None,
+    recipe: options.Recipe = None,
+    start: options.Start = None,
+    capacity: options.Capacity = None,
+    objective: options.Objective = None,
+    batch: options.Batch = None,
+    rounds: options.Rounds = None,
+    minutes: options.Minutes = None,
+    until: options.Until = None,
+    tolerance: options.Tolerance = None,
+    on_collapse: options.OnCollapse = None,
+    ruler: options.Ruler = None,
+    also: options.Also = None,
+    augment: options.Augment = None,
+    seed: options.Seed = None,
+    precision: options.Precision = None,
+    compile: options.Compile = None,
+    label: options.Label = None,
+    group: options.Group = None,
+    column: options.Column = None,
+    resolution: options.Resolution = None,
+    other_sizes: options.OtherSizes = None,
+    flips: options.Flips = False,
+    holdout: options.Holdout = None,
+    resume: options.Resume = False,
+    restart: options.Restart = False,
+    device: options.Device = None,
+    processes: options.Processes = 1,
+    quiet: options.Quiet = False,
 ) -> None:
     """Learn to sample from SOURCE; write a run folder with checkpoints, pictures and a report.
 

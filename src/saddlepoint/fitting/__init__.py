@@ -1,5 +1,6 @@
 """One fit: splits, encoder and plan; then rounds, looks, saving, and a stop with a reason."""
 
+from saddlepoint.fitting.choices import Choices
 from saddlepoint.fitting.events import (
     Checked,
     Event,
@@ -14,7 +15,7 @@ from saddlepoint.fitting.events import (
 from saddlepoint.fitting.final import judged
 from saddlepoint.fitting.fit import Fit
 from saddlepoint.fitting.looks import added
-from saddlepoint.fitting.preparation import Choices, Preparation, prepare, restore
+from saddlepoint.fitting.preparation import Preparation, prepare, restore
 
 __all__ = [
     "Checked",

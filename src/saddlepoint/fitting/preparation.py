@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,20 +19,18 @@ from saddlepoint import compute, recipes
 from saddlepoint.data.charts import MOST_CHARTS, ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
-from saddlepoint.data.flips import both_ways, by_coin
 from saddlepoint.data.images import PicturesEncoder
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.scale import smallest_scale
-from saddlepoint.data.splits import split_rows
 from saddlepoint.data.table_encoder import TableEncoder
-from saddlepoint.errors import InputError, StoredFileError, nearest
+from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting.check_plan import CheckPlan, Watching, refuse_few
+from saddlepoint.fitting.choices import Choices
 from saddlepoint.fitting.fit import Fit, make_players
 from saddlepoint.fitting.looks import copies
+from saddlepoint.fitting.parts import Parts, split
 from saddlepoint.fitting.planning import plan_checks
-from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE
 from saddlepoint.model import describe_classes
-from saddlepoint.names import AUGMENT
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Settings
 from saddlepoint.training.choosing import (
@@ -42,61 +39,11 @@ from saddlepoint.training.choosing import (
     RoundChoice,
     choose_round,
     plainly_short,
-    refuse_unknown,
 )
 from saddlepoint.training.compiling import CompiledRound, refuse_without_compiler
 
 _TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
 _TRIAL_OF_CHECKS = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What the user chose; None leaves it to the recipe."""
-
-    recipe: str = "auto"
-    start: str = "auto"
-    capacity: str = "medium"
-    objective: str | None = None
-    batch: int | None = None
-    rounds: int | None = None
-    minutes: float | None = None
-    precision: str = "float32"
-    seed: int = 0
-    until: str | None = None
-    tolerance: str = DEFAULT_TOLERANCE
-    on_collapse: str = "stop"
-    ruler: str = "quick"
-    also: Sequence[str] | None = None
-    augment: str = "auto"
-    compile: str = "auto"
-    conditional: bool = False
-
-    @property
-    def watching(self) -> Watching:
-        """What was chosen about checks."""
-        return Watching(
-            until=self.until,
-            tolerance=self.tolerance,
-            on_collapse=self.on_collapse,
-            ruler=self.ruler,
-            also=tuple(self.also or ()),
-        )
-
-    def __post_init__(self) -> None:
-        refuse_unknown(self.compile)
-        _ = self.watching  # refused here, before anything is opened
-        if self.augment not in AUGMENT:
-            raise InputError(
-                f"augment is {self.augment!r}{nearest(self.augment, AUGMENT) or '.'} Allowed are {', '.join(AUGMENT)}."
-            )
-        if self.rounds is not None and (type(self.rounds) is not int or self.rounds < 1):
-            raise InputError(f"{self.rounds!r} rounds cannot be played; give a whole number of at least 1.")
-        minutes = self.minutes
-        if minutes is not None and not (
-            type(minutes) in (int, float) and math.isfinite(minutes) and minutes > 0
-        ):
-            raise InputError(f"{minutes!r} minutes cannot be played; give a number above 0.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +116,7 @@ def prepare(
         raise InputError(
             f"{dataset.name} holds {dataset.kind}; augmentation (augment) is for pictures: leave it out."
         )
-    parts = _split(dataset, choices.seed, holdout)
+    parts = split(dataset, choices.seed, holdout)
     start = recipes.start_of(recipe, dataset.kind, choices.start)
     classes, shares, codes = (None, None, None)
     if choices.conditional:
@@ -225,7 +172,7 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
                 "old file back to go on, or start again with --restart."
             )
         settings = Settings.from_dict(stored["settings"])
-        train, monitor, vault = _split(dataset, settings.seed, holdout)
+        train, monitor, vault = split(dataset, settings.seed, holdout)
         classes, shares, codes = _classes(train) if stored["conditional"] else (None, None, None)
         device = compute.choose_device(None if stored["device"] == "cuda" else stored["device"])
         return Preparation(
@@ -254,41 +201,8 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
         ) from error
 
 
-def _split(
-    dataset: Dataset, seed: int, holdout: Dataset | None
-) -> tuple[Dataset, Dataset | None, Dataset | None]:
-    if holdout is not None and (
-        holdout.kind != dataset.kind or holdout.rows.shape[1:] != dataset.rows.shape[1:]
-    ):
-        raise InputError(
-            f"The held-out rows are {holdout.kind} of shape {holdout.rows.shape[1:]}, the training rows "
-            f"{dataset.kind} of shape {dataset.rows.shape[1:]}; both must be alike."
-        )
-    splits = split_rows(
-        len(dataset),
-        seed=seed,
-        groups=dataset.groups,
-        rows=dataset.identities(),
-        vault=None if holdout is None else 0,
-    )
-    monitor = dataset.take(splits.monitor) if len(splits.monitor) else None
-    vault = dataset.take(splits.vault) if len(splits.vault) else None
-    parts = dataset.take(splits.train), monitor, vault if holdout is None else holdout
-    return _flipped(*parts, seed) if dataset.flips else parts
-
-
-def _flipped(
-    train: Dataset, monitor: Dataset | None, vault: Dataset | None, seed: int
-) -> tuple[Dataset, Dataset | None, Dataset | None]:
-    return (
-        both_ways(train),
-        None if monitor is None else by_coin(monitor, seed, "monitor"),
-        None if vault is None else by_coin(vault, seed, "vault"),
-    )
-
-
 def _charts(
-    parts: tuple[Dataset, Dataset | None, Dataset | None],
+    parts: Parts,
     codes: np.ndarray[Any, Any] | None,
     classes: int,
     seed: int,

@@ -1,0 +1,62 @@
+"""What the user may choose of a fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from saddlepoint.errors import InputError, nearest
+from saddlepoint.fitting.check_plan import Watching
+from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE
+from saddlepoint.names import AUGMENT
+from saddlepoint.training.choosing import refuse_unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What the user chose; None leaves it to the recipe."""
+
+    recipe: str = "auto"
+    start: str = "auto"
+    capacity: str = "medium"
+    objective: str | None = None
+    batch: int | None = None
+    rounds: int | None = None
+    minutes: float | None = None
+    precision: str = "float32"
+    seed: int = 0
+    until: str | None = None
+    tolerance: str = DEFAULT_TOLERANCE
+    on_collapse: str = "stop"
+    ruler: str = "quick"
+    also: Sequence[str] | None = None
+    augment: str = "auto"
+    compile: str = "auto"
+    conditional: bool = False
+
+    @property
+    def watching(self) -> Watching:
+        """What was chosen about checks."""
+        return Watching(
+            until=self.until,
+            tolerance=self.tolerance,
+            on_collapse=self.on_collapse,
+            ruler=self.ruler,
+            also=tuple(self.also or ()),
+        )
+
+    def __post_init__(self) -> None:
+        refuse_unknown(self.compile)
+        _ = self.watching  # refused here, before anything is opened
+        if self.augment not in AUGMENT:
+            raise InputError(
+                f"augment is {self.augment!r}{nearest(self.augment, AUGMENT) or '.'} Allowed are {', '.join(AUGMENT)}."
+            )
+        if self.rounds is not None and (type(self.rounds) is not int or self.rounds < 1):
+            raise InputError(f"{self.rounds!r} rounds cannot be played; give a whole number of at least 1.")
+        minutes = self.minutes
+        if minutes is not None and not (
+            type(minutes) in (int, float) and math.isfinite(minutes) and minutes > 0
+        ):
+            raise InputError(f"{minutes!r} minutes cannot be played; give a number above 0.")
