@@ -26,7 +26,7 @@ from saddlepoint import compute
 from saddlepoint.training import Game, rounds
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
-ROUNDS = {"a": 20, "b": 2, "c": 2, "d": 20, "e": 4}
+ROUNDS = {"a": 100, "b": 4, "c": 4, "d": 60, "e": 8}
 CURVES: dict[str, tuple[str, list[int]]] = {
     "batch": ("batch", [32, 128, 512, 2048]),
     "width": ("width", [32, 128, 512, 1024]),

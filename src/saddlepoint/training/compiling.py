@@ -14,6 +14,7 @@ import copy
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -166,14 +167,22 @@ def refuse_without_compiler() -> None:
 
 
 def _inductor(traced: torch.fx.GraphModule) -> Callable[..., Tensor]:
-    compiled: Callable[..., Tensor] = torch.compile(
-        traced,
-        fullgraph=True,
-        dynamic=False,
-        # The inputs are the same tensors in every round: there is nothing to guard.
-        options={"guard_filter_fn": lambda guards: [False] * len(guards)},
-    )
-    return compiled
+    """Hand the graph to torch's compiler itself: what torch.compile lays around it (guards, the wait for a change of
+    Python's mind) cost a twentieth of a small round, and here nothing can change.
+    """
+    (output,) = (node for node in traced.graph.nodes if node.op == "output")
+    output.args = (tuple(output.args[0]),)
+    traced.graph.set_codegen(torch.fx.graph.CodeGen())  # plain arguments in a row, a tuple back
+    traced.recompile()
+    compiled: list[Callable[..., tuple[Tensor]]] = []
+
+    def play(state: list[Tensor], scalars: Tensor, inputs: list[Tensor]) -> Tensor:
+        given: list[Any] = [*state, scalars, *inputs]
+        if not compiled:
+            compiled.append(torch._inductor.compile(traced, given, options={"size_asserts": False}))
+        return compiled[0](*given)[0]
+
+    return play
 
 
 def _draws(target: object) -> bool:

@@ -31,23 +31,32 @@ class Mover:
                 self.parameters, lr=settings.rate.start, betas=settings.betas, eps=settings.eps, fused=True
             )
         self._gathered: tuple[object, dict[str, list[Tensor]]] | None = None
+        self._steps = torch.empty(0)
 
     def state(self) -> dict[str, list[Tensor]]:
         """Return the optimiser's tensors by name, one for each parameter: zeros before the first step."""
         state = self.optimiser.state
         if self._gathered is None or self._gathered[0] is not state:  # a checkpoint brings a state of its own
-            names = ("momentum_buffer",) if self.settings.name == "sgd" else ("exp_avg", "exp_avg_sq", "step")
+            names = ["momentum_buffer"] if self.settings.name == "sgd" else ["exp_avg", "exp_avg_sq"]
             for parameter in self.parameters:
                 for name in names:
                     if not isinstance(state[parameter].get(name), Tensor):
-                        # As torch's fused Adam has it: a step count for each parameter, where the parameter is.
-                        state[parameter][name] = (
-                            torch.zeros((), dtype=torch.float32, device=parameter.device)
-                            if name == "step"
-                            else torch.zeros_like(parameter, memory_format=torch.preserve_format)
-                        )
-            self._gathered = state, {name: [state[p][name] for p in self.parameters] for name in names}
+                        zeros = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                        state[parameter][name] = zeros
+            gathered = {name: [state[p][name] for p in self.parameters] for name in names}
+            if self.settings.name == "adam":
+                gathered["step"] = self._counted_together()
+            self._gathered = state, gathered
         return self._gathered[1]
+
+    def _counted_together(self) -> list[Tensor]:
+        """Lay the step counts, one for each parameter as torch has it, beside each other: one addition counts them all."""
+        state = self.optimiser.state
+        found = [float(state[parameter].get("step", 0.0)) for parameter in self.parameters]
+        self._steps = torch.tensor(found, dtype=torch.float32, device=self.parameters[0].device)
+        for parameter, step in zip(self.parameters, self._steps.unbind(), strict=True):
+            state[parameter]["step"] = step
+        return list(self._steps.unbind())
 
     def pace(self, settings: OptimiserSettings, round_: int, horizon: int) -> tuple[float, float]:
         """Return the learning rate and the momentum of a round, and write them into the optimiser."""
@@ -79,7 +88,7 @@ class Mover:
                 is_first_step=False,
             )
         else:
-            torch._foreach_add_(state["step"], 1)
+            self._steps.add_(1.0)
             torch._fused_adam_(
                 self.parameters,
                 gradients,
@@ -103,9 +112,8 @@ class Mover:
         rate, momentum = self.pace(settings, round_, horizon)
         if settings.name == "sgd":
             return [rate, momentum]
-        steps = self.state()["step"]
-        torch._foreach_add_(steps, 1)
-        count = float(steps[0])
+        self.state()
+        count = float(self._steps.add_(1.0)[0])
         first, second = (1.0 - beta**count for beta in settings.betas)
         return [rate / first, second**-0.5]
 
