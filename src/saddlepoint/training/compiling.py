@@ -173,13 +173,17 @@ def _inductor(traced: torch.fx.GraphModule) -> Callable[..., Tensor]:
     (output,) = (node for node in traced.graph.nodes if node.op == "output")
     output.args = (tuple(output.args[0]),)
     traced.graph.set_codegen(torch.fx.graph.CodeGen())  # plain arguments in a row, a tuple back
+    for node in traced.graph.nodes:
+        node.meta.clear()  # the trace's own stand-ins for tensors are not the compiler's
     traced.recompile()
     compiled: list[Callable[..., tuple[Tensor]]] = []
 
     def play(state: list[Tensor], scalars: Tensor, inputs: list[Tensor]) -> Tensor:
         given: list[Any] = [*state, scalars, *inputs]
         if not compiled:
-            compiled.append(torch._inductor.compile(traced, given, options={"size_asserts": False}))
+            # On a CPU a small round spends as long in Python between the products as in all that is not a product.
+            options = {"size_asserts": False, "cpp_wrapper": scalars.device.type == "cpu"}
+            compiled.append(torch._inductor.compile(traced, given, options=options))
         return compiled[0](*given)[0]
 
     return play
