@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from saddlepoint.errors import InputError, nearest
 
@@ -158,3 +158,15 @@ def rank_and_count() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
+
+
+def lay_out(module: nn.Module) -> nn.Module:
+    """Lay a network's convolutions out channels last, in place: on CPUs and GPUs alike their products are faster so."""
+    if convolves(module):
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
+
+
+def convolves(module: nn.Module) -> bool:
+    """Return whether a network has weights of four dimensions."""
+    return any(parameter.dim() == 4 for parameter in module.parameters())

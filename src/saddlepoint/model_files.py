@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from saddlepoint import compute
 from saddlepoint.data.encoding import Encoder, encoder_from_dict
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.networks import build
@@ -81,7 +82,8 @@ def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, 
             raise StoredFileError(f"The weights in {folder} are damaged: their checksum is another.")
         tensors = safetensors.torch.load(content)
         players = {
-            name: _player(facts[name], tensors, name).to(device) for name in ("generator", "discriminator")
+            name: compute.lay_out(_player(facts[name], tensors, name).to(device))
+            for name in ("generator", "discriminator")
         }
         encoder = encoder_from_dict(facts["encoder"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:

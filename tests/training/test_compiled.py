@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.networks import (
     ChartDiscriminator,
@@ -73,6 +74,17 @@ NETWORKS: dict[str, tuple[Callable[[], Pair], int, tuple[int, ...], int]] = {
         ),
         4,
         (1, 4, 4),
+        0,
+    ),
+    "convolutions": (
+        lambda: (
+            nn.Sequential(nn.Linear(4, 48), nn.Unflatten(1, (3, 4, 4)), nn.ConvTranspose2d(3, 2, 3, 1, 1)),
+            nn.Sequential(
+                nn.Conv2d(2, 3, 3, 2, 1), nn.Tanh(), nn.Conv2d(3, 3, 2), nn.Flatten(), nn.Linear(3, 1)
+            ),
+        ),
+        4,
+        (2, 4, 4),
         0,
     ),
     "charts": (
@@ -203,6 +215,32 @@ def test_a_compiled_game_is_the_eager_one_and_resumes_to_the_bit(tmp_path: Path)
     list(rounds(second, batches(start=3), 3, compiled))
     for name, value in checkpoint.state_of(whole).items():
         assert torch.equal(value, checkpoint.state_of(second)[name]), name
+
+
+@pytest.mark.parametrize("moves", [{}, ADAM], ids=["sgd", "adam"])
+def test_channels_last_is_the_same_game(
+    moves: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory order of convolutions is no part of the game, and a checkpoint comes back in it to the bit."""
+    last, again = (game("convolutions", penalties=("r1",), **moves) for _ in range(2))
+    monkeypatch.setattr(compute, "lay_out", lambda module: module)
+    first = game("convolutions", penalties=("r1",), **moves)
+    assert last.discriminator[0].weight.stride() != first.discriminator[0].weight.stride()
+    source = batches("convolutions")
+    for each in (last, first):
+        list(rounds(each, batches("convolutions"), 4))
+    for one, two in zip(last.discriminator.parameters(), first.discriminator.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-11)
+    list(rounds(again, source, 2))
+    checkpoint.save(tmp_path, again.round, checkpoint.state_of(again), {})
+    found = checkpoint.load(tmp_path)
+    assert found is not None
+    checkpoint.restore(again, found)
+    list(rounds(again, source, 2))
+    assert all(
+        torch.equal(value, checkpoint.state_of(again)[name])
+        for name, value in checkpoint.state_of(last).items()
+    )
 
 
 def test_a_remedy_on_the_way_is_traced_anew() -> None:

@@ -220,7 +220,8 @@ def test_threads_go_by_the_work_unless_the_user_chose(monkeypatch: pytest.Monkey
 
 def test_the_work_of_convolutions_is_counted_at_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(compute, "choose_threads", lambda work: asked.append(work) or 1)
     generator = nn.Sequential(nn.Unflatten(1, (1, 2, 2)), nn.ConvTranspose2d(1, 3, 4, 2, 1))
     discriminator = nn.Sequential(nn.Conv2d(3, 5, 4, 2, 1), nn.Flatten(), nn.Linear(20, 1))

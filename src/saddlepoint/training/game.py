@@ -68,8 +68,9 @@ class Game:
         ]
         self.compute_dtype = compute.choose_precision(settings.precision)
         self.dtype = torch.float64 if settings.precision == "float64" else torch.float32
-        self.generator = generator.to(self.device, self.dtype).train()
-        self.discriminator = discriminator.to(self.device, self.dtype).train()
+        self.generator = compute.lay_out(generator.to(self.device, self.dtype)).train()
+        self.discriminator = compute.lay_out(discriminator.to(self.device, self.dtype)).train()
+        self._channels_last = compute.convolves(self.discriminator)
         self.share.agree_([self.generator, self.discriminator])
         self.average = None if settings.average is None else Average(self.generator, settings.average)
         self.movers = {
@@ -290,7 +291,10 @@ class Game:
         real, condition = batch if isinstance(batch, tuple) else (batch, None)
         if condition is not None:
             condition = condition.to(self.device, self.dtype if condition.is_floating_point() else None)
-        return real.to(self.device, self.dtype), condition
+        real = real.to(self.device, self.dtype)
+        if self._channels_last and real.dim() == 4:
+            real = real.contiguous(memory_format=torch.channels_last)
+        return real, condition
 
     def end_round(self, *values: Tensor) -> Record:
         """Move the average, count the round, and return its record, averaged over the ranks."""

@@ -40,9 +40,12 @@ class Mover:
             names = ["momentum_buffer"] if self.settings.name == "sgd" else ["exp_avg", "exp_avg_sq"]
             for parameter in self.parameters:
                 for name in names:
-                    if not isinstance(state[parameter].get(name), Tensor):
-                        zeros = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-                        state[parameter][name] = zeros
+                    found = state[parameter].get(name)
+                    state[parameter][name] = (
+                        as_laid_out(found, parameter)
+                        if isinstance(found, Tensor)
+                        else torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                    )
             gathered = {name: [state[p][name] for p in self.parameters] for name in names}
             if self.settings.name == "adam":
                 gathered["step"] = self._counted_together()
@@ -71,6 +74,7 @@ class Mover:
     def step(self, gradients: list[Tensor], settings: OptimiserSettings, round_: int, horizon: int) -> None:
         """Move the parameters down their gradients at the pace of a round."""
         rate, momentum = self.pace(settings, round_, horizon)
+        gradients = [as_laid_out(*pair) for pair in zip(gradients, self.parameters, strict=True)]
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         state = self.state()
@@ -142,3 +146,10 @@ class Mover:
                 mean.copy_(torch.lerp(gradient, mean, settings.betas[0]))
                 square.mul_(settings.betas[1]).addcmul_(gradient, gradient, value=1.0 - settings.betas[1])
                 parameter.sub_(scalars[0] * mean / (square.sqrt() * scalars[1] + settings.eps))
+
+
+def as_laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """Return the tensor in the memory order of its parameter: torch's fused steps walk through both by address."""
+    if tensor.stride() == parameter.stride():
+        return tensor
+    return torch.empty_like(parameter, requires_grad=False).copy_(tensor)
