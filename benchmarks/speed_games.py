@@ -45,7 +45,7 @@ class SpeedGame:
     def batches(self) -> Iterator[Tensor]:
         """Yield random rows for ever."""
         while True:
-            yield self.rows[torch.randint(0, len(self.rows), (self.settings.batch,))]
+            yield self.rows.index_select(0, torch.randint(0, len(self.rows), (self.settings.batch,)))
 
 
 def perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:

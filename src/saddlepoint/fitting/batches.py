@@ -104,17 +104,16 @@ class Batches:
         if self._levels is not None and isinstance(self._encoder, TableEncoder):
             draws = stream(self.settings.seed, "scores", position // self.settings.batch)
             uniforms = torch.rand(self.settings.batch, self._encoder.draws, generator=draws)[mine]
-            levels = self._levels[torch.from_numpy(chosen).to(self._levels.device)]
+            levels = picked(self._levels, chosen)
             return self._encoder.expand(levels, uniforms.to(self._levels.device))
         if self._resident is None:
             return self._encoder.encode(self._rows[chosen])
-        return self._resident[torch.from_numpy(chosen).to(self._resident.device)]
+        return picked(self._resident, chosen)
 
     def _condition(self, chosen: np.ndarray[Any, Any]) -> Tensor | None:
         if self._codes is None:
             return None
-        codes = self._codes[torch.from_numpy(chosen).to(self._codes.device)]
-        return torch.nn.functional.one_hot(codes, self._class_count).float()
+        return torch.nn.functional.one_hot(picked(self._codes, chosen), self._class_count).float()
 
     def _partly(self, rows: Tensor, classes: Tensor | None, position: int, mine: slice) -> Tensor | None:
         if self._groups is None:
@@ -137,3 +136,8 @@ def masks(rows: int, groups: Tensor, generator: torch.Generator) -> Tensor:
     alone = draws == draws.amax(1, keepdim=True)
     known = torch.where(kind < _MASKED / 2, alone, (draws < chance) & (kind < _MASKED))
     return known[:, groups].float()
+
+
+def picked(rows: Tensor, chosen: np.ndarray[Any, Any]) -> Tensor:
+    """Return the chosen rows: index_select takes a third of the time of rows[chosen]."""
+    return rows.index_select(0, torch.from_numpy(chosen).to(rows.device))
