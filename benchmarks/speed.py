@@ -1,4 +1,5 @@
-"""Rounds, beside what people would use instead: python -m benchmarks.speed [--games abcde] [--compiled ad] [--jax PYTHON]
+"""Rounds, beside what people would use instead: python -m benchmarks.speed [--games abcde] [--compiled ad]
+[--jax PYTHON] [--lightning PYTHON] [--threads]
 
 Rivals take turns, a few rounds each, so that whatever else the machine does meets all alike; what counts is CPU seconds of
 one thread, and only ratios of a turn are kept: their median, least and most over the turns.
@@ -11,6 +12,7 @@ import argparse
 import json
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,20 +21,24 @@ from typing import Any
 import numpy as np
 import torch
 from benchmarks.rivals import ours, plain_loop
-from benchmarks.speed_games import TITLES, points
+from benchmarks.speed_games import TITLES
 
 from benchmarks import limit
 from saddlepoint import compute
-from saddlepoint.training import Game, rounds
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
 ROUNDS = {"a": 100, "b": 4, "c": 4, "d": 60, "e": 8}
-CURVES: dict[str, tuple[str, list[int]]] = {
-    "batch": ("batch", [32, 128, 512, 2048]),
-    "width": ("width", [32, 128, 512, 1024]),
-    "dimensions": ("dimensions", [2, 32, 256, 1024]),
-    "rows": ("rows", [1_000, 10_000, 100_000, 1_000_000]),
+CURVES: dict[str, list[int]] = {
+    "batch": [32, 128, 512, 2048],
+    "width": [32, 128, 512, 1024],
+    "dimensions": [2, 32, 256, 1024],
+    "rows": [1_000, 10_000, 100_000, 1_000_000, 10_000_000],
+    "side": [8, 16, 32, 64, 128, 256, 512],
 }
+
+
+JAX, LIGHTNING = "JAX + optax, one scan", "Lightning, manual optimisation"
+OTHERS = {JAX: "benchmarks.rivals.jax_scan", LIGHTNING: "benchmarks.rivals.lightning_loop"}
 
 
 def cpu(act: Callable[[], object]) -> float:
@@ -60,18 +66,18 @@ class OtherProcess:
         return float(self._line()["cpu"])
 
 
-def measured(name: str, compiled: bool, jax: str | None, turns: int) -> dict[str, Any]:
-    """Return one game's ratios."""
+def measured(name: str, compiled: bool, others: dict[str, str], turns: int) -> dict[str, Any]:
+    """Return one game's ratios; others are the pythons of environments with JAX and with Lightning."""
     rivals: dict[str, Callable[[int], float]] = {}
-    for how in ("default", "fused"):
+    for how in plain_loop.VARIANTS[: 3 if name in "de" else 4]:
         play = plain_loop.begin(name, how)
-        rivals[f"plain loop, {how} optimiser"] = lambda n, play=play: cpu(lambda: play(n))
+        rivals[f"plain loop, {how}"] = lambda n, play=play: cpu(lambda: play(n))
     for how in ("eager", "compiled") if compiled else ("eager",):
         play = ours.begin(name, how)
         rivals[f"saddlepoint, {how}"] = lambda n, play=play: cpu(lambda: play(n))
-    if jax and name in "abd":
-        other = OtherProcess([jax, str(Path(__file__).parent / "rivals" / "jax_scan.py"), name])
-        rivals["JAX + optax, one scan"] = other.seconds
+    for other, python in others.items():
+        if name in "abd":
+            rivals[other] = OtherProcess([python, "-m", OTHERS[other], name]).seconds
     rivals["limit"] = limit.begin(name)
     spent: dict[str, list[float]] = {each: [] for each in rivals}
     for _ in range(turns):
@@ -87,12 +93,14 @@ def measured(name: str, compiled: bool, jax: str | None, turns: int) -> dict[str
         "ours": mine,
         "cpu_ms": {each: round(1e3 * statistics.median(values), 3) for each, values in spent.items()},
         "times_the_plain_loop": {
-            each: spread(spent[best], spent[each]) for each in rivals if "saddle" in each or "JAX" in each
+            each: spread(spent[best], spent[each])
+            for each in rivals
+            if "plain" not in each and each != "limit"
         },
         "share_of_the_limit": spread(spent["limit"], spent[mine]),
     }
-    if "JAX + optax, one scan" in spent:
-        found["times_jax"] = spread(spent["JAX + optax, one scan"], spent[mine])
+    if JAX in spent:
+        found["times_jax"] = spread(spent[JAX], spent[mine])
     return found
 
 
@@ -106,23 +114,58 @@ def spread(above: list[float], below: list[float]) -> dict[str, float]:
     }
 
 
+def peaks(name: str, compiled: bool) -> dict[str, float]:
+    """Return the peak memory in MB of a process that plays a few rounds, by rival."""
+    rivals = {"plain loop, fused optimiser": "plain", "saddlepoint, eager": "eager"}
+    if compiled:
+        rivals["saddlepoint, compiled"] = "compiled"
+    return {each: alone("peak", name, how)["peak_mb"] for each, how in rivals.items()}
+
+
 def curve(what: str) -> dict[str, Any]:
-    """Return CPU milliseconds of an eager round of (a) against one number, and the exponent of its last doubling."""
-    keyword, values = CURVES[what]
-    spent = []
-    for value in values:
-        made = points(**{keyword: value})
-        records = rounds(Game(made.generator, made.discriminator, made.settings), made.batches(), 10**9)
-        next(records)
-        turns = [cpu(lambda records=records: [next(records) for _ in range(3)]) / 3 for _ in range(3)]
-        spent.append(1e3 * min(turns))
-    logs = np.log([values, spent])
+    """Return CPU milliseconds of an eager round and peak MB against one number, and the exponents."""
+    values = CURVES[what]
+    found = [alone("curve", what, str(value)) for value in values]
+    logs = np.log([values, [each["cpu_ms"] for each in found]])
     return {
         "values": values,
-        "cpu_ms": [round(each, 3) for each in spent],
+        "cpu_ms": [each["cpu_ms"] for each in found],
+        "peak_mb": [each["peak_mb"] for each in found],
         "exponent": round(float(np.polyfit(*logs, 1)[0]), 3),
         "last_exponent": round(float((logs[1, -1] - logs[1, -2]) / (logs[0, -1] - logs[0, -2])), 3),
     }
+
+
+def alone(*what: str) -> dict[str, float]:
+    """Return what `benchmarks.speed_alone` measures in a process of its own."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.speed_alone", *what], check=True, capture_output=True, text=True
+    )
+    found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def by_threads(name: str, turns: int) -> dict[str, float]:
+    """Return clock milliseconds a round on one thread and on two, in turns: wants a machine that does nothing else."""
+    rivals = {
+        "plain loop, fused optimiser": plain_loop.begin(name, "fused optimiser"),
+        "saddlepoint, eager": ours.begin(name, "eager"),
+    }
+    spent: dict[str, list[float]] = {f"{each}, {n}": [] for each in rivals for n in (1, 2)}
+    for _ in range(turns):
+        for each, play in rivals.items():
+            for count in (1, 2):
+                torch.set_num_threads(count)
+                began = time.perf_counter()
+                play(ROUNDS[name])
+                spent[f"{each}, {count}"].append((time.perf_counter() - began) / ROUNDS[name])
+    torch.set_num_threads(1)
+    return {each: round(1e3 * statistics.median(values), 3) for each, values in spent.items()}
+
+
+def by_ranks() -> dict[str, float]:
+    """Return clock milliseconds a round of (b) at batch 400 in all, on one process and on two."""
+    return {str(count): alone("ranks", str(count))["clock_ms"] for count in (1, 2)}
 
 
 def main() -> None:
@@ -132,6 +175,10 @@ def main() -> None:
     parser.add_argument("--compiled", default="")
     parser.add_argument("--curves", default=",".join(CURVES))
     parser.add_argument("--jax", help="python of an environment with jax and optax")
+    parser.add_argument("--lightning", help="python of an environment with lightning and saddlepoint")
+    parser.add_argument(
+        "--threads", action="store_true", help="threads and ranks, by the clock of a quiet machine"
+    )
     parser.add_argument("--turns", type=int, default=7)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -140,18 +187,24 @@ def main() -> None:
         json.loads(RESULTS.read_text()) if RESULTS.exists() else {"games": {}, "curves": {}}
     )
     results["torch"] = torch.__version__
+    others = {other: python for other, python in ((JAX, given.jax), (LIGHTNING, given.lightning)) if python}
 
     def keep() -> None:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
     for name in given.games:
-        results["games"][name] = measured(name, name in given.compiled, given.jax, given.turns)
+        results["games"][name] = measured(name, name in given.compiled, others, given.turns)
+        results["games"][name]["peak_mb"] = peaks(name, name in given.compiled)
         print(name, json.dumps(results["games"][name]), flush=True)
         keep()
     for what in filter(None, given.curves.split(",")):
         results["curves"][what] = curve(what)
         print(what, results["curves"][what], flush=True)
         keep()
+    if given.threads:
+        results["threads"] = {name: by_threads(name, given.turns) for name in given.games}
+        results["ranks"] = by_ranks()
+        print("threads", results["threads"], "ranks", results["ranks"], flush=True)
     keep()
 
 

@@ -75,7 +75,7 @@ def points(
     )
 
 
-def pictures(side: int = 32, batch: int = 64, width: int = 32) -> SpeedGame:
+def pictures(side: int = 32, batch: int = 64, width: int = 32, rows: int = 1_000) -> SpeedGame:
     """Return game (c) at any side of 8 times a power of two."""
     up: list[nn.Module] = [nn.Linear(100, 4 * width * 16), nn.Unflatten(1, (4 * width, 4, 4)), nn.ReLU()]
     down: list[nn.Module] = []
@@ -96,7 +96,7 @@ def pictures(side: int = 32, batch: int = 64, width: int = 32) -> SpeedGame:
         generator=_ADAM,
     )
     return SpeedGame(
-        nn.Sequential(*up), nn.Sequential(*down), torch.rand(1_000, 3, side, side) * 2 - 1, settings
+        nn.Sequential(*up), nn.Sequential(*down), torch.rand(rows, 3, side, side) * 2 - 1, settings
     )
 
 

@@ -13,6 +13,9 @@ import torch
 from benchmarks.speed_games import make
 from torch import Tensor, nn
 
+VARIANTS = ("default optimiser", "foreach optimiser", "fused optimiser", "fused optimiser, compiled networks")
+"""The last where no penalty asks for a derivative of a derivative, which torch.compile refuses."""
+
 
 class Dropped(nn.Module):
     """The maxout discriminator with nn.Dropout before each layer, as a script would write it."""
@@ -31,11 +34,11 @@ class Dropped(nn.Module):
 
 
 def begin(name: str, how: str) -> Callable[[int], None]:
-    """Return what plays so many rounds of a game; how says which of torch's optimisers are used: default or fused."""
+    """Return what plays so many rounds of a game; how is one of `VARIANTS`."""
     made = make(name)
     settings, generator = made.settings, made.generator
     discriminator = Dropped() if name == "b" else made.discriminator
-    extra = {"fused": True} if how == "fused" else {}
+    extra = {"foreach": True} if how == "foreach optimiser" else {"fused": True} if "fused" in how else {}
     players = (generator, discriminator)
     moves: list[torch.optim.Optimizer] = [
         torch.optim.SGD(player.parameters(), lr=0.05, momentum=0.5, **extra)
@@ -43,6 +46,8 @@ def begin(name: str, how: str) -> Callable[[int], None]:
         else torch.optim.Adam(player.parameters(), lr=2e-4, betas=(0.5, 0.999), **extra)
         for player in players
     ]
+    if "compiled" in how:
+        generator, discriminator = torch.compile(generator), torch.compile(discriminator)
     loss = nn.BCEWithLogitsLoss()
     ones, zeros = torch.ones(settings.batch, 1), torch.zeros(settings.batch, 1)
     penalised, paired = name in "de", name == "e"

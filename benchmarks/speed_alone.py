@@ -1,0 +1,101 @@
+"""One measurement in a process of its own, one JSON line: python -m benchmarks.speed_alone curve|peak|ranks ..."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from benchmarks.rivals import ours, plain_loop
+from benchmarks.speed_games import SpeedGame, make, pictures, points
+from torch import Tensor
+
+from saddlepoint import compute
+from saddlepoint.training import Game, Share, rounds
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has held."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def curve(what: str, value: int) -> dict[str, float]:
+    """Return CPU milliseconds of an eager round with one number changed, and the peak."""
+    made: SpeedGame = pictures(side=value, batch=4, rows=16) if what == "side" else points(**{what: value})
+    records = rounds(Game(made.generator, made.discriminator, made.settings), made.batches(), 10**9)
+    next(records)
+    spent = []
+    for _ in range(3):
+        began = time.process_time()
+        for _ in range(3):
+            next(records)
+        spent.append((time.process_time() - began) / 3)
+    return {"cpu_ms": round(1e3 * min(spent), 3), "peak_mb": peak_mb()}
+
+
+def peak(name: str, how: str) -> dict[str, float]:
+    """Return the peak of a few rounds of one rival."""
+    play = plain_loop.begin(name, "fused optimiser") if how == "plain" else ours.begin(name, how)
+    play(3)
+    return {"peak_mb": peak_mb()}
+
+
+def ranks(count: int) -> dict[str, float]:
+    """Return clock milliseconds of a round shared by so many processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "clock"
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+        subprocess.run(
+            [*command, "-m", "benchmarks.speed_alone", "rank", str(out)], check=True, capture_output=True
+        )
+        return {"clock_ms": float(out.read_text())}
+
+
+def rank(out: str) -> dict[str, float]:
+    """Play one process's share of game (b) at a batch of 400, and write down the clock of the first one."""
+    compute.join_process_group(torch.device("cpu"))
+    share = Share.of_this_process()
+    made = make("b")
+    settings = dataclasses.replace(made.settings, batch=400)
+    rows = made.rows
+
+    def mine() -> Iterator[Tensor]:
+        while True:
+            yield rows.index_select(0, torch.randint(0, len(rows), (400 // share.count,)))
+
+    records = rounds(Game(made.generator, made.discriminator, settings, share=share), mine(), 10**9)
+    for _ in range(3):
+        next(records)
+    began = time.perf_counter()
+    for _ in range(20):
+        next(records)
+    spent = round(1e3 * (time.perf_counter() - began) / 20, 2)
+    if share.rank == 0:
+        Path(out).write_text(str(spent))
+    return {"clock_ms": spent}
+
+
+def main(what: str, *given: str) -> None:
+    """Print what one measurement found."""
+    torch.set_num_threads(1)
+    compute.keep_freed_memory()
+    if what == "curve":
+        found = curve(given[0], int(given[1]))
+    elif what == "peak":
+        found = peak(given[0], given[1])
+    elif what == "ranks":
+        found = ranks(int(given[0]))
+    else:
+        found = rank(given[0])
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

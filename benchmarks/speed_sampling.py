@@ -1,0 +1,107 @@
+"""How fast samples are: a million points beside G's forward pass alone; rows of a table as a frame, and its writing apart.
+
+    python -m benchmarks.speed_sampling [--table adult.csv]
+
+Writes "sampling" into benchmarks/results/speed.json: CPU seconds of one thread, the best of several turns, taken in turns.
+The limit is G's own forward pass over chunks of the same size, on noise that is already there; `products` are its matrix
+products alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from benchmarks.limit import Products
+from benchmarks.speed import RESULTS, cpu
+from sklearn.datasets import make_moons
+
+import saddlepoint as sp
+from saddlepoint import compute
+from saddlepoint.conditional import CHUNK
+
+POINTS = 1_000_000
+
+
+def points(start: str, turns: int) -> dict[str, Any]:
+    """Return the CPU seconds of a million points of the default networks, after a game of a few rounds."""
+    model = (
+        sp.GAN(start=start, rounds=10, random_state=0)
+        .fit(make_moons(3000, noise=0.05, random_state=0)[0])
+        .model_
+    )
+    z = model.noise(CHUNK, 0)
+
+    @torch.no_grad()
+    def forward() -> None:
+        for _ in range(POINTS // CHUNK):
+            model.generator(z)
+
+    with Products() as products, torch.no_grad():
+        model.generator(z)
+
+    def alone() -> None:
+        for _ in range(POINTS // CHUNK):
+            for func, args in products.found:
+                func(*args)
+
+    acts: dict[str, Callable[[], object]] = {
+        "sample": lambda: model.sample(POINTS, random_state=1),
+        "forward pass of G": forward,
+        "products of G": torch.no_grad()(alone),
+    }
+    spent = {name: [cpu(act) for _ in range(turns)] for name, act in acts.items()}
+    best = {name: min(values) for name, values in spent.items()}
+    return {
+        "cpu_s": {name: round(value, 3) for name, value in best.items()},
+        "share_of_forward": round(best["forward pass of G"] / best["sample"], 3),
+        "points_a_second": round(POINTS / best["sample"]),
+    }
+
+
+def table(path: str, rows: int = 200_000) -> dict[str, Any]:
+    """Return rows a CPU second of a table's sample as a frame, and of writing that frame as CSV."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, skipinitialspace=True)
+    model = sp.GAN(rounds=1, random_state=0).fit(frame).model_
+    model.sample(1000, random_state=0)
+    began = time.process_time()
+    drawn = model.sample(rows, random_state=1)
+    made = time.process_time() - began
+    began = time.process_time()
+    drawn.to_csv(io.StringIO(), index=False)
+    written = time.process_time() - began
+    encoded = cpu(lambda: model.generate(model.noise(rows, 1)))
+    return {
+        "rows": rows,
+        "rows_a_second": round(rows / made),
+        "of_these_networks": round(encoded / made, 3),
+        "csv_rows_a_second": round(rows / written),
+    }
+
+
+def main() -> None:
+    """Measure, and put it beside the rounds."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--table", help="a CSV file, such as Adult")
+    parser.add_argument("--turns", type=int, default=5)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    compute.keep_freed_memory()
+    found: dict[str, Any] = {start: points(start, given.turns) for start in ("plain", "charts")}
+    if given.table:
+        found["table"] = table(given.table)
+    results = json.loads(RESULTS.read_text())
+    results["sampling"] = found
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
