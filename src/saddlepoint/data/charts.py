@@ -149,11 +149,13 @@ class ChartsEncoder:
         """
         if encoded.ndim != 2 or encoded.shape[1] != self.shape[0]:
             raise InputError(f"encoded rows of width {self.shape[0]} are needed, not {tuple(encoded.shape)}.")
-        numbers = encoded.detach().to(device="cpu", dtype=torch.float64).numpy()
-        codes, local = numbers[:, : self.charts].argmax(1), numbers[:, self.charts :]
+        rows = encoded.detach().to("cpu")
+        codes = rows[:, : self.charts].argmax(1).numpy()
+        local = rows[:, self.charts :].double().numpy()
+        order = np.argsort(codes.astype(np.uint16), kind="stable")  # whole numbers so short are sorted by their digits
+        ends = np.cumsum(np.bincount(codes, minlength=self.charts))
         x = np.empty_like(local)
-        for code in np.unique(codes):
-            chosen = codes == code
+        for code, chosen in enumerate(np.split(order, ends[:-1])):
             x[chosen] = self.means[code] + local[chosen] @ self.factors[code].T
         return self.points.decode(torch.from_numpy(x))
 
