@@ -10,7 +10,7 @@ help:
 	@echo "make test    run the test suite"
 	@echo "make check   lint, types, layers of the house, doctests"
 	@echo "make fuzz    open 10,000 damaged files"
-	@echo "make benchmarks  measure rounds beside other ways to play them (JAX=python of an environment with jax, optax)"
+	@echo "make benchmarks  measure rounds beside other ways to play them (JAX=, LIGHTNING=: pythons that have them; TABLE=adult.csv)"
 	@echo "make docs    write docs/errors.md and docs/images/ again"
 
 install: $(STAMP)
@@ -39,7 +39,9 @@ fuzz: install
 		$(BIN)/python -m pytest tests/data/test_fuzz_sources.py -q
 
 benchmarks: install
-	$(BIN)/python -m benchmarks.speed --compiled abcde $(if $(JAX),--jax $(JAX))
+	$(BIN)/python -m benchmarks.speed --compiled abcde --threads $(if $(JAX),--jax $(JAX)) $(if $(LIGHTNING),--lightning $(LIGHTNING))
+	$(BIN)/python -m benchmarks.speed_profile ad
+	$(BIN)/python -m benchmarks.speed_sampling $(if $(TABLE),--table $(TABLE))
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python docs/make_speed.py
 
