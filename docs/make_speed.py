@@ -144,8 +144,9 @@ def page(results: dict[str, Any]) -> str:
         )
         parts += [
             "## As work grows\n\n"
-            "Eager rounds of game (a), one number changed at a time (side: of game (c), batch 4), each in a process of its own; "
-            "cost ~ number^exponent over all values, and over the last two. Small rounds are bookkeeping, so curves bend upwards where products begin to count.\n",
+            "Eager rounds of game (a), one number changed at a time (side: of game (c), batch 4), each in a process "
+            "of its own; cost ~ number^exponent over all values, and over the last two. Small rounds are bookkeeping, so "
+            "curves bend upwards where products begin to count.\n",
             "![cost as one number grows](images/speed.png)\n",
             "| number | values | CPU ms a round | peak MB | exponent | last exponent |\n|---|---|---|---|---|---|",
             rows,
@@ -169,8 +170,8 @@ called from C++ instead of Python, 5 %; steps of Adam counted in one addition in
 assertions of sizes, 3 % (all four kept); one pool of memory planned ahead, 10 % *more*; the compiler's own matrix products
 (max_autotune), 1 %, which it does not use where weights change; oneDNN's products in place of MKL's, nothing (96 and 95
 GFLOP/s at 256 x 128 x 128). Drawing noise for many rounds at once could save the share that drawing has, at the price of
-other draws for every seed: left alone. JAX's remaining lead on (d) is in its products: its whole round takes what the limit, the
-products as torch calls them, takes.
+other draws for every seed: left alone. JAX's remaining lead on (d) is in its products: its whole round takes what the
+limit, the products as torch calls them, takes.
 """
 
 
