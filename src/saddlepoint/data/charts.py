@@ -152,7 +152,9 @@ class ChartsEncoder:
         rows = encoded.detach().to("cpu")
         codes = rows[:, : self.charts].argmax(1).numpy()
         local = rows[:, self.charts :].double().numpy()
-        order = np.argsort(codes.astype(np.uint16), kind="stable")  # whole numbers so short are sorted by their digits
+        order = np.argsort(
+            codes.astype(np.uint16), kind="stable"
+        )  # whole numbers so short are sorted by their digits
         ends = np.cumsum(np.bincount(codes, minlength=self.charts))
         x = np.empty_like(local)
         for code, chosen in enumerate(np.split(order, ends[:-1])):
