@@ -26,6 +26,31 @@ written by a command (`saddlepoint paper theory | figure1 | figure2 | figure3 | 
 """
 
 
+def quick(results: Path) -> list[str]:
+    """Return the table of what --quick takes, where it was measured."""
+    path = results / "quick.json"
+    if not path.is_file():
+        return []
+    rows = json.loads(path.read_text())["rows"]
+    lines = [
+        "## What `--quick` takes",
+        "",
+        f"A version of far fewer rounds and rows, which says so on its page "
+        f"({sum(row['says_quick'] for row in rows.values())} of {len(rows)} did). One thread, each run once, the start of "
+        "Python included; the machine has two cores and was not idle (load: processes that wished to run). "
+        "Written by `python benchmarks/paper_quick.py mnist.npz cifar10.npz`.",
+        "",
+        "| command | CPU s | wall s | load |",
+        "|---|---|---|---|",
+        *(
+            f"| `{row['command']}` | {row['cpu_seconds']:.0f} | {row['wall_seconds']:.0f} | {row['load']:.0f} |"
+            for row in rows.values()
+        ),
+        "",
+    ]
+    return ["\n".join(lines)]
+
+
 def page(results: Path = RESULTS) -> str:
     """Return the whole page."""
     parts = [HEAD]
@@ -33,6 +58,7 @@ def page(results: Path = RESULTS) -> str:
         if (results / f"{name}.md").is_file():
             text = (results / f"{name}.md").read_text()
             parts.append(text.replace("](" + name, "](../paper/results/" + name))
+    parts += quick(results)
     found = {json.dumps(json.loads(path.read_text())["versions"]) for path in sorted(results.glob("*.json"))}
     for each in sorted(found):
         parts.append(

@@ -10,7 +10,7 @@ import pytest
 
 from saddlepoint.errors import InputError
 from saddlepoint.networks import DeconvolutionGenerator
-from saddlepoint.paper import sources, table1, theory, window
+from saddlepoint.paper import games, sources, table1, theory, window
 from saddlepoint.paper.results import Results
 
 NOWHERE = Path("nowhere")
@@ -21,7 +21,7 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
     rows = np.random.default_rng(0).random((200, 5))
     return [
         ('table1 --models "goodfelow2014"', lambda: table1.refuse_unknown(["goodfelow2014"])),
-        ('figure2 --game "modem"', lambda: table1.refuse_unknown_game("modem")),
+        ('figure2 --game "modem"', lambda: games.refuse_unknown_game("modem")),
         ("samples whose best sigma is the grid's least", lambda: window.score(rows, rows, rows)),
         ("samples whose best sigma is the grid's largest", lambda: window.score(rows, rows + 10, rows)),
         ("table1 --mnist none.npz", lambda: sources.mnist(Path("none.npz"))),

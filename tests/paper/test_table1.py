@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from saddlepoint.cli import app
 from saddlepoint.errors import InputError
-from saddlepoint.paper import controls, sources, table1, table1_page, window
+from saddlepoint.paper import controls, games, sources, table1, table1_page, window
 from saddlepoint.paper.course import Course
 from saddlepoint.paper.results import Results
 
@@ -63,7 +64,7 @@ def test_the_recipe_s_schedules_are_the_authors(digits):
     rows = sources.Parts(
         name="mnist", train=_Wide(), validation=digits.validation, test=digits.test
     )  # shape and number only
-    plan = table1.planned_game("goodfellow2014", rows, 3, None)
+    plan = games.planned_game("goodfellow2014", rows, 3, None)
     settings = plan.settings
     assert (settings.horizon, settings.batch, settings.seed, settings.form) == (
         125_000,
@@ -87,7 +88,7 @@ def test_the_recipe_s_schedules_are_the_authors(digits):
 
 
 def test_the_changes_to_the_modern_game_are_the_ones_named(digits):
-    plans = {name: table1.planned_game(name, digits, 0, None) for name in table1.GAMES}
+    plans = {name: games.planned_game(name, digits, 0, None) for name in games.GAMES}
     narrow, changed = (
         plans[name] for name in ("narrow modern", "narrow modern + linear units + steady rates")
     )
@@ -102,7 +103,30 @@ def test_the_changes_to_the_modern_game_are_the_ones_named(digits):
         )
         assert getattr(changed, player)["width"] == {"generator": 256, "discriminator": 160}[player]
     assert (narrow.generator["output"], changed.generator["output"]) == ("sigmoid", "linear")
-    assert plans["modern"].settings.average == table1.AVERAGE
+    assert plans["modern"].settings.average == games.AVERAGE
+
+
+def test_the_changes_to_the_paper_s_game_are_the_ones_named(digits):
+    plain, fourfold, calm = (
+        games.planned_game(name, digits, 0, None)
+        for name in (
+            "goodfellow2014",
+            "goodfellow2014 + fourfold rate of G",
+            "narrow goodfellow2014 + Adam and R1 for dropout",
+        )
+    )
+    assert (plain.generator, plain.discriminator) == (fourfold.generator, fourfold.discriminator)
+    assert plain.settings.discriminator == fourfold.settings.discriminator
+    for round_ in (0, 10_000, 10_000_000):
+        rates = [each.settings.generator.rate.at(round_, 39_000) for each in (plain, fourfold)]
+        assert rates[1] == pytest.approx(4 * rates[0])
+    same = {"horizon": 1, "average": 0.1, "generator": plain.settings.generator}
+    assert dataclasses.replace(plain.settings, **same) == dataclasses.replace(fourfold.settings, **same)
+    for player in ("generator", "discriminator"):
+        widths = [getattr(each, player)["hidden"] for each in (plain, calm)]
+        assert widths[1] == [max(16, each // 3) for each in widths[0]]
+    assert (calm.discriminator["keep_input"], calm.discriminator["keep_hidden"]) == (1.0, 1.0)
+    assert [each.name for each in calm.settings.penalties] == ["r1"]
 
 
 def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp_path):
@@ -126,7 +150,7 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
             "D_on_samples": 0.3,
         }
 
-    settings = table1.planned_game(
+    settings = games.planned_game(
         "goodfellow2014",
         sources.Parts(name="mnist", train=_Wide(), validation=_Wide(), test=_Wide()),
         0,
@@ -260,7 +284,7 @@ def test_the_average_beside_the_game_does_not_change_it(digits):
     from saddlepoint.fitting import Fit
     from saddlepoint.paper.course import with_settings
 
-    plan = table1.planned_game("goodfellow2014", digits, 0, 5)
+    plan = games.planned_game("goodfellow2014", digits, 0, 5)
     ends = []
     for each in (plan, with_settings(plan, average=None)):
         fit = Fit(digits.train, fit_encoder(digits.train), each, strip=False)
@@ -271,7 +295,7 @@ def test_the_average_beside_the_game_does_not_change_it(digits):
 
 
 def test_other_rows_are_refused_by_a_run_folder(digits, tmp_path):
-    plan = table1.planned_game("goodfellow2014", digits, 0, 5)
+    plan = games.planned_game("goodfellow2014", digits, 0, 5)
     Course(tmp_path / "run", digits.train, plan).close()
     with pytest.raises(InputError, match="began with other rows than 'digits' holds now"):
         Course(tmp_path / "run", digits.test, plan)

@@ -94,14 +94,14 @@ def figure2(
     - `saddlepoint paper figure2 --data cifar10 --cifar10 cifar10.npz --quick`
     """
     from saddlepoint.errors import InputError
-    from saddlepoint.paper import figures, sources, table1
+    from saddlepoint.paper import figures, games, sources
     from saddlepoint.paper.results import Results
 
     if data not in figures.ROUNDS:
         raise InputError(
             f"Figure 2 is of {', '.join(figures.ROUNDS)}, not of {data!r}; give one of them with --data."
         )
-    table1.refuse_unknown_game(game)
+    games.refuse_unknown_game(game)
     if data.startswith("cifar10") and cifar10 is None:
         raise InputError(
             "Figure 2 of CIFAR-10 needs a local file: give an .npz of its pictures with --cifar10."

@@ -97,7 +97,7 @@ class Course:
                 return False
             found = look(self.fit)
             self._note({**found, "look": True})
-            say(f"round {target:,} ({self.cpu_seconds:,.0f} CPU s): {_words(found)}")
+            say(f"round {target:,} ({self.cpu_seconds:,.0f} CPU s){_words(found)}")
         return True
 
     def _play_to(self, target: int, end: float | None, interrupted: Callable[[], bool]) -> bool:
@@ -162,6 +162,7 @@ def _stored(run: RunFolder, train: Dataset) -> Plan:
 
 
 def _words(found: dict[str, Any]) -> str:
-    return ", ".join(
+    words = [
         f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in found.items()
-    )
+    ]
+    return ": " + ", ".join(words) if words else ""

@@ -7,6 +7,7 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from saddlepoint.drawing.pictures import interpolation, sample_grid
 from saddlepoint.drawing.saving import to_png
 from saddlepoint.judging.copies import Copying, copying
 from saddlepoint.model import Model
-from saddlepoint.paper import line_game, table1
+from saddlepoint.paper import games, line_game, table1
 from saddlepoint.paper.course import Course, with_settings
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.sources import Parts, fractions
 from saddlepoint.recipes import Plan
+from saddlepoint.training import Settings
 from saddlepoint.training.checkpoint import write_atomically
 
 Pictures = NDArray[np.uint8]
@@ -128,6 +130,7 @@ class Played:
     model: Model
     rounds: int
     said: str
+    moves: str
     cpu_seconds: float
 
 
@@ -147,21 +150,21 @@ def play(
 ) -> Played | None:
     """Return the average of G of a game of Table 1 on these pictures; None if the game was interrupted.
 
-    For MNIST the run of `paper table1` is used where it has kept a model; every game goes on where it stopped.
+    The run of `paper table1` is used where it has kept a model; every other game goes on where it stopped.
     """
-    kept = runs / "table1-mnist" / f"{table1.slug(game)}-seed{seed}" / "model" / "average"
-    if name == "mnist" and not quick and (kept / "model.json").is_file():
+    kept = runs / f"table1-{name}" / f"{table1.slug(game)}-seed{seed}" / "model" / "average"
+    if not quick and (kept / "model.json").is_file():
         model = Model.load(kept)
         played = int(model.description["rounds"])
         return Played(
             model=model,
             rounds=played,
             said=f"Table 1's run of {game}, its average of G after {played:,} rounds",
+            moves=_moves(games.planned_game(game, parts, seed, None).settings),
             cpu_seconds=0,
         )
-    plan = table1.planned_game(game, parts, seed, rounds)
-    if name == "cifar10-conv":
-        plan = convolutional(plan, parts)
+    pair = {"pair": partial(convolutional, parts=parts)} if name == "cifar10-conv" else {}
+    plan = games.planned_game(game, parts, seed, rounds, **pair)
     beside = "" if game == "goodfellow2014" else f"-{table1.slug(game)}"
     folder = runs / f"figure2-{name}{beside}{'-quick' if quick else ''}-seed{seed}"
     course = Course(folder, parts.train, plan, threads=threads, device=device)
@@ -175,6 +178,7 @@ def play(
             model=course.fit.playing(),
             rounds=course.fit.round,
             said=f"{game}, its average of G after {course.fit.round:,} rounds",
+            moves=_moves(course.fit.plan.settings),
             cpu_seconds=course.cpu_seconds,
         )
     finally:
@@ -271,10 +275,12 @@ def _figure2_page(
             f"The first {SHOWN} samples of {played.said}, each with the training example nearest in pixels at its right. "
             f"Copying, tested on {number:,} samples against {len(parts.train):,} training and {len(parts.validation):,} "
             f"validation rows: {verdict}",
+            *(["", parts.note] if parts.note else []),
         ],
         settings={
             "generator": f"{generator['name']}, {_layers(generator)}",
             "discriminator": f"{discriminator['name']}, {_layers(discriminator)}",
+            "moves": played.moves,
             **settings,
         },
         quick=quick,
@@ -353,6 +359,14 @@ def _nearest(parts: Parts, samples: Pictures) -> NDArray[np.int64]:
 def _layers(network: dict[str, Any]) -> str:
     kept = {key: value for key, value in network.items() if key not in ("name", "condition_width")}
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in kept.items())
+
+
+def _moves(settings: Settings) -> str:
+    """Return in words how both players move."""
+    players = (("G", settings.generator), ("D", settings.discriminator))
+    paces = ", ".join(f"{name} by {move.name} at the rate {move.rate.start:g}" for name, move in players)
+    penalties = "".join(f", {each.name} at {each.weight.start:g}" for each in settings.penalties)
+    return f"{settings.objective}, {settings.form}, batches of {settings.batch}, {paces}{penalties}, noise {settings.noise_law}"
 
 
 def _seconds(began: float, wall: float, before: float = 0.0) -> dict[str, float]:

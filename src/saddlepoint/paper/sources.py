@@ -28,12 +28,13 @@ FACE_SIDE = 48
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Rows that train, rows on which choices are made, and rows that are scored once."""
+    """Rows that train, rows on which choices are made, and rows that are scored once; note says what they stand for."""
 
     name: str
     train: Dataset
     validation: Dataset
     test: Dataset
+    note: str = ""
 
     def first(self, train: int, validation: int, test: int) -> Parts:
         """Return the first rows of each part, for a quick version."""
@@ -88,7 +89,12 @@ def faces(folder: Path | None) -> Parts:
     known = np.unique(people)
     cut = [known[: -len(known) // 5], known[-len(known) // 5 : -len(known) // 10], known[-len(known) // 10 :]]
     train, validation, test = (data.take(np.flatnonzero(np.isin(people, each))) for each in cut)
-    return Parts(name="faces", train=train, validation=validation, test=test)
+    note = (
+        f"Faces: {len(data)} ORL photographs of {len(known)} people, {len(train)} of {len(cut[0])} people to train on, the "
+        f"middle square at {FACE_SIDE} x {FACE_SIDE} pixels: the size of the Toronto Face Database, which is not public and "
+        "far larger."
+    )
+    return Parts(name="faces", train=train, validation=validation, test=test, note=note)
 
 
 def cifar10(path: Path) -> Parts:
@@ -106,6 +112,7 @@ def cifar10(path: Path) -> Parts:
     order = np.arange(len(data))
     return Parts(
         name="cifar10",
+        note=f"CIFAR-10: {len(data) - 2 * tenth:,} of {len(data):,} pictures to train on (the paper: 40,000 of 50,000).",
         train=data.take(order[: -2 * tenth]),
         validation=data.take(order[-tenth:]),
         test=data.take(order[-2 * tenth : -tenth]),

@@ -19,23 +19,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from saddlepoint import compute, recipes
+from saddlepoint import compute
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.fitting import Fit
 from saddlepoint.judging import judge
 from saddlepoint.model import Model
 from saddlepoint.paper import table1_page, window
 from saddlepoint.paper.controls import CONTROLS, control
-from saddlepoint.paper.course import Course, generate, with_settings
+from saddlepoint.paper.course import Course, generate
+from saddlepoint.paper.games import GAMES, planned_game
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.sources import Parts, fractions
-from saddlepoint.recipes import Plan
-from saddlepoint.training.settings import OptimiserSettings, Schedule
 
 Floats = NDArray[np.float64]
 
-AVERAGE = 0.03
-"""Half-life of the average of G kept beside each game, as a share of the rounds played so far."""
 _LAST, _AVERAGED = "last", "average"
 _STOPPED = "stopped by validation"
 
@@ -55,51 +52,6 @@ class Size:
 QUICK = Size(samples=1_000, rounds=200, judged=500, pool="quick", look_every=1)
 
 
-def _same(plan: Plan) -> Plan:
-    return plan
-
-
-def _longer(plan: Plan) -> Plan:
-    """2.4 times the rounds, with schedules stretched to them: some 22 minutes of one core on MNIST."""
-    return with_settings(plan, horizon=12_000)
-
-
-def _narrow(plan: Plan) -> Plan:
-    """A tenth of the modern game's work: 256 units in G, 160 in D, batches of 96, 3,000 rounds; a longer average of G."""
-    plan = dataclasses.replace(
-        plan,
-        generator=plan.generator | {"width": 256},
-        discriminator=plan.discriminator | {"width": 160},
-    )
-    return with_settings(plan, batch=96, horizon=3_000, average=0.1)
-
-
-def _steady(plan: Plan) -> Plan:
-    """Rates stay at their first value instead of falling to a fiftieth."""
-
-    def still(move: OptimiserSettings) -> OptimiserSettings:
-        return dataclasses.replace(move, rate=Schedule(start=move.rate.start, warm_up=move.rate.warm_up))
-
-    return with_settings(
-        plan, discriminator=still(plan.settings.discriminator), generator=still(plan.settings.generator)
-    )
-
-
-def _linear(plan: Plan) -> Plan:
-    """G ends in linear units, as the paper's own do for CIFAR-10; samples are cut off at black and white."""
-    return dataclasses.replace(plan, generator=plan.generator | {"output": "linear"})
-
-
-GAMES: dict[str, tuple[str, tuple[Callable[[Plan], Plan], ...]]] = {
-    "goodfellow2014": ("goodfellow2014", ()),
-    "modern": ("modern", ()),
-    "modern + 12000 rounds": ("modern", (_longer,)),
-    "narrow modern": ("modern", (_narrow,)),
-    "narrow modern + steady rates": ("modern", (_narrow, _steady)),
-    "narrow modern + linear units": ("modern", (_narrow, _linear)),
-    "narrow modern + linear units + steady rates": ("modern", (_narrow, _linear, _steady)),
-}
-"""Games by the name of their row: a recipe, and the changes to it."""
 MODELS = (*GAMES, *CONTROLS)
 
 
@@ -160,18 +112,6 @@ def refuse_unknown(models: Sequence[str]) -> None:
             raise InputError(
                 f"Unknown model {model!r}{nearest(model, MODELS) or '.'} Allowed are {', '.join(MODELS)}."
             )
-
-
-def refuse_unknown_game(game: str) -> None:
-    """Refuse a game that the table does not have.
-
-    Raises:
-        InputError: naming it, the nearest one and all that are allowed.
-    """
-    if game not in GAMES:
-        raise InputError(
-            f"Unknown game {game!r}{nearest(game, list(GAMES)) or '.'} Allowed are {', '.join(GAMES)}."
-        )
 
 
 class Table:
@@ -272,7 +212,8 @@ def _game(
         end = rounds or settings.horizon
         epoch = max(1, len(table.parts.train) // settings.batch)
         looks = [epoch * each for each in table.size.look_epochs]
-        looks += range(epoch * table.size.look_every, end, epoch * table.size.look_every)
+        step = max(epoch * table.size.look_every, end // 50)  # epochs of few rows are short
+        looks += range(step, end, step)
         table.say(f"{model}, seed {table.seed}: round {course.fit.round:,} of {end:,} in {folder}")
         seer = _Seer(table, model, course)
         finished = course.play(
@@ -367,17 +308,6 @@ class _Seer:
             "D_on_validation": round(float(torch.sigmoid(real).mean()), 4),
             "D_on_samples": round(float(torch.sigmoid(fake).mean()), 4),
         }
-
-
-def planned_game(model: str, parts: Parts, seed: int, rounds: int | None) -> Plan:
-    """Return the plan of a game of the table, with the average of G beside it."""
-    recipe, changes = GAMES[model]
-    height, width, channels = parts.train.rows.shape[1:]
-    data = recipes.Data(kind="pictures", shape=(channels, height, width), rows=len(parts.train))
-    plan = with_settings(recipes.plan(recipes.choose(recipe, "pictures"), data), average=AVERAGE)
-    for change in changes:
-        plan = change(plan)
-    return with_settings(plan, seed=seed, horizon=rounds or plan.settings.horizon)
 
 
 def slug(model: str) -> str:

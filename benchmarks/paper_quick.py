@@ -1,0 +1,69 @@
+"""Time `--quick` of the paper's five commands: python benchmarks/paper_quick.py MNIST.npz CIFAR10.npz
+
+Each is run once, as a user would, in an empty folder; paper/results/quick.json holds CPU and wall seconds (start of Python
+included), the machine's load in the meantime, and whether the page says that it is a quick version. Those that are there
+are not run again.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from saddlepoint.paper.results import Results
+
+OUT = Path(__file__).resolve().parents[1] / "paper" / "results"
+SAID = "A quick version"
+COMMANDS = {
+    "theory": ("theory", ""),
+    "figure1": ("figure1", ""),
+    "figure2": ("figure2", "--mnist {mnist} --runs {runs}"),
+    "figure2, CIFAR-10, convolutional": ("figure2", "--data cifar10-conv --cifar10 {cifar10} --runs {runs}"),
+    "figure3": ("figure3", "--mnist {mnist} --runs {runs}"),
+    "table1": ("table1", "--mnist {mnist} --runs {runs}"),
+}
+
+
+def spent() -> float:
+    """Return the CPU seconds of all commands that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure(verb: str, options: str, mnist: Path, cifar10: Path) -> dict[str, object]:
+    """Run one command in an empty folder and return what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = options.format(mnist=mnist, cifar10=cifar10, runs=f"{folder}/runs")
+        line = ["saddlepoint", "paper", verb, "--quick", *given.split(), "--out", f"{folder}/out"]
+        cpu, wall = spent(), time.monotonic()
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+        taken = {"cpu_seconds": round(spent() - cpu, 1), "wall_seconds": round(time.monotonic() - wall, 1)}
+        pages = list(Path(folder, "out").glob("*.md"))
+        said = bool(pages) and all(SAID in page.read_text() for page in pages)
+    asked = " ".join(
+        ["saddlepoint", "paper", verb, "--quick", *options.replace(" --runs {runs}", "").split()]
+    )
+    asked = asked.replace("{mnist}", mnist.name).replace("{cifar10}", cifar10.name)
+    return {"command": asked, **taken, "load": round(os.getloadavg()[0], 1), "says_quick": said}
+
+
+def main() -> None:
+    """Measure what is not there yet."""
+    mnist, cifar10 = (Path(each).resolve() for each in sys.argv[1:3])
+    results = Results(OUT)
+    for name, (verb, options) in COMMANDS.items():
+        if name in results.read("quick").get("rows", {}):
+            continue
+        found = measure(verb, options, mnist, cifar10)
+        print(name, found, flush=True)
+        with results.changing("quick") as content:
+            content.setdefault("rows", {})[name] = found
+
+
+if __name__ == "__main__":
+    main()

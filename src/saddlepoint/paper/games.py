@@ -1,0 +1,132 @@
+"""The games of Table 1 and Figure 2 by name: a recipe, and the changes to it, each a function from plan to plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from saddlepoint import recipes
+from saddlepoint.errors import InputError, nearest
+from saddlepoint.paper.course import with_settings
+from saddlepoint.paper.sources import Parts
+from saddlepoint.recipes import Plan
+from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule
+
+AVERAGE = 0.03
+"""Half-life of the average of G kept beside each game, as a share of the rounds played so far."""
+
+
+def _same(plan: Plan) -> Plan:
+    return plan
+
+
+def _fourfold(plan: Plan) -> Plan:
+    """G's rate is four times the paper's, so that G keeps up with D; 39,000 rounds: some 30 minutes of one core.
+
+    The average of G, which changes nothing in the game, is a longer one: what moves faster needs more of it.
+    """
+    generator = plan.settings.generator
+    rate = generator.rate
+    faster = dataclasses.replace(rate, start=4 * rate.start, end=None if rate.end is None else 4 * rate.end)
+    return with_settings(
+        plan, generator=dataclasses.replace(generator, rate=faster), horizon=39_000, average=0.1
+    )
+
+
+def _third(plan: Plan) -> Plan:
+    """A third of the width of dense layers, batches of 16, and a longer average of G: many cheap rounds."""
+
+    def third(hidden: Any) -> Any:
+        return [third(each) for each in hidden] if isinstance(hidden, list) else max(16, hidden // 3)
+
+    def narrow(player: dict[str, Any]) -> dict[str, Any]:
+        return {key: third(value) if key == "hidden" else value for key, value in player.items()}
+
+    plan = dataclasses.replace(
+        plan, generator=narrow(plan.generator), discriminator=narrow(plan.discriminator)
+    )
+    return with_settings(plan, batch=16, average=0.1)
+
+
+def _calm(plan: Plan) -> Plan:
+    """Adam in place of SGD, a light R1 penalty on D, whose weights begin larger, in place of its dropout."""
+    # A deconvolution adds up 80 units a pixel, which all move at once at Adam's step.
+    rate = Schedule(start=1e-3 if plan.generator["name"] == "rectifier-generator" else 2e-4)
+    pace = OptimiserSettings(name="adam", rate=rate, betas=(0.5, 0.99))
+    plan = dataclasses.replace(
+        plan,
+        discriminator=plan.discriminator | {"keep_input": 1.0, "keep_hidden": 1.0, "initial_range": 0.03},
+    )
+    penalty = PenaltySettings(name="r1", weight=Schedule(start=0.05))
+    return with_settings(plan, discriminator=pace, generator=pace, penalties=(penalty,))
+
+
+def _longer(plan: Plan) -> Plan:
+    """2.4 times the rounds, with schedules stretched to them: some 22 minutes of one core on MNIST."""
+    return with_settings(plan, horizon=12_000)
+
+
+def _narrow(plan: Plan) -> Plan:
+    """A tenth of the modern game's work: 256 units in G, 160 in D, batches of 96, 3,000 rounds; a longer average of G."""
+    plan = dataclasses.replace(
+        plan,
+        generator=plan.generator | {"width": 256},
+        discriminator=plan.discriminator | {"width": 160},
+    )
+    return with_settings(plan, batch=96, horizon=3_000, average=0.1)
+
+
+def _steady(plan: Plan) -> Plan:
+    """Rates stay at their first value instead of falling to a fiftieth."""
+
+    def still(move: OptimiserSettings) -> OptimiserSettings:
+        return dataclasses.replace(move, rate=Schedule(start=move.rate.start, warm_up=move.rate.warm_up))
+
+    return with_settings(
+        plan, discriminator=still(plan.settings.discriminator), generator=still(plan.settings.generator)
+    )
+
+
+def _linear(plan: Plan) -> Plan:
+    """G ends in linear units, as the paper's own do for CIFAR-10; samples are cut off at black and white."""
+    return dataclasses.replace(plan, generator=plan.generator | {"output": "linear"})
+
+
+GAMES: dict[str, tuple[str, tuple[Callable[[Plan], Plan], ...]]] = {
+    "goodfellow2014": ("goodfellow2014", ()),
+    "goodfellow2014 + fourfold rate of G": ("goodfellow2014", (_fourfold,)),
+    "narrow goodfellow2014 + Adam and R1 for dropout": ("goodfellow2014", (_third, _calm)),
+    "modern": ("modern", ()),
+    "modern + 12000 rounds": ("modern", (_longer,)),
+    "narrow modern": ("modern", (_narrow,)),
+    "narrow modern + steady rates": ("modern", (_narrow, _steady)),
+    "narrow modern + linear units": ("modern", (_narrow, _linear)),
+    "narrow modern + linear units + steady rates": ("modern", (_narrow, _linear, _steady)),
+}
+"""Games by the name of their row: a recipe, and the changes to it."""
+
+
+def refuse_unknown_game(game: str) -> None:
+    """Refuse a game that the table does not have.
+
+    Raises:
+        InputError: naming it, the nearest one and all that are allowed.
+    """
+    if game not in GAMES:
+        raise InputError(
+            f"Unknown game {game!r}{nearest(game, list(GAMES)) or '.'} Allowed are {', '.join(GAMES)}."
+        )
+
+
+def planned_game(
+    model: str, parts: Parts, seed: int, rounds: int | None, *, pair: Callable[[Plan], Plan] = _same
+) -> Plan:
+    """Return the plan of a game of the table, with the average of G beside it; pair, where given, changes its players."""
+    recipe, changes = GAMES[model]
+    height, width, channels = parts.train.rows.shape[1:]
+    data = recipes.Data(kind="pictures", shape=(channels, height, width), rows=len(parts.train))
+    plan = with_settings(recipes.plan(recipes.choose(recipe, "pictures"), data), average=AVERAGE)
+    for change in (pair, *changes):
+        plan = change(plan)
+    return with_settings(plan, seed=seed, horizon=rounds or plan.settings.horizon)
