@@ -175,9 +175,16 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
         content["rows"] += [
             row("modern", score) | {"seed": seed} for seed, score in enumerate((250.0, 254.0))
         ]
+        content["rows"].append(row("each pixel apart", -1.0) | {"n_samples": 320})
+        content["note"] = "What the data stand for."
     table1_page.write(results, "table1-mnist", data="mnist", quick=False)
     again = (tmp_path / "table1-mnist.md").read_text()
     assert "the cheapest first: modern (252.0, 1 CPU s). A score above that of the real rows (250.0)" in again
+    assert (
+        "What the data stand for.\nFewer samples than 10,000, which alone costs nats: each pixel apart (320);"
+        in again
+    )
+    assert "Fewer samples" not in text
     assert "| modern | 0, 1 | 252.0 (250.0 to 254.0) |" in again
     assert text.index("| goodfellow2014 + average of G |") < text.index("| real rows |")
 

@@ -51,13 +51,13 @@ def _third(plan: Plan) -> Plan:
 
 def _calm(plan: Plan) -> Plan:
     """Adam in place of SGD, a light R1 penalty on D, whose weights begin larger, in place of its dropout."""
-    # A deconvolution adds up 80 units a pixel, which all move at once at Adam's step.
-    rate = Schedule(start=1e-3 if plan.generator["name"] == "rectifier-generator" else 2e-4)
-    pace = OptimiserSettings(name="adam", rate=rate, betas=(0.5, 0.99))
-    plan = dataclasses.replace(
-        plan,
-        discriminator=plan.discriminator | {"keep_input": 1.0, "keep_hidden": 1.0, "initial_range": 0.03},
-    )
+    generator, rate = plan.generator, 1e-3
+    if generator["name"] == "deconvolution-generator":
+        # 80 units a pixel all move at once at Adam's step; and noise must get through few rectifiers to be seen.
+        generator, rate = generator | {"initial_range": 0.15}, 2e-4
+    pace = OptimiserSettings(name="adam", rate=Schedule(start=rate), betas=(0.5, 0.99))
+    eased = {"keep_input": 1.0, "keep_hidden": 1.0, "initial_range": 0.03}
+    plan = dataclasses.replace(plan, generator=generator, discriminator=plan.discriminator | eased)
     penalty = PenaltySettings(name="r1", weight=Schedule(start=0.05))
     return with_settings(plan, discriminator=pace, generator=pace, penalties=(penalty,))
 

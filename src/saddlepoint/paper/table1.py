@@ -148,6 +148,8 @@ class Table:
         }
         with self.results.changing(self.name) as content:
             content["data"] = self.parts.name
+            content["n_validation"] = min(window.VALIDATION, len(self.validation))
+            content |= {"note": self.parts.note} if self.parts.note else {}
             content.setdefault("rows", []).append(row)
             content.setdefault("commands", {})[f"{model}, seed {self.seed}"] = self.command
         self.say(

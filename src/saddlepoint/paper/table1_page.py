@@ -10,6 +10,7 @@ import numpy as np
 from saddlepoint.drawing.panels import PENS, Panel, Trace, panels
 from saddlepoint.paper.controls import CONTROLS, FAULTS
 from saddlepoint.paper.results import Results
+from saddlepoint.paper.window import SAMPLES, VALIDATION
 from saddlepoint.training import Settings
 
 LEVELS = {"mnist": 225.0}
@@ -47,6 +48,7 @@ def write(results: Results, name: str, *, data: str, quick: bool) -> None:
         )
     lines += [
         "",
+        *_demonstration(content, rows),
         *_unfinished(content, rows),
         *_above(rows, data),
         *_faults(rows),
@@ -62,8 +64,8 @@ def write(results: Results, name: str, *, data: str, quick: bool) -> None:
         paper=f"Parzen-window log-likelihood: {PAPER.get(data, 'no figure')}.",
         got=lines,
         settings={
-            "protocol": f"{first.get('n_samples', 0):,} samples in [0, 1], 10 sigmas from .1 to 1 by 1,000 validation "
-            f"rows, mean of {first.get('n_test', 0):,} test rows; no test row in any choice",
+            "protocol": f"{SAMPLES:,} samples in [0, 1], 10 sigmas from .1 to 1 by {content.get('n_validation', VALIDATION):,} "
+            f"validation rows, mean of {first.get('n_test', 0):,} test rows; no test row in any choice",
             "the score": "rewards blur and grows with the number of samples: compare `real rows` (the training rows "
             "themselves) and `k-means centres` (no sample at all) before reading anything into it",
             "verdict": "fresh discriminators on held-out test rows; a lower bound at 95 %",
@@ -81,6 +83,22 @@ def _bounds(judged: list[dict[str, Any]]) -> str:
     if not bounds or not told:
         return "not asked | "
     return f"{np.mean(bounds):.3f} | {100 * np.mean(told):.1f} %"
+
+
+def _demonstration(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return what the data stand for, and which rows had fewer samples than the protocol asks for."""
+    lines = [content["note"]] if content.get("note") else []
+    few = [
+        f"{model} ({found[0]['n_samples']:,})"
+        for model, found in rows.items()
+        if found[0]["n_samples"] < SAMPLES
+    ]
+    if 0 < len(few) < len(rows):
+        lines.append(
+            f"Fewer samples than {SAMPLES:,}, which alone costs nats: {', '.join(few)}; so a game may score above the real "
+            "rows and be no better than they are."
+        )
+    return lines
 
 
 def _unfinished(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -200,4 +218,5 @@ def _curves(content: dict[str, Any]) -> Any:
                 room=0.45 if kind == "last" else 0.0,
             )
         )
-    return panels(given, title="Parzen log-likelihood of 1,000 validation rows", height=3.2)
+    number = content.get("n_validation", VALIDATION)
+    return panels(given, title=f"Parzen log-likelihood of {number:,} validation rows", height=3.2)
