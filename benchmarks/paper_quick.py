@@ -1,4 +1,4 @@
-"""Time `--quick` of the paper's five commands: python benchmarks/paper_quick.py MNIST.npz CIFAR10.npz
+"""Time `--quick` of the paper's five commands: python benchmarks/paper_quick.py MNIST.npz CIFAR10.npz [NAME ...]
 
 Each is run once, as a user would, in an empty folder; paper/results/quick.json holds CPU and wall seconds (start of Python
 included), the machine's load in the meantime, and whether the page says that it is a quick version. Those that are there
@@ -57,7 +57,8 @@ def main() -> None:
     mnist, cifar10 = (Path(each).resolve() for each in sys.argv[1:3])
     results = Results(OUT)
     for name, (verb, options) in COMMANDS.items():
-        if name in results.read("quick").get("rows", {}):
+        asked = sys.argv[3:]
+        if name in results.read("quick").get("rows", {}) or (asked and name not in asked):
             continue
         found = measure(verb, options, mnist, cifar10)
         print(name, found, flush=True)
