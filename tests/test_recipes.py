@@ -82,6 +82,31 @@ def test_convolutions_grow_with_rows_and_capacity_and_their_penalty_with_the_dis
     )
 
 
+def test_few_rows_are_not_played_until_they_are_known_by_heart() -> None:
+    def horizon(rows: int, columns: int) -> int:
+        data = recipes.Data(kind="points", shape=(2 + columns,), rows=rows, start="charts", charts=2)
+        return recipes.plan(recipes.choose("auto", "points"), data).settings.horizon
+
+    assert horizon(100_000, 2) == 1000
+    assert horizon(100_000, 64) == 4000
+    assert horizon(1_152, 64) == 1_152
+    assert horizon(50, 64) == horizon(300, 64) == 300
+
+
+def test_plain_points_slow_g_before_d_and_tell_d_the_range() -> None:
+    data = recipes.Data(kind="points", shape=(2,), rows=100, finest=0.01, ranges=((-1.0, 2.0), (-3.0, 0.5)))
+    plan = recipes.plan(recipes.choose("auto", "points"), data)
+    s = plan.settings
+    rates = [
+        (s.generator.rate.at(round_, s.horizon), s.discriminator.rate.at(round_, s.horizon))
+        for round_ in range(0, s.horizon, 100)
+    ]
+    assert all(own <= other + 1e-12 for own, other in rates)
+    network = build(plan.discriminator)
+    torch.testing.assert_close(network.low, torch.tensor([-1.0, -3.0]))
+    torch.testing.assert_close(network.high, torch.tensor([2.0, 0.5]))
+
+
 def test_a_recipe_for_another_kind_is_refused() -> None:
     with pytest.raises(InputError, match="'goodfellow2014' is for points and pictures, not for tables"):
         recipes.choose("goodfellow2014", "tables")

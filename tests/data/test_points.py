@@ -109,6 +109,16 @@ def test_standardised_columns_have_mean_zero_as_said():
     assert encoder.kind == "points"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "uint64", "bool"])
+def test_ranges_are_the_ends_of_the_encoded_rows(dtype):
+    rows = np.random.default_rng(1).integers(0, 2, size=(30, 3)).astype(dtype)
+    rows[0], rows[1], rows[:, 1] = 0, 1, 1
+    encoder = PointsEncoder.fit(rows)
+    encoded = encoder.encode(rows, dtype=torch.float64)
+    ends = torch.tensor(encoder.ranges, dtype=torch.float64).T
+    torch.testing.assert_close(ends, torch.stack([encoded.amin(0), encoded.amax(0)]))
+
+
 def test_constant_columns_are_left_out_and_restored_exactly():
     rows = np.array([[0.1, 1.0, 7.0], [0.1, 2.5, 7.0], [0.1, 3.0, 7.0]])
     encoder, back = round_trip(rows)

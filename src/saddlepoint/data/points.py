@@ -103,6 +103,13 @@ class PointsEncoder:
         """Return zeros (width,): the mean of standardised columns."""
         return torch.zeros(self.shape, dtype=torch.float32)
 
+    @property
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        """Return the encoded (lowest, highest) value of each column that varies."""
+        ends = [[getattr(column, end) for column in self.columns] for end in ("low", "high")]
+        low, high = self.encode(np.array(ends, dtype=self.dtype), dtype=torch.float64).tolist()
+        return tuple(zip(low, high, strict=True))
+
     @cached_property
     def _varying(self) -> npt.NDArray[np.intp]:
         return np.flatnonzero([not column.constant for column in self.columns])

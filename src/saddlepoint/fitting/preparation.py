@@ -134,6 +134,7 @@ def prepare(
         start=start,
         charts=encoder.charts if isinstance(encoder, ChartsEncoder) else 0,
         finest=_finest(encoder, parts[0]),
+        ranges=encoder.ranges if isinstance(encoder, PointsEncoder) else (),
         spans=encoder.layout if isinstance(encoder, TableEncoder) else (),
         spread=encoder.spread(parts[0].rows) if isinstance(encoder, PicturesEncoder) else 1.0,
     )

@@ -88,7 +88,12 @@ class WaveDiscriminator(nn.Module):
 
     A network learns slow functions first, and modes much narrower than their distances are fast ones (Tancik et al.
     2020, arXiv 2006.10739). With fade > 0 fast waves are fainter: D sees first where modes are, then how narrow.
+    ranges: (lowest, highest) of each column in the data. Outside it the waves stand still, or they would repeat there
+    the traces of modes, and fakes beyond the data would settle in them instead of finding back.
     """
+
+    low: Tensor
+    high: Tensor
 
     uniforms = 0
 
@@ -99,28 +104,32 @@ class WaveDiscriminator(nn.Module):
         width: int = 64,
         octaves: int = 0,
         fade: float = 0.0,
+        ranges: Sequence[Sequence[float]] = (),
         condition_width: int = 0,
     ) -> None:
         super().__init__()
         self.octaves, self.fade, self.condition_width = octaves, fade, condition_width
+        ends = torch.tensor(ranges or [(-math.inf, math.inf)] * math.prod(shape)).T
+        for name, values in zip(("low", "high"), ends, strict=True):
+            self.register_buffer(name, values.clone(), persistent=False)
         self.trunk = Perceptron(math.prod(shape) * (1 + 2 * octaves) + condition_width, width, 1)
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1) of rows (batch, *shape)."""
-        logit: Tensor = self.trunk(
-            joined(waves(rows.flatten(1), self.octaves, self.fade), condition, self.condition_width)
-        )
+        flat = rows.flatten(1)
+        if self.octaves > 0:
+            within = flat.clamp(self.low.to(flat.dtype), self.high.to(flat.dtype))
+            flat = torch.cat([flat, waves(within, self.octaves, self.fade)], 1)
+        logit: Tensor = self.trunk(joined(flat, condition, self.condition_width))
         return logit
 
 
 def waves(rows: Tensor, octaves: int, fade: float = 0.0) -> Tensor:
-    """Return (x, a_k sin(2^k pi x / 2), a_k cos(2^k pi x / 2)), k < octaves, a_k = 2^(-fade k).
+    """Return (a_k sin(2^k pi x / 2), a_k cos(2^k pi x / 2)), k < octaves, a_k = 2^(-fade k).
 
-    Rows are (batch, n), the result is (batch, n (1 + 2 octaves)).
+    Rows are (batch, n), the result is (batch, 2 n octaves).
     """
-    if octaves == 0:
-        return rows
     each = torch.arange(octaves, device=rows.device, dtype=rows.dtype)
     angles = rows[:, None] * (math.pi / 2 * 2.0**each)[:, None]
     heights = (2.0 ** (-fade * each))[:, None]
-    return torch.cat([rows, (heights * angles.sin()).flatten(1), (heights * angles.cos()).flatten(1)], 1)
+    return torch.cat([(heights * angles.sin()).flatten(1), (heights * angles.cos()).flatten(1)], 1)

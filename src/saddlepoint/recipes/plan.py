@@ -15,7 +15,8 @@ class Data:
     """What a recipe may know of the data: kind, shape of an encoded row, rows to train on, width of the condition.
 
     start is where the generator begins; charts is how many charts an encoded row begins with (0 for start "plain");
-    finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`);
+    finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`),
+    and ranges their columns' (lowest, highest), encoded;
     spans are those of a table's row, (one-hot entries, scored) each; spread is the mean squared distance of encoded
     pictures from their mean.
     """
@@ -27,6 +28,7 @@ class Data:
     start: str = "plain"
     charts: int = 0
     finest: float = 1.0
+    ranges: Sequence[tuple[float, float]] = ()
     spans: Sequence[tuple[int, bool]] = ()
     spread: float = 1.0
 
