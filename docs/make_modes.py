@@ -41,20 +41,28 @@ WHAT = """
 - **charts** (the default): the charts of a mixture of Gaussians fitted to the training rows, drawn by their weights, and a
   correction that the game learns. Every mode of the ring and the grid is there *before* the first round: these figures show
   that the game does not lose it, not that the game found it. With fewer than 2,000 training rows no snapshot is kept that the
-  copying test calls copies.
+  copying test calls copies, and a game has at most a round for each training row (300 at least): on the digits, samples near to copies
+  came with the later rounds of longer ones.
 - **mixture**: that mixture alone, without a game. On low-dimensional sets it does as well as the game.
 - **learned** (`--start learned`): the charts, but neither their frequencies nor their shapes.
 - **plain** (`--start plain`): nothing but the columns' means and spreads; noise on raw coordinates.
 - **real**: other real rows in the place of samples.
 
-Plain starts keep the snapshot nearest to held-back rows; on the grid that may be one from halfway, whose samples are as wide as
-the data's but whose share in the modes is a little below 95 %, since later ones are too narrow. *plain, before* is how
-this start was set until then: waves of equal height, coins that all left one spot, 5,000 rounds.
+Plain starts keep the snapshot nearest to held-back rows. Two earlier settings of theirs are in the table, each with the
+fresh seeds that showed what it lacked:
+
+- *plain, first*: waves of equal height, coins that all left one spot. Modes were lost.
+- *plain, second*: fainter fast waves, coins spread over the range, 3,000 rounds. Every mode came, but in too many grid
+  games too few samples lay in them, or their weights were off. Three causes were seen and removed: a G as fast as D swings
+  about each mode by more than its width, which D takes for width, so that the average of G, in which the swing cancels,
+  is too narrow and every wide snapshot blurred (now G slows down before D); waves repeat beyond the data's range, and stray
+  samples settled in traces of modes there (now they stand still outside it); the weights of modes froze too early (now the
+  penalty stays firm for a fifth of 5,000 rounds).
 
 Modes, high quality (within three standard deviations of a mode; 98.9 % of real rows of the grid are) and reverse KL follow
 PacGAN's protocol. The bound and the accuracy (of being told right from real rows, by referees that never saw them) are the
-judge's, on up to 10,000 rows a side. Seeds from 4000 on chose no setting; what
-failed on 4000 to 4019 (plain, before) is why the plain start was worked on, and 5000 to 5019 are its fresh ones.
+judge's, on up to 10,000 rows a side. Seeds from 4000 on chose no setting; what failed on 4000 to 4019 (plain, first) and on
+5000 to 5019 (plain, second) is why the plain start was worked on, and 6000 to 6019 are its fresh ones.
 
 ## All figures
 """
