@@ -41,8 +41,8 @@ WHAT = """
 - **charts** (the default): the charts of a mixture of Gaussians fitted to the training rows, drawn by their weights, and a
   correction that the game learns. Every mode of the ring and the grid is there *before* the first round: these figures show
   that the game does not lose it, not that the game found it. With fewer than 2,000 training rows no snapshot is kept that the
-  copying test calls copies, and a game has at most a round for each training row (300 at least): on the digits, samples near to copies
-  came with the later rounds of longer ones.
+  copying test calls copies, and a game has at most a round for each training row (300 at least): on the digits, samples near
+  to copies came with the later rounds of longer ones.
 - **mixture**: that mixture alone, without a game. On low-dimensional sets it does as well as the game.
 - **learned** (`--start learned`): the charts, but neither their frequencies nor their shapes.
 - **plain** (`--start plain`): nothing but the columns' means and spreads; noise on raw coordinates.
