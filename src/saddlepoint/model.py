@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +75,13 @@ class Model:
 
     def noise(self, n: int, random_state: int) -> Tensor:
         """Return n draws of z, (n, noise_width); the first rows do not depend on n."""
-        chunks = [
-            compute.noise(
-                self.description["noise_law"],
-                _CHUNK,
-                self.noise_width,
-                compute.stream(random_state, "sample", i),
-            )
-            for i in range(-(-n // _CHUNK))
-        ]
-        return torch.cat(chunks)[:n]
+        return torch.cat(list(self._noise_by_chunk(n, random_state)))
+
+    def _noise_by_chunk(self, n: int, random_state: int) -> Iterator[Tensor]:
+        for chunk, start in enumerate(range(0, n, _CHUNK)):
+            draws = compute.stream(random_state, "sample", chunk)
+            z = compute.noise(self.description["noise_law"], _CHUNK, self.noise_width, draws)
+            yield z[: n - start]
 
     def sample(
         self,
@@ -121,17 +118,34 @@ class Model:
         conditions = self.encoder.kind == "tables" and (isinstance(given, Mapping) or self.classes is None)
         if given is not None and conditions:
             return self._draw_given(n, noise, given, random_state)
-        z = self._noise_of(n, noise, random_state)
-        codes = self.codes(len(z), given, random_state)
-        encoded = self.generate(z, codes)
-        if not bool(torch.isfinite(encoded).all()):
-            raise GameError(
-                f"The generator's samples are not finite in round {self.description.get('rounds', 0)}, so the game stopped "
-                "there; what was saved before is kept. Lower the learning rates or look at the data's range."
-            )
-        rows = self.encoder.decode(encoded)
+        if noise is None:
+            count = _count_of(n)
+            chunks: Iterable[Tensor] = self._noise_by_chunk(count, random_state)
+        else:
+            z = self._noise_of(n, noise)
+            count, chunks = len(z), torch.split(z, _CHUNK)
+        codes = self.codes(count, given, random_state)
+        # One chunk at a time: the noise of a million rows of a table is a gigabyte.
+        parts = self._generated(chunks, codes)
+        if isinstance(self.encoder, TableEncoder):
+            rows: Any = self.encoder.decode_parts(parts)
+        else:
+            rows = self.encoder.decode(torch.cat(list(parts)))
         classes = self.classes
         return rows, None if codes is None or classes is None else [classes[code] for code in codes.tolist()]
+
+    def _generated(self, noise: Iterable[Tensor], codes: Tensor | None) -> Iterator[Tensor]:
+        """Yield encoded rows of each chunk of noise; GameError where they are not finite."""
+        at = 0
+        for z in noise:
+            encoded = self.generate(z, None if codes is None else codes[at : at + len(z)])
+            if not bool(torch.isfinite(encoded).all()):
+                raise GameError(
+                    f"The generator's samples are not finite in round {self.description.get('rounds', 0)}, so the game stopped "
+                    "there; what was saved before is kept. Lower the learning rates or look at the data's range."
+                )
+            yield encoded
+            at += len(z)
 
     def complete(
         self, frame: Any, *, columns: Sequence[str] | None = None, random_state: int | None = None
@@ -156,12 +170,12 @@ class Model:
             raise InputError(
                 "noise cannot be given together with conditions on columns; leave one of them out."
             )
-        self._noise_of(1 if n is None else n, None, seed)  # refuses what is no number of rows
+        n = _count_of(1 if n is None else n)
         wish = None
         if isinstance(given, Mapping) and self.classes is not None:
             given = dict(given)
             wish = given.pop("class", None)
-        rows = rows_given(Conditions.read(encoder, given), self._generator_of(wish, seed), int(n or 1), seed)
+        rows = rows_given(Conditions.read(encoder, given), self._generator_of(wish, seed), n, seed)
         codes = self.codes(len(rows), wish, seed)
         classes = self.classes
         return rows, None if codes is None or classes is None else [classes[code] for code in codes.tolist()]
@@ -251,23 +265,17 @@ class Model:
             out.append(self.discriminator(*arguments).reshape(-1).cpu())
         return torch.cat(out).double().numpy()
 
-    def _noise_of(self, n: int | None, noise: Any, seed: int) -> Tensor:
-        if noise is not None:
-            z = torch.as_tensor(np.asarray(noise, dtype=np.float32))
-            if z.ndim != 2 or z.shape[1] != self.noise_width or len(z) == 0:
-                raise InputError(
-                    f"noise has shape {tuple(z.shape)}; this model takes (n, {self.noise_width}) with n at least 1."
-                )
-            if n is not None and n != len(z):
-                raise InputError(
-                    f"{n} samples were asked for with noise for {len(z)}; leave one of them out."
-                )
-            if not bool(z.isfinite().all()):
-                raise InputError("noise holds NaN or infinity; it must be finite.")
-            return z
-        if n is None or isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise InputError(f"{n!r} samples cannot be drawn; ask for a whole number of at least 1.")
-        return self.noise(int(n), seed)
+    def _noise_of(self, n: int | None, noise: Any) -> Tensor:
+        z = torch.as_tensor(np.asarray(noise, dtype=np.float32))
+        if z.ndim != 2 or z.shape[1] != self.noise_width or len(z) == 0:
+            raise InputError(
+                f"noise has shape {tuple(z.shape)}; this model takes (n, {self.noise_width}) with n at least 1."
+            )
+        if n is not None and n != len(z):
+            raise InputError(f"{n} samples were asked for with noise for {len(z)}; leave one of them out.")
+        if not bool(z.isfinite().all()):
+            raise InputError("noise holds NaN or infinity; it must be finite.")
+        return z
 
     def codes(self, n: int, given: Any, seed: int) -> Tensor | None:
         """Return n class numbers: of `given`, or drawn by the classes' shares; None for a model without classes.
@@ -333,6 +341,12 @@ class Model:
 def form_of(dataset: Dataset) -> dict[str, Any]:
     """Return the form of a data set, without its rows, as plain JSON values: what `Model.like` restores."""
     return {name: getattr(dataset, name) for name in _FORM}
+
+
+def _count_of(n: Any) -> int:
+    if n is None or isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise InputError(f"{n!r} samples cannot be drawn; ask for a whole number of at least 1.")
+    return int(n)
 
 
 def _names(value: Any) -> tuple[str, ...]:

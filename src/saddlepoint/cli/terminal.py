@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from saddlepoint.data.splits import SMALLEST_SPLIT
-from saddlepoint.fitting import Checked, Event, Judged, Mended, Played, Stopped
+from saddlepoint.fitting import Checked, Event, Fitting, Judged, Mended, Played, Stopped
 from saddlepoint.runs.session import Session
 from saddlepoint.training import Record
 
@@ -98,12 +98,13 @@ class Progress:
             if isinstance(event, Stopped):
                 self.stopped = event
             elif (
-                isinstance(event, Played)
+                isinstance(event, Fitting | Played)
                 and not self.quiet
                 and time.monotonic() - said >= _SECONDS_BETWEEN_LINES
             ):
                 said = time.monotonic()
-                self.console.print(f"  {self._state(event.record)}", markup=False, soft_wrap=True)
+                state = event.sentence if isinstance(event, Fitting) else self._state(event.record)
+                self.console.print(f"  {state}", markup=False, soft_wrap=True)
 
     def _tell(self, event: Event) -> None:
         """Say what the judge saw."""
@@ -138,7 +139,12 @@ class Progress:
                 self._tell(event)
                 if isinstance(event, Stopped):
                     self.stopped = event
-                elif isinstance(event, Played) and time.monotonic() - shown >= _SECONDS_BETWEEN_LOOKS:
+                elif time.monotonic() - shown < _SECONDS_BETWEEN_LOOKS:
+                    continue
+                elif isinstance(event, Fitting):
+                    shown = time.monotonic()
+                    bar.update(task, losses=event.sentence)
+                elif isinstance(event, Played):
                     shown = time.monotonic()
                     bar.update(task, completed=event.record.round + 1, losses=_losses(event.record))
 

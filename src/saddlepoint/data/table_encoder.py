@@ -8,7 +8,7 @@ how levels become entries and scores in `table_spans`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -215,13 +215,26 @@ class TableEncoder:
 
         Raises InputError for another width, or for numbers that are not finite.
         """
-        if encoded.ndim != 2 or encoded.shape[1] != self.shape[0]:
-            raise InputError(f"encoded rows of width {self.shape[0]} are needed, not {tuple(encoded.shape)}.")
-        numbers = encoded.detach().to(device="cpu", dtype=torch.float32).numpy()
-        if not np.isfinite(numbers).all():
-            raise InputError("encoded rows with NaN or infinity cannot be decoded.")
-        levels = iter(self._decoded(numbers))
-        stream = np.random.default_rng(np.frombuffer(hashlib.sha256(numbers.tobytes()).digest(), np.uint32))
+        return self.decode_parts([encoded])
+
+    def decode_parts(self, parts: Iterable[torch.Tensor]) -> pd.DataFrame:
+        """Return the frame that `decode` makes of all parts together, of which one at a time is held."""
+        digest, rows = hashlib.sha256(), 0
+        found: list[list[Decoded]] = [[] for _ in self.spans]
+        for encoded in parts:
+            if encoded.ndim != 2 or encoded.shape[1] != self.shape[0]:
+                raise InputError(
+                    f"encoded rows of width {self.shape[0]} are needed, not {tuple(encoded.shape)}."
+                )
+            numbers = encoded.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
+            if not np.isfinite(numbers).all():
+                raise InputError("encoded rows with NaN or infinity cannot be decoded.")
+            digest.update(numbers.data)
+            rows += len(numbers)
+            for kept, each in zip(found, self._decoded(numbers), strict=True):
+                kept.append(each)
+        levels = iter([_whole(each) for each in found])
+        stream = np.random.default_rng(np.frombuffer(digest.digest(), np.uint32))
         cells: dict[str, pa.Array] = {}
         ticks: dict[str, npt.NDArray[np.int64]] = {}
         for codec in self.codecs:
@@ -231,11 +244,11 @@ class TableEncoder:
                 ticks[codec.name] = moments
                 cells[codec.name] = codec.writing.cells(moments, present)
             elif isinstance(codec, IdentifierCodec):
-                cells[codec.name] = codec.cells(mine, len(numbers), stream)
+                cells[codec.name] = codec.cells(mine, rows, stream)
             else:
                 cells[codec.name] = codec.cells(mine)
         for name, value in self.constants.items():
-            cells[name] = value.take(pa.array(np.zeros(len(numbers), dtype=np.int64)))
+            cells[name] = value.take(pa.array(np.zeros(rows, dtype=np.int64)))
         for dependency in self.dependencies:
             kind = self.form.schema.field(dependency.name).type
             cells[dependency.name] = dependency.cells(cells[dependency.of], kind)
@@ -303,6 +316,14 @@ class TableEncoder:
                 score_at += 1
             found.append(span.decode(entry, score))
         return found
+
+
+def _whole(parts: list[Decoded]) -> Decoded:
+    """Return the parts of a span's decoded rows as one."""
+    if len(parts) == 1:
+        return parts[0]
+    first, second, weight = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return first, second, weight
 
 
 def _fitted(

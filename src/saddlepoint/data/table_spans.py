@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 from scipy.special import ndtr, ndtri
 
 from saddlepoint.data.packing import packed, unpacked
@@ -24,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 ATOM_SHARE, FEWEST_ATOM_ROWS, MOST_ATOMS = 0.02, 8, 15
+_OUTSTANDING, _NEIGHBOURS = 3.0, 11
 MOST_ENTRIES = 256
 """Categories with an entry of their own; rarer ones share the score."""
 FEW_VALUES, ROWS_A_VALUE = 32, 20
@@ -51,8 +53,11 @@ class Span:
         rows, levels = int(counts.sum()), len(counts)
         if levels <= max(2, min(FEW_VALUES, rows // ROWS_A_VALUE)):
             return cls(counts=counts, atoms=np.arange(levels), nulls=nulls)
-        heavy = np.flatnonzero(counts >= max(FEWEST_ATOM_ROWS, ATOM_SHARE * rows))
-        atoms = np.sort(heavy[np.argsort(-counts[heavy], kind="stable")][:MOST_ATOMS])
+        around = ndimage.median_filter(counts, _NEIGHBOURS, mode="mirror")
+        spikes = np.flatnonzero(counts > _OUTSTANDING * around)
+        heaviest = spikes[np.argsort(-counts[spikes], kind="stable")][:MOST_ATOMS]
+        lighter = rows - np.cumsum(counts[heaviest]) + counts[heaviest]
+        atoms = np.sort(heaviest[counts[heaviest] >= np.maximum(FEWEST_ATOM_ROWS, ATOM_SHARE * lighter)])
         others = np.delete(counts, atoms)
         return cls(counts=counts, atoms=atoms, nulls=nulls, smooth=bool(2 * len(others) > others.sum()))
 

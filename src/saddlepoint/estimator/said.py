@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from saddlepoint.fitting import Checked, Event, Played, Preparation, Stopped
+from saddlepoint.fitting import Checked, Event, Fitting, Played, Preparation, Stopped
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -23,7 +23,12 @@ def said(events: Iterable[Event], preparation: Preparation) -> Iterable[Event]:
             print(f"GAN: {event.sentence}")
         elif isinstance(event, Checked):
             print(f"GAN: check at round {event.round:,}: {event.record['state']}, {event.record['evidence']}")
-        elif isinstance(event, Played) and (now := time.monotonic()) - spoke >= _SECONDS_BETWEEN_LINES:
+        elif (now := time.monotonic()) - spoke < _SECONDS_BETWEEN_LINES:
+            pass
+        elif isinstance(event, Fitting):
+            spoke = now
+            print(f"GAN: {event.sentence}")
+        elif isinstance(event, Played):
             spoke, numbers = now, event.record.to_dict()
             played = event.record.round + 1
             print(

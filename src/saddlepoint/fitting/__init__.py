@@ -4,6 +4,7 @@ from saddlepoint.fitting.choices import Choices
 from saddlepoint.fitting.events import (
     Checked,
     Event,
+    Fitting,
     Judged,
     Looked,
     Mended,
@@ -22,6 +23,7 @@ __all__ = [
     "Choices",
     "Event",
     "Fit",
+    "Fitting",
     "Judged",
     "Looked",
     "Mended",

@@ -16,6 +16,19 @@ Reason = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """Before round 0, the law that a table's game starts from is being fitted: so many of at most so many steps."""
+
+    step: int
+    steps: int
+
+    @property
+    def sentence(self) -> str:
+        """Return in words how far it is."""
+        return f"fitting the heads that the game starts from, step {self.step:,} of at most {self.steps:,}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Played:
     """One round was played; `planned` marks those whose record is to be kept."""
 
@@ -81,4 +94,4 @@ class Stopped:
     sentence: str
 
 
-Event = Played | Sampled | Looked | Checked | Mended | Judged | Saved | Stopped
+Event = Fitting | Played | Sampled | Looked | Checked | Mended | Judged | Saved | Stopped

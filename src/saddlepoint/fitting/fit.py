@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from saddlepoint.fitting.checks import Checks
 from saddlepoint.fitting.events import (
     Checked,
     Event,
+    Fitting,
     Looked,
     Mended,
     Played,
@@ -37,7 +38,7 @@ from saddlepoint.fitting.events import (
     Stopped,
 )
 from saddlepoint.fitting.likelihood import Fitted, fit_start
-from saddlepoint.fitting.looks import Looks, added, refused
+from saddlepoint.fitting.looks import SMALL_TABLE, Looks, added, copies, refused
 from saddlepoint.fitting.remedies import Recovery
 from saddlepoint.fitting.snapshots import start_in_words, starts_fitted
 from saddlepoint.fitting.words import said_at_the_stop
@@ -63,8 +64,10 @@ from saddlepoint.training.compiling import CompiledRound
 
 _STRIP_ROWS = 16
 _STRIP_LOOKS = 8
+_ROWS_TO_COMPARE = 2_000
 _RECORDS_KEPT = 1000
 _ROUNDS_BETWEEN_VOTES = 10
+_WEAKER = "the copying test found training rows in samples of the fitted heads, which were made weaker until it found none"
 _DECISIONS: tuple[Any, ...] = ("remedy", *FINAL)
 _PLAY_PER_SAVE = 20  # however slow the disk, saving takes a twentieth of the time at most
 
@@ -93,6 +96,7 @@ class Fit:
         strip: bool = True,
         save_seconds: float = 10.0,
         play_round: CompiledRound | None = None,
+        start_steps: int | None = None,
     ) -> None:
         self.form = form_of(train)
         self.encoder, self.plan, self.folder, self.threads = encoder, plan, folder, threads
@@ -112,7 +116,7 @@ class Fit:
             masked=isinstance(generator, OrderedGenerator),
         )
         self.started: Fitted | None = None
-        self._monitor, self._codes = monitor, codes
+        self._train, self._monitor, self._codes, self._start_steps = train, monitor, codes, start_steps
         self.save_seconds = save_seconds
         self.play_round = play_round
         # Checks keep the best snapshot themselves: where there are any, nobody looks besides.
@@ -166,6 +170,25 @@ class Fit:
         self.share.average_([rate])
         return float(rate)
 
+    def measured_start(self, seconds: float) -> tuple[float, float] | None:
+        """Return the seconds before the first step of fitting a table's start, and those of a step; None without one.
+
+        Measured on a copy, so that nothing moves; what happens after the last step costs about as much as before the first.
+        """
+        if not isinstance(self.game.generator, OrderedGenerator):
+            return None
+        steps = self._fitting(copy.deepcopy(self.game.generator), None)
+        began = time.monotonic()
+        with compute.threads(self.threads):
+            next(steps)
+            first = time.monotonic() - began
+            played, began = 0, time.monotonic()
+            while played == 0 or time.monotonic() - began < seconds:
+                if next(steps, None) is None:
+                    break
+                played += 1
+        return 2 * first, (time.monotonic() - began) / max(1, played)
+
     def play(
         self,
         *,
@@ -188,7 +211,7 @@ class Fit:
         next_save = begin + self.save_seconds
         reason: Reason = "rounds"
         if self.round == 0:
-            self._start()
+            yield from self._start()
             introduce(self.game, next(self.batches.from_round(0)))
             yield from self._look()
             reason = self._vote(False, False) or reason
@@ -237,7 +260,9 @@ class Fit:
             return None
         seen, kept = looks.seen(), looks.choose(self.game.sampler())[1]
         start = start_in_words(generator)
+        weaker = self.started is not None and self.started.weaker
         said = [
+            _WEAKER if weaker else None,
             added(seen, kept, start) if starts_fitted(generator) else None,
             refused(seen, kept, start) if self.looks is not None else None,
         ]
@@ -265,11 +290,23 @@ class Fit:
             },
         )
 
-    def _start(self) -> None:
+    def _start(self) -> Iterator[Event]:
         """Let heads in order begin at the law that the training rows make likeliest."""
-        generator, encoder = self.game.generator, self.encoder
-        if not isinstance(generator, OrderedGenerator) or not isinstance(encoder, TableEncoder):
+        generator = self.game.generator
+        if not isinstance(generator, OrderedGenerator):
             return
+        asked = self._monitor is not None and len(self._train) < SMALL_TABLE
+        with compute.threads(self.threads):
+            self.started = yield from self._fitting(generator, self._copied if asked else None)
+        for buffer, value in zip(self.game.sampler().buffers(), generator.buffers(), strict=True):
+            buffer.copy_(value)
+
+    def _fitting(
+        self, generator: OrderedGenerator, copied: Callable[[], bool] | None
+    ) -> Generator[Fitting, None, Fitted]:
+        encoder = self.encoder
+        if not isinstance(encoder, TableEncoder):
+            raise TypeError("heads in order are of tables")
         held = codes = None
         good = np.zeros(0, dtype=bool)
         if self._monitor is not None:
@@ -281,12 +318,23 @@ class Fit:
             named = [] if labels is None else labels[good].tolist()
             seen = torch.tensor([known.get(str(value), 0) for value in named])
             codes = torch.from_numpy(self._codes), seen
-        with compute.threads(self.threads):
-            self.started = fit_start(
-                generator, encoder, self.batches.levels, held, seed=self.plan.settings.seed, codes=codes
-            )
-        for buffer, value in zip(self.game.sampler().buffers(), generator.buffers(), strict=True):
-            buffer.copy_(value)
+        return fit_start(
+            generator,
+            encoder,
+            self.batches.levels,
+            held,
+            seed=self.plan.settings.seed,
+            codes=codes,
+            most_steps=self._start_steps,
+            copied=copied,
+        )
+
+    def _copied(self) -> bool:
+        """Return whether samples of the start count as copies of training rows."""
+        if self._monitor is None:
+            return False
+        rows, _ = self.playing(copy.deepcopy(self.game.generator)).draw(_ROWS_TO_COMPARE, random_state=0)
+        return copies(self._train, self._monitor, rows)
 
     def _look(self) -> Iterator[Event]:
         if self.round in self._strips:

@@ -1,12 +1,13 @@
 """The start of a table's game: heads in order fitted to the training rows by their likelihood, before round 0.
 
-Minibatches and Adam; an average of the weights is looked at on the monitor rows, and the best seen is what the game starts
-from. Everything is a function of (seed, step), as in the game.
+Closed forms first (`guesses`), then minibatches and Adam; an average of the weights is looked at on the monitor rows, and
+the best seen is what the game starts from. Everything is a function of (seed, step), as in the game.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,29 +16,47 @@ from torch import Tensor
 from saddlepoint import compute
 from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.fitting.batches import RowOrder, masks
+from saddlepoint.fitting.events import Fitting
+from saddlepoint.fitting.guesses import associations, guesses
 from saddlepoint.networks import OrderedGenerator
 from saddlepoint.networks.order import Order
 from saddlepoint.networks.ordered import log_likelihood
 
+STEPS = 400
+"""Steps of the fit, if held-out rows do not end it before."""
 _RATE, _LAST, _WARM_UP = 3e-3, 0.02, 20
-_EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 8.0, 400, 400
+_FULL_RATE_ROWS, _LEAST_RATE = 2000.0, 1 / 3  # few rows are soon learnt by heart
+_DECAYING_ROWS, _MOST_DECAY = 2100.0, 0.3  # and the weights decay towards where they began
 _BATCH, _BATCHES_AN_EPOCH = 500, 8
 _LOOKS, _MOST_HELD = 12, 4_000
 _DECAY = 0.99
 _FEWEST_TO_PART = 10
 _WORSE = 0.1  # of what was gained
-_DECAYING_ROWS, _MOST_DECAY = 2100.0, 0.3  # weight decay: few rows are soon learnt by heart
-_PAIRS, _FEW, _MOST_COUNTED = 0.2, 1.0, 200_000
-_IMPOSSIBLE = -3.0  # one in twenty of what independent columns would show
+_TO_OUTPUTS = ("leave", "direct", "context_direct", "leave_bias")
+
+Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """What was fitted: steps played, the step kept, and nats a row on held-out rows at each look, [step, nats]."""
+    """What was fitted: steps played, the step kept, and nats a row on held-out rows at each look, [step, nats].
+
+    weaker: whether an earlier step, or none, was kept because samples of the best counted as copies of training rows.
+    """
 
     steps: int
     kept: int
     looks: list[list[float]]
+    weaker: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """Weights at a step, and the nats a row of held-out rows under them."""
+
+    step: int
+    nats: float
+    weights: Weights
 
 
 def fit_start(
@@ -48,12 +67,16 @@ def fit_start(
     *,
     seed: int,
     codes: tuple[Tensor, Tensor | None] | None = None,
-) -> Fitted:
-    """Fit a generator's start to levels (n, spans) of training rows; held-out levels choose when to stop.
+    most_steps: int | None = None,
+    copied: Callable[[], bool] | None = None,
+) -> Generator[Fitting, None, Fitted]:
+    """Fit a generator's start to levels (n, spans) of training rows; held-out levels choose when to stop. Yield each step.
 
-    codes: the class numbers of both, of a generator with classes. The generator samples the fitted law afterwards.
+    Once held-out rows say that the rows are being learnt by heart, the steps left go to what known cells tell of earlier
+    ones, which is learnt from fewer rows. codes: the class numbers of both, of a generator with classes. copied: asked of a
+    small table whether the generator's samples count as copies; while they do, the start goes back to earlier steps, from
+    half of them on, to none, to independent columns. The generator samples the fitted law afterwards.
     """
-    device = generator.order.entry_scores.device
     if held is None and len(levels) >= _FEWEST_TO_PART:
         # No rows are held back from so few: a fifth tells when the others begin to be learnt by heart.
         part = len(levels) // 5
@@ -62,54 +85,130 @@ def fit_start(
             codes = codes[0][part:], codes[0][:part]
     with torch.random.fork_rng([]):
         torch.manual_seed(compute.key(seed, "likelihood/weights"))
-        first = generator.first_weights(encoder.log_frequencies)
-    generator.start_with(first, encoder.entry_scores)
-    first["direct"] = associations(generator.order, encoder, levels, seed)
-    weights = {name: value.to(device).requires_grad_() for name, value in first.items()}
-    kept = {name: value.detach().clone() for name, value in weights.items()}
-    average = {name: value.clone() for name, value in kept.items()}
+        apart = generator.first_weights(encoder.log_frequencies)
+    generator.start_with(apart, encoder.entry_scores)
+    guess = guesses(generator.order, encoder, levels, seed)
+    direct = guess[0] + associations(generator.order, encoder, levels, guess, seed)
+    first = {**apart, "direct": direct, "leave_bias": apart["leave_bias"] + guess[1]}
+    rows, course = _Rows(generator, encoder, seed), _Course(first, generator.order, guess[1], len(levels))
     batch = max(8, min(_BATCH, len(levels) // _BATCHES_AN_EPOCH))
-    steps = int(min(_MOST_STEPS, max(_FEWEST_STEPS, _EPOCHS * len(levels) / batch)))
-    decay = min(_MOST_DECAY, _DECAYING_ROWS / len(levels))
-    groups = [
-        {"params": [value], "weight_decay": 0.0 if "bias" in name else decay}
-        for name, value in weights.items()
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=_RATE, betas=(0.9, 0.99))
-    order, seen = RowOrder(len(levels), compute.key(seed, "likelihood/rows")), _Rows(generator, encoder, seed)
+    order = RowOrder(len(levels), compute.key(seed, "likelihood/rows"))
+    last = STEPS if most_steps is None else min(STEPS, most_steps)
+    best = _Seen(step=0, nats=math.inf, weights=course.weights())
     looks: list[list[float]] = []
-    best, chosen = math.inf, 0
-    for step in range(steps):
-        if held is not None and step % max(1, steps // _LOOKS) == 0:
-            nats = seen.held(average, held, None if codes is None else codes[1])
+    earlier: list[_Seen] = []
+    worst = 0.0
+    for step in range(last + 1):
+        if held is not None and (step % (STEPS // _LOOKS) == 0 or step == last):
+            now = course.weights()
+            nats = rows.held(now, held, None if codes is None else codes[1])
             looks.append([step, round(nats, 4)])
-            if nats < best:
-                best, chosen = nats, step
-                kept = {name: value.clone() for name, value in average.items()}
-            elif nats - best > _WORSE * (looks[0][1] - best):
-                break  # the rows are being learnt by heart; less than that a falling rate still mends
+            worst = nats if step == 0 else worst
+            if nats < best.nats:
+                best = _Seen(step=best.step if course.alone else step, nats=nats, weights=now)
+                earlier += [best] if copied is not None and not course.alone else []
+            elif nats - best.nats > _WORSE * (worst - best.nats):
+                # Less than that a falling rate still mends.
+                if course.alone:
+                    break
+                course, worst = course.of_known_cells(best.weights), best.nats
+        if step == last:
+            break
+        yield Fitting(step=step, steps=last)
         at = torch.from_numpy(order.rows(step * batch, batch))
         classes = None if codes is None else codes[0][at]
-        loss = -seen.likelihood(weights, levels[at.to(levels.device)], classes, step, seed).sum(1).mean()
-        gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
-        for value, gradient in zip(weights.values(), gradients, strict=True):
+        loss = -rows.likelihood(course.playing(), levels[at.to(levels.device)], classes, step).sum(1).mean()
+        course.step(loss)
+    best = best if held is not None else _Seen(step=step, nats=math.inf, weights=course.weights())
+    generator.start_with(best.weights, encoder.entry_scores)
+    if copied is None or not copied():
+        return Fitted(steps=step, kept=best.step, looks=looks)
+    for weaker in [
+        *(each for each in reversed(earlier) if each.step <= best.step // 2 and each is not best),
+        _Seen(step=0, nats=math.inf, weights=apart),
+    ]:
+        generator.start_with(weaker.weights, encoder.entry_scores)
+        if not copied():
+            return Fitted(steps=step, kept=weaker.step, looks=looks, weaker=True)
+    # What even independent columns show is no copying that a weaker start could mend.
+    generator.start_with(best.weights, encoder.entry_scores)
+    return Fitted(steps=step, kept=best.step, looks=looks)
+
+
+class _Course:
+    """Weights first + unit * taught, and steps that teach: Adam at a falling rate, decay of what is taught, an average.
+
+    unit is 1, but of a guess's mean its spread: a step moves a mean by a part of its spread, however narrow that is.
+    alone: only what known cells tell of spans before them is taught, so that the law of whole rows stays what it is.
+    """
+
+    def __init__(
+        self, first: Mapping[str, Tensor], order: Order, biases: Tensor, rows: int, *, alone: bool = False
+    ) -> None:
+        device = order.entry_scores.device
+        self.first, self.order, self.biases, self.rows = first, order, biases, rows
+        self.first = {name: value.to(device) for name, value in first.items()}
+        self.alone, self.played = alone, 0
+        unit = torch.ones(order.outputs)
+        for step in order.steps:
+            unit[step.guess][:1] = biases[step.guess][1:].exp()
+        self.unit = unit.to(device)
+        self.taught = {
+            name: torch.zeros_like(value, requires_grad=True) for name, value in self.first.items()
+        }
+        self.average = {name: torch.zeros_like(value) for name, value in self.first.items()}
+        decay = min(_MOST_DECAY, _DECAYING_ROWS / rows)
+        groups = [
+            {"params": [value], "weight_decay": 0.0 if "bias" in name else decay}
+            for name, value in self.taught.items()
+        ]
+        self.rate = _RATE * min(1.0, max(_LEAST_RATE, rows / _FULL_RATE_ROWS))
+        self.optimiser = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.99))
+
+    def of_known_cells(self, weights: Mapping[str, Tensor]) -> _Course:
+        """Return a course from these weights on that teaches what known cells tell of spans before them, and no more."""
+        return _Course(weights, self.order, self.biases, self.rows, alone=True)
+
+    def playing(self) -> Weights:
+        """Return the weights as they are taught."""
+        return self._of(self.taught)
+
+    def weights(self) -> Weights:
+        """Return the weights on average."""
+        return self._of(self.average)
+
+    def step(self, loss: Tensor) -> None:
+        """Teach by the gradient of a loss of `playing`."""
+        gradients = torch.autograd.grad(loss, list(self.taught.values()), allow_unused=True)
+        for value, gradient in zip(self.taught.values(), gradients, strict=True):
             value.grad = gradient
-        share = step / steps
-        pace = min(1.0, (step + 1) / _WARM_UP) * (_LAST + (1 - _LAST) * (1 + math.cos(math.pi * share)) / 2)
-        for group in optimiser.param_groups:
-            group["lr"] = _RATE * pace
-        optimiser.step()
-        keep = min(_DECAY, (1 + step) / (10 + step))
+        fall = (1 + math.cos(math.pi * min(1.0, self.played / STEPS))) / 2
+        pace = min(1.0, (self.played + 1) / _WARM_UP) * (_LAST + (1 - _LAST) * fall)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate * pace
+        self.optimiser.step()
+        keep = min(_DECAY, (1 + self.played) / (10 + self.played))
         with torch.no_grad():
-            for name, value in average.items():
-                value.lerp_(weights[name], 1 - keep)
-    else:
-        nats = -math.inf if held is None else seen.held(average, held, None if codes is None else codes[1])
-        looks += [] if held is None else [[steps, round(nats, 4)]]
-        if nats < best:
-            kept, chosen = average, steps
-    generator.start_with(kept, encoder.entry_scores)
-    return Fitted(steps=step + 1, kept=chosen, looks=looks)
+            for name, value in self.average.items():
+                value.lerp_(self.taught[name], 1 - keep)
+        self.played += 1
+
+    def _of(self, taught: Mapping[str, Tensor]) -> Weights:
+        found = {}
+        for name, value in taught.items():
+            more = value * self._later(name, value) if self.alone else value
+            found[name] = self.first[name] + (more * self.unit if name in _TO_OUTPUTS else more)
+        return found
+
+    def _later(self, name: str, value: Tensor) -> Tensor:
+        """Return which weights only known cells use, 0 or 1."""
+        if name in ("enter", "direct"):
+            before = self.order.before_unit if name == "enter" else self.order.before_output
+            return (~before).to(value.dtype)
+        uses = torch.zeros_like(value)
+        if name in ("context", "context_direct"):
+            uses[: self.order.spans] = 1.0
+        return uses
 
 
 class _Rows:
@@ -118,21 +217,18 @@ class _Rows:
     def __init__(self, generator: OrderedGenerator, encoder: TableEncoder, seed: int) -> None:
         self.generator, self.encoder = generator, encoder
         self.groups = torch.tensor(encoder.columns_of_spans)
-        self.still: tuple[Tensor, Tensor] | None = None
         self.seed = seed
 
-    def likelihood(
-        self, weights: dict[str, Tensor], levels: Tensor, codes: Tensor | None, step: int, seed: int
-    ) -> Tensor:
+    def likelihood(self, weights: Weights, levels: Tensor, codes: Tensor | None, step: int) -> Tensor:
         """Return log p of the rows of one step, (n, spans), some of their cells known."""
-        known = masks(len(levels), self.groups, compute.stream(seed, "likelihood/masks", step))
+        known = masks(len(levels), self.groups, compute.stream(self.seed, "likelihood/masks", step))
         uniforms = torch.rand(
-            len(levels), self.encoder.draws, generator=compute.stream(seed, "likelihood/scores", step)
+            len(levels), self.encoder.draws, generator=compute.stream(self.seed, "likelihood/scores", step)
         )
         return self._log(weights, levels, codes, known.to(levels.device), uniforms.to(levels.device))
 
     @torch.no_grad()
-    def held(self, weights: dict[str, Tensor], levels: Tensor, codes: Tensor | None) -> float:
+    def held(self, weights: Weights, levels: Tensor, codes: Tensor | None) -> float:
         """Return the mean nats of held-out rows, half of them with known cells, always the same ones and scores."""
         levels = levels[:_MOST_HELD]
         draws = compute.stream(self.seed, "likelihood/held")
@@ -144,7 +240,7 @@ class _Rows:
 
     def _log(
         self,
-        weights: dict[str, Tensor],
+        weights: Weights,
         levels: Tensor,
         codes: Tensor | None,
         known: Tensor,
@@ -156,24 +252,3 @@ class _Rows:
             hot = torch.nn.functional.one_hot(codes.to(levels.device), self.generator.classes)
             classes = hot.to(rows.dtype)
         return log_likelihood(self.generator.order, weights, rows, known, classes)
-
-
-@torch.no_grad()
-def associations(order: Order, encoder: TableEncoder, levels: Tensor, seed: int) -> Tensor:
-    """Return log p(i, j) / (p(i) p(j)) of inputs i and codes j of other spans, (inputs, outputs), counts + a few."""
-    counts = torch.zeros(order.inputs, order.inputs)
-    draws = compute.stream(seed, "likelihood/pairs")
-    for part in torch.split(levels[:_MOST_COUNTED], 8192):
-        uniforms = torch.rand(len(part), encoder.draws, generator=draws).to(part.device)
-        seen = order.coded(encoder.expand(part, uniforms)).cpu()
-        counts += seen.T @ seen
-    found = torch.zeros(order.inputs, order.outputs)
-    codes = [step for step in order.steps if step.score is None]
-    rows = min(len(levels), _MOST_COUNTED)
-    for one in codes:
-        for other in codes:
-            if one is not other:
-                here = counts[one.inputs, other.inputs]
-                expected = here.sum(1, keepdim=True) * here.sum(0, keepdim=True) / rows
-                found[one.inputs, other.outputs] = torch.log((here + _FEW) / (expected + _FEW))
-    return torch.where(found < _IMPOSSIBLE, found, _PAIRS * found)

@@ -27,6 +27,7 @@ from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting.check_plan import CheckPlan, Watching, refuse_few
 from saddlepoint.fitting.choices import Choices
 from saddlepoint.fitting.fit import Fit, make_players
+from saddlepoint.fitting.likelihood import STEPS
 from saddlepoint.fitting.looks import copies
 from saddlepoint.fitting.parts import Parts, split
 from saddlepoint.fitting.planning import plan_checks
@@ -44,6 +45,7 @@ from saddlepoint.training.compiling import CompiledRound, refuse_without_compile
 
 _TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
 _TRIAL_OF_CHECKS = 0.5
+_START_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,7 @@ class Preparation:
     checks: CheckPlan | None = None
     round_choice: RoundChoice = EAGER
     play_round: CompiledRound | None = None
+    start_steps: int | None = None
 
     def fit(self, folder: Path | None = None, *, strip: bool = True) -> Fit:
         """Return the fit at round 0, saving into a folder, showing the same samples at planned rounds if strip."""
@@ -81,6 +84,7 @@ class Preparation:
             checks=self.checks,
             strip=strip,
             play_round=self.play_round,
+            start_steps=self.start_steps,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,6 +102,7 @@ class Preparation:
             "rounds_played": self.round_choice.to_dict(),
             "device": self.device.type,
             "checks": None if self.checks is None else self.checks.to_dict(),
+            "start_steps": self.start_steps,
         }
 
 
@@ -195,6 +200,7 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
             class_shares=shares,
             codes=codes,
             checks=CheckPlan.from_dict(stored.get("checks")),
+            start_steps=stored.get("start_steps"),
         )
     except (KeyError, TypeError) as error:
         raise StoredFileError(
@@ -296,13 +302,23 @@ def _rounds_of(stored: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:
-    """Fix the horizon by a measured rate: what the minutes hold, or the rounds that were asked for if fewer."""
+    """Fix the horizon by a measured rate: what the minutes hold, or the rounds that were asked for if fewer.
+
+    A table's start is fitted within the minutes too: in half of them at most, by as many steps as these hold.
+    """
     seconds = (choices.minutes or 0.0) * 60
     trial = min(_TRIAL_SECONDS, _TRIAL_SHARE * seconds)
-    rate = preparation.fit(strip=False).measured_rate(trial)
-    horizon = max(1, int(rate * (seconds - trial) * _MARGIN))
+    fit = preparation.fit(strip=False)
+    rate, steps = fit.measured_rate(trial), preparation.start_steps
+    left = seconds - trial
+    if (took := fit.measured_start(trial)) is not None:
+        first, each = took
+        steps = int(max(0.0, min(STEPS, (_START_SHARE * seconds - first) / each)))
+        left -= trial + first + steps * each
+    horizon = max(1, int(rate * left * _MARGIN))
     settings = dataclasses.replace(preparation.plan.settings, horizon=min(horizon, choices.rounds or horizon))
-    return dataclasses.replace(preparation, plan=dataclasses.replace(preparation.plan, settings=settings))
+    plan = dataclasses.replace(preparation.plan, settings=settings)
+    return dataclasses.replace(preparation, plan=plan, start_steps=steps)
 
 
 def _with_checks(preparation: Preparation, watching: Watching) -> Preparation:

@@ -1,8 +1,9 @@
 """Where the spans of a row lie when they are drawn one after the other: steps, codes of rows and rows of codes.
 
-A span takes one step, a softmax over its *code*: its one-hot entries, where "other" is told apart into equal bins of the
-score's rank Phi(s). A scored span takes one more step, the place within the bin. What a step draws is input to all later
-ones. A network does not know what a span stands for.
+A span takes one step, a softmax over its *code*: its one-hot entries, where "other" of a scored span is told apart into
+bins of the score s about a guess N(m, c^2), equally likely under it: the bins of r = Phi((s - m) / c). So few rows, whose
+bins stay alike, give a Gaussian law with linear means, and many rows any law. What a step draws is input to all later
+ones, a score with the bin of its own rank Phi(s). A network does not know what a span stands for.
 """
 
 from __future__ import annotations
@@ -15,25 +16,39 @@ import torch
 from torch import Tensor, nn
 
 LEAST_RANK = 1e-4
+_FARTHEST = 3.719  # ndtri(1 - LEAST_RANK)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One step: the span it belongs to, its outputs, and the inputs that it reveals to later steps.
 
-    A step of codes has `atoms` codes that stand for an entry each, the first of them at `entry` of a row, and bins behind
-    them where the span is scored; `other` is the row's entry of all bins together, if there is one. A step of places has
-    its `score`, the number of the score in a row.
+    Outputs are a logit for each code, and behind them m and log c where the span is scored. The first `atoms` codes stand
+    for an entry each, the first of them at `entry` of a row; bins follow where the span is scored, and `other` is the row's
+    entry of all bins together, if there is one. Inputs are the code, and behind it the score, number `score` of a row.
     """
 
-    span: int
     outputs: slice
     inputs: slice
     atoms: int
     entry: int
     other: int | None = None
-    binned: bool = False
     score: int | None = None
+
+    @property
+    def codes_in(self) -> slice:
+        """Return the inputs of the code."""
+        return slice(self.inputs.start, self.inputs.stop - (self.score is not None))
+
+    @property
+    def codes_out(self) -> slice:
+        """Return the outputs of the code's logits."""
+        return slice(self.outputs.start, self.outputs.stop - 2 * (self.score is not None))
+
+    @property
+    def guess(self) -> slice:
+        """Return the outputs m and log c, none of a span without a score."""
+        return slice(self.codes_out.stop, self.outputs.stop)
 
 
 class Order(nn.Module):
@@ -64,19 +79,15 @@ class Order(nn.Module):
         self.hidden = units * len(self.steps)
         ones = self.entries + self.scores  # behind a row stands a 1, for bins without an entry
         source, is_bin, bin_score, bin_number = [], [], [], []
-        for step, after in zip(self.steps, [*self.steps[1:], None], strict=True):
-            codes = step.inputs.stop - step.inputs.start
-            if step.score is not None:
-                source.append(self.entries + step.score)
-                bins_here = 0
-            else:
-                bins_here = codes - step.atoms
-                source += [step.entry + code for code in range(step.atoms)]
-                source += [ones if step.other is None else step.other] * bins_here
-            is_bin += [False] * (codes - bins_here) + [True] * bins_here
-            score = after.score if bins_here and after is not None and after.score is not None else 0
-            bin_score += [score] * codes
-            bin_number += [0] * (codes - bins_here) + list(range(bins_here))
+        for step in self.steps:
+            bins_here = 0 if step.score is None else bins
+            source += [step.entry + code for code in range(step.atoms)]
+            source += [ones if step.other is None else step.other] * bins_here
+            source += [] if step.score is None else [self.entries + step.score]
+            rest = [False] * (step.score is not None)
+            is_bin += [False] * step.atoms + [True] * bins_here + rest
+            bin_score += [step.score or 0] * (step.atoms + bins_here + len(rest))
+            bin_number += [0] * step.atoms + list(range(bins_here)) + [0] * len(rest)
         sizes_in = torch.tensor([step.inputs.stop - step.inputs.start for step in self.steps])
         sizes_out = torch.tensor([step.outputs.stop - step.outputs.start for step in self.steps])
         numbers = torch.arange(len(self.steps))
@@ -87,7 +98,7 @@ class Order(nn.Module):
             ("is_bin", torch.tensor(is_bin)),
             ("bin_score", torch.tensor(bin_score)),
             ("bin_number", torch.tensor(bin_number)),
-            ("span_of_input", torch.tensor([step.span for step in self.steps])[step_in]),
+            ("span_of_input", step_in),
             ("before_unit", step_in[:, None] < step_unit),
             ("before_output", step_in[:, None] < step_out),
             ("unit_to_unit", step_unit[:, None] <= step_unit),
@@ -101,47 +112,54 @@ class Order(nn.Module):
         seen = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)[:, self.source]
         if not self.scores:
             return seen
-        ranks = torch.special.ndtr(rows[:, self.entries :]) * self.bins
-        numbers = ranks.floor().clamp(0, self.bins - 1).long()
+        numbers = self.bin_of(torch.special.ndtr(rows[:, self.entries :]))
         here = numbers[:, self.bin_score] == self.bin_number
         inputs: Tensor = torch.where(self.is_bin, seen * here.to(seen.dtype), seen)
         return inputs
 
-    def row(self, codes: Sequence[Tensor], scores: Sequence[Tensor]) -> Tensor:
-        """Return rows (n, entries + scores) of the codes (n, codes) and scores (n,) of all spans."""
-        parts = []
-        for step, code in zip((step for step in self.steps if step.score is None), codes, strict=True):
-            if not step.binned:
-                parts.append(code)
-            elif step.other is not None:
-                parts += [code[:, : step.atoms], code[:, step.atoms :].sum(1, keepdim=True)]
+    def bin_of(self, ranks: Tensor) -> Tensor:
+        """Return the number of the bin that each rank lies in."""
+        return (ranks * self.bins).floor().clamp(0, self.bins - 1).long()
+
+    def row(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Return rows (n, entries + scores) of the inputs (n, codes and score) of all steps."""
+        parts, scores = [], []
+        for step, seen in zip(self.steps, inputs, strict=True):
+            if step.score is None:
+                parts.append(seen)
+                continue
+            scores.append(seen[:, -1:])
+            if step.other is not None:
+                parts += [seen[:, : step.atoms], seen[:, step.atoms : -1].sum(1, keepdim=True)]
         return torch.cat([*parts, *scores], 1)
 
-    def score(self, step: Step, code: Tensor, place: Tensor) -> Tensor:
-        """Return the score (n, 1) of a code (n, codes) and a place within the bin (n,): ndtri((bin + place) / bins).
+    def revealed(self, step: Step, code: Tensor, place: Tensor, guess: Tensor) -> Tensor:
+        """Return the inputs (n, codes and score) of a code (n, codes), a place within its bin (n,) and a guess (n, 2).
 
-        That of an atom is the score that goes with its entry.
+        The score of bin k is m + c ndtri((k + place) / bins), that of an atom the one that goes with its entry.
         """
         bins = code[:, step.atoms :]
+        other = bins.sum(1, keepdim=True)
         numbers = torch.arange(self.bins, dtype=code.dtype, device=code.device)
         rank = ((bins @ numbers + place) / self.bins).clamp(LEAST_RANK, 1 - LEAST_RANK)
-        score = bins.sum(1) * torch.special.ndtri(rank)
+        score = (guess[:, 0] + torch.exp(guess[:, 1]) * torch.special.ndtri(rank)).clamp(
+            -_FARTHEST, _FARTHEST
+        )
+        score = other[:, 0] * score
         if step.atoms:
             fixed = self.entry_scores[step.entry : step.entry + step.atoms].to(code.dtype)
             score = score + code[:, : step.atoms] @ fixed
-        column: Tensor = score[:, None]
-        return column
+        here = self.bin_of(torch.special.ndtr(score.detach()))[:, None] == numbers
+        return torch.cat([code[:, : step.atoms], other * here.to(code.dtype), score[:, None]], 1)
 
     def start_bias(self, log_frequencies: Tensor) -> Tensor:
-        """Return outputs (outputs,) under which entries have their shares, all bins of a span are alike, places uniform."""
+        """Return outputs (outputs,) under which entries have their shares, bins are alike, guesses N(0, 1)."""
         bias = torch.zeros(self.outputs)
         for step in self.steps:
-            if step.score is not None:
-                continue
             first = step.outputs.start
             bias[first : first + step.atoms] = log_frequencies[step.entry : step.entry + step.atoms]
-            if step.binned and step.other is not None:
-                bias[first + step.atoms : step.outputs.stop] = log_frequencies[step.other] - math.log(
+            if step.other is not None:
+                bias[first + step.atoms : step.codes_out.stop] = log_frequencies[step.other] - math.log(
                     self.bins
                 )
         return bias
@@ -150,17 +168,19 @@ class Order(nn.Module):
 def _steps(spans: Sequence[tuple[int, bool]], bins: int) -> list[Step]:
     steps: list[Step] = []
     inputs = outputs = entry = score = 0
-    for span, (entries, scored) in enumerate(spans):
+    for entries, scored in spans:
         atoms = max(0, entries - 1) if scored else entries
         codes = atoms + (bins if scored else 0)
-        other = entry + entries - 1 if scored and entries else None
-        out, seen = slice(outputs, outputs + codes), slice(inputs, inputs + codes)
+        out, seen = slice(outputs, outputs + codes + 2 * scored), slice(inputs, inputs + codes + scored)
         steps.append(
-            Step(span=span, outputs=out, inputs=seen, atoms=atoms, entry=entry, other=other, binned=scored)
+            Step(
+                outputs=out,
+                inputs=seen,
+                atoms=atoms,
+                entry=entry,
+                other=entry + entries - 1 if scored and entries else None,
+                score=score if scored else None,
+            )
         )
-        inputs, outputs, entry = inputs + codes, outputs + codes, entry + entries
-        if scored:
-            out, seen = slice(outputs, outputs + 2), slice(inputs, inputs + 1)
-            steps.append(Step(span=span, outputs=out, inputs=seen, atoms=0, entry=0, score=score))
-            inputs, outputs, score = inputs + 1, outputs + 2, score + 1
+        inputs, outputs, entry, score = seen.stop, out.stop, entry + entries, score + scored
     return steps

@@ -14,14 +14,11 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from saddlepoint.networks.dense import leaky
 from saddlepoint.networks.order import Order
 
 Weights = Mapping[str, Tensor]
-_LEAST_PLACE = 1e-4
-_NARROWEST = -5.0
 _NEVER = -1e4
 
 
@@ -120,10 +117,8 @@ class OrderedGenerator(nn.Module):
     def _outputs_of(self, entries: Tensor) -> Tensor:
         found = torch.zeros(self.order.outputs, dtype=torch.bool)
         for step in self.order.steps:
-            if step.score is None:
-                found[step.outputs.start : step.outputs.start + step.atoms] = entries[
-                    step.entry : step.entry + step.atoms
-                ]
+            first = step.outputs.start
+            found[first : first + step.atoms] = entries[step.entry : step.entry + step.atoms]
         return found.to(self.order.entry_scores.device)
 
 
@@ -133,7 +128,8 @@ def log_likelihood(
     """Return log p(unknown cells | known ones, classes) in nats, (n, spans), 0 where known.
 
     seen: inputs (n, inputs) of whole rows; known: 1 for each span that is known, (n, spans). The density of a score is that
-    of its rank, so that independent spans give minus the entropy of their entries.
+    of its rank, so that independent spans give minus the entropy of their entries. Which bin a score lies in has no gradient:
+    a guess is taught by its own Gaussian likelihood, the bins by what is left.
     """
     context = known if classes is None else torch.cat([known, classes], 1)
     both = torch.cat([seen, seen * known[:, order.span_of_input], context], 1)
@@ -146,16 +142,20 @@ def log_likelihood(
     raw = torch.addmm(weights["leave_bias"], h, weights["leave"] * order.unit_to_output)
     raw = torch.addmm(raw, both, around("direct", "context_direct", order.before_output))
     found: list[Tensor] = []
-    for at, step in enumerate(order.steps):
-        mine = raw[:, step.outputs]
+    for step in order.steps:
+        logits = raw[:, step.codes_out]
+        taken = seen[:, step.codes_in] * logits
         if step.score is None:
-            found.append((seen[:, step.inputs] * mine).sum(1) - torch.logsumexp(mine, 1))
+            found.append(taken.sum(1) - torch.logsumexp(logits, 1))
             continue
-        codes = order.steps[at - 1]
-        binned = seen[:, codes.inputs.start + codes.atoms : codes.inputs.stop].sum(1)
-        rank = torch.special.ndtr(seen[:, step.inputs.start]) * order.bins
-        place = (rank - rank.floor()).clamp(_LEAST_PLACE, 1 - _LEAST_PLACE)
-        found[-1] = found[-1] + binned * (_log_density(place, mine) + math.log(order.bins))
+        atoms, score = taken[:, : step.atoms].sum(1), seen[:, step.inputs.stop - 1]
+        other = seen[:, step.inputs.start + step.atoms : step.inputs.stop - 1].sum(1)
+        mean, scale = raw[:, step.guess].unbind(1)
+        away = (score - mean) * torch.exp(-scale)
+        bins = order.bin_of(torch.special.ndtr(away.detach()))
+        height = logits[:, step.atoms :].gather(1, bins[:, None])[:, 0] + math.log(order.bins)
+        guessed = (score**2 - away**2) / 2 - scale
+        found.append(atoms + other * (height + guessed) - torch.logsumexp(logits, 1))
     return torch.stack(found, 1) * (1 - known)
 
 
@@ -189,49 +189,39 @@ def drawn(
         units = torch.addmm(units, context, weights["context"][at])
         outputs = torch.addmm(outputs, context, weights["context_direct"][at])
     uniform = torch.special.ndtr(noise)
-    codes: list[Tensor] = []
-    scores: list[Tensor] = []
+    inputs: list[Tensor] = []
     for t, step in enumerate(order.steps):
         later, width = (t + 1) * w, step.outputs.stop - step.outputs.start
         h = leaky(units[:, :w])
         mixed = torch.addmm(mixed, h, weights["mix"][t * w : later, t * w :])
         h = h + leaky(mixed[:, :w])
         outputs = torch.addmm(outputs, h, weights["leave"][t * w : later, step.outputs.start :])
-        raw = outputs[:, :width]
-        if step.score is None:
-            new = _chosen(raw, uniform[:, t])
-        else:
-            new = order.score(order.steps[t - 1], codes[-1], _placed(raw, uniform[:, t]))
+        codes = step.codes_out.stop - step.codes_out.start
+        code, place = _chosen(outputs[:, :codes], uniform[:, t])
+        new = code if step.score is None else order.revealed(step, code, place, outputs[:, codes:width])
         if given is not None and known is not None:
-            new = torch.where(known[:, step.span, None] > 0, given[:, step.inputs], new)
-        (codes if step.score is None else scores).append(new)
+            new = torch.where(known[:, t, None] > 0, given[:, step.inputs], new)
+        inputs.append(new)
         if t + 1 < len(order.steps):
             units = torch.addmm(units[:, w:], new, weights["enter"][step.inputs, later:])
             outputs = torch.addmm(
                 outputs[:, width:], new, weights["direct"][step.inputs, step.outputs.stop :]
             )
             mixed = mixed[:, w:]
-    return order.row(codes, scores)
+    return order.row(inputs)
 
 
-def _chosen(logits: Tensor, uniform: Tensor) -> Tensor:
-    """Return one-hot draws of a softmax, the inverse of its distribution at uniform numbers (n,)."""
+def _chosen(logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    """Return one-hot draws of a softmax, the inverse of its distribution at uniform numbers (n,), and what is left of them.
+
+    What is left, (n,), is uniform on (0, 1) and independent of the draw.
+    """
     soft = torch.softmax(logits, 1)
     with torch.no_grad():
         heights = soft.cumsum(1)
-        code = (heights[:, :-1] <= (uniform * heights[:, -1])[:, None]).sum(1, keepdim=True)
+        at = uniform * heights[:, -1]
+        code = (heights[:, :-1] <= at[:, None]).sum(1, keepdim=True)
         hard = torch.zeros_like(soft).scatter_(1, code, 1.0)
-    return hard + soft - soft.detach() if soft.requires_grad else hard
-
-
-def _placed(raw: Tensor, uniform: Tensor) -> Tensor:
-    """Return places in (0, 1): sigmoid(a + exp(b) logit(u)) of raw = (a, b), uniform where both are 0."""
-    scale = torch.exp(raw[:, 1].clamp_min(_NARROWEST))
-    return torch.sigmoid(raw[:, 0] + scale * torch.logit(uniform, _LEAST_PLACE))
-
-
-def _log_density(place: Tensor, raw: Tensor) -> Tensor:
-    """Return the log density of what `_placed` returns."""
-    scale = raw[:, 1].clamp_min(_NARROWEST)
-    x = (torch.logit(place) - raw[:, 0]) * torch.exp(-scale)
-    return -x - 2 * functional.softplus(-x) - scale - torch.log(place) - torch.log1p(-place)
+        share = soft.gather(1, code)[:, 0]
+        left = 1 - (heights.gather(1, code)[:, 0] - at) / share.clamp_min(torch.finfo(soft.dtype).tiny)
+    return (hard + soft - soft.detach() if soft.requires_grad else hard), left.clamp(0, 1)

@@ -16,7 +16,7 @@ def tables(data: Data, capacity: str) -> Plan:
 def _in_order(data: Data, capacity: str) -> Plan:
     """Rows of spans drawn one after the other from a law fitted by likelihood, which the game corrects."""
     scale = {"small": 0.5, "medium": 1.0, "large": 2.0}[capacity]
-    steps = sum(1 + bool(scored) for _, scored in data.spans)
+    steps = len(data.spans)
     free = 16
     generator = {
         "bins": _bins(data.rows),
