@@ -127,6 +127,16 @@ def test_a_whole_table_round_trips_with_order_and_types():
     pd.testing.assert_frame_equal(back, frame)
 
 
+def test_parts_are_decoded_as_the_whole_is():
+    """Identifiers too, whose stream is keyed by all numbers together."""
+    columns = columns_of_every_kind() | {"id": np.array([f"user-{i:05d}" for i in range(N)])}
+    _, encoder = fitted(
+        pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
+    )
+    rows = drawn(encoder, 500)
+    pd.testing.assert_frame_equal(encoder.decode_parts(torch.split(rows, 130)), encoder.decode(rows))
+
+
 def test_scores_redrawn_within_their_levels_are_a_standard_normal():
     """Dequantised by uniform draws, the scores of non-atoms are N(0, 1) whatever the ties (p at a fixed seed)."""
     rng = np.random.default_rng(1)

@@ -67,7 +67,10 @@ _STRIP_LOOKS = 8
 _ROWS_TO_COMPARE = 2_000
 _RECORDS_KEPT = 1000
 _ROUNDS_BETWEEN_VOTES = 10
-_WEAKER = "the copying test found training rows in samples of the fitted heads, which were made weaker until it found none"
+_WEAKER = "the copying test found training rows in samples of the fitted heads; those of fewer steps are kept"
+_COPIES = (
+    "the copying test (level .1) finds training rows in samples of the fitted heads, of however few steps"
+)
 _DECISIONS: tuple[Any, ...] = ("remedy", *FINAL)
 _PLAY_PER_SAVE = 20  # however slow the disk, saving takes a twentieth of the time at most
 
@@ -260,9 +263,11 @@ class Fit:
             return None
         seen, kept = looks.seen(), looks.choose(self.game.sampler())[1]
         start = start_in_words(generator)
-        weaker = self.started is not None and self.started.weaker
+        told = None
+        if self.started is not None and (self.started.weaker or self.started.copies):
+            told = _COPIES if self.started.copies else _WEAKER
         said = [
-            _WEAKER if weaker else None,
+            told,
             added(seen, kept, start) if starts_fitted(generator) else None,
             refused(seen, kept, start) if self.looks is not None else None,
         ]

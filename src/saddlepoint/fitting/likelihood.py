@@ -41,13 +41,15 @@ Weights = dict[str, Tensor]
 class Fitted:
     """What was fitted: steps played, the step kept, and nats a row on held-out rows at each look, [step, nats].
 
-    weaker: whether an earlier step, or none, was kept because samples of the best counted as copies of training rows.
+    weaker: whether fewer steps were kept because samples of the best counted as copies of training rows. copies: whether
+    those of the weakest still do, and those of independent columns do not.
     """
 
     steps: int
     kept: int
     looks: list[list[float]]
     weaker: bool = False
+    copies: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ def fit_start(
     Once held-out rows say that the rows are being learnt by heart, the steps left go to what known cells tell of earlier
     ones, which is learnt from fewer rows. codes: the class numbers of both, of a generator with classes. copied: asked of a
     small table whether the generator's samples count as copies; while they do, the start goes back to earlier steps, from
-    half of them on, to none, to independent columns. The generator samples the fitted law afterwards.
+    half of them on, down to the closed forms. The generator samples the fitted law afterwards.
     """
     if held is None and len(levels) >= _FEWEST_TO_PART:
         # No rows are held back from so few: a fifth tells when the others begin to be learnt by heart.
@@ -123,16 +125,17 @@ def fit_start(
     generator.start_with(best.weights, encoder.entry_scores)
     if copied is None or not copied():
         return Fitted(steps=step, kept=best.step, looks=looks)
-    for weaker in [
-        *(each for each in reversed(earlier) if each.step <= best.step // 2 and each is not best),
-        _Seen(step=0, nats=math.inf, weights=apart),
-    ]:
-        generator.start_with(weaker.weights, encoder.entry_scores)
+    weaker = [each for each in reversed(earlier) if each.step <= best.step // 2 and each.step < best.step]
+    for each in weaker:
+        generator.start_with(each.weights, encoder.entry_scores)
         if not copied():
-            return Fitted(steps=step, kept=weaker.step, looks=looks, weaker=True)
+            return Fitted(steps=step, kept=each.step, looks=looks, weaker=True)
     # What even independent columns show is no copying that a weaker start could mend.
-    generator.start_with(best.weights, encoder.entry_scores)
-    return Fitted(steps=step, kept=best.step, looks=looks)
+    generator.start_with(apart, encoder.entry_scores)
+    found = not copied()
+    kept = weaker[-1] if weaker and found else best
+    generator.start_with(kept.weights, encoder.entry_scores)
+    return Fitted(steps=step, kept=kept.step, looks=looks, weaker=kept is not best, copies=found)
 
 
 class _Course:
