@@ -7,6 +7,7 @@ same run. Looks happen at planned rounds; saving happens by the clock, since it 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -50,6 +51,7 @@ from saddlepoint.networks import (
     CoinGenerator,
     DeconvolutionGenerator,
     OrderedGenerator,
+    PictureDiscriminator,
     PictureGenerator,
     RectifierGenerator,
     ResidualGenerator,
@@ -72,6 +74,7 @@ _COPIES = (
     "the copying test (level .1) finds training rows in samples of the fitted heads, of however few steps"
 )
 _DECISIONS: tuple[Any, ...] = ("remedy", *FINAL)
+_START_PICTURES, _START_NUMBERS = 5_000, 50_000_000
 _PLAY_PER_SAVE = 20  # however slow the disk, saving takes a twentieth of the time at most
 
 
@@ -107,6 +110,7 @@ class Fit:
         self.share = Share.of_this_process()
         self.device = device or torch.device("cpu")
         generator, discriminator = make_players(plan, encoder)
+        start_pictures(generator, discriminator, train, encoder)
         self.game = Game(generator, discriminator, plan.settings, device=self.device, share=self.share)
         self.batches = Batches(
             train,
@@ -413,6 +417,17 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
                 *(torch.from_numpy(each) for each in (encoder.shares, encoder.means, encoder.factors))
             )
     return generator, discriminator
+
+
+def start_pictures(
+    generator: nn.Module, discriminator: nn.Module, train: Dataset, encoder: Encoder
+) -> None:
+    """Let a convolutional pair take its fixed law and its units from some of the training pictures."""
+    if isinstance(generator, PictureGenerator) and isinstance(discriminator, PictureDiscriminator):
+        most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))
+        rows = encoder.encode(train.rows[:: -(-len(train) // most)])
+        for player in (generator, discriminator):
+            player.start_with(rows)
 
 
 def planned_looks(horizon: int) -> frozenset[int]:

@@ -6,7 +6,8 @@ bilinear interpolation: strides and zeros in between would alias (Zhang 2019, ar
 2106.12423). Between changes stand residual blocks without normalisation, 1 x 1, grouped 3 x 3, 1 x 1, whose last layer
 starts small, so that a deep network starts as a shallow one (Zhang et al. 2019, arXiv 1901.09321; Huang et al. 2024,
 arXiv 2501.05441). Widths follow the number of places, so that each level costs about the same; above 64 x 64 places,
-where moving memory is what costs, one plain 3 x 3 convolution stands in place of the blocks.
+where moving memory is what costs, one plain 3 x 3 convolution stands in place of the blocks. Large pictures may be folded
+first (`folding.py`), so that no layer works at their full number of places.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saddlepoint.networks.dense import Output, activate, joined, leaky
+from saddlepoint.networks.folding import Folding
 
 LARGEST_BASE = 7
 GROUP = 16
 """Channels of a group: narrower ones take the same time on a CPU with vectors of 512 bits, and see less."""
 _MOST_PLACES_FOR_BLOCKS = 64 * 64
 _SMALL = 0.1
+_FIRST = 0.3
+_MOST_OF_A_COMPONENT = 1024
+_INSIDE = 0.02
 _SLOPE_GAIN = math.sqrt(2.0 / (1.0 + 0.2**2))
 
 
@@ -154,8 +159,10 @@ def _work(module: nn.Module, places: int) -> int:
 class PictureGenerator(nn.Module):
     """Noise (batch, noise_width) [and a condition] -> pictures (batch, channels, height, width), from coarse to fine.
 
-    The last layer adds to a fixed picture, the data's mean (before the sigmoid, if there is one): what does not change
-    from picture to picture need not be learnt.
+    What the layers make is added, before the sigmoid if there is one, to a fixed law that `start_at` and `start_with` take from
+    the data: the mean picture and, with components k > 0, the Gaussian of the k largest principal components of the pictures'
+    coarse levels, drawn by the first k numbers of z. So G begins at blurred pictures of the right kind rather than at
+    nothing; the last level is told which one it adds to.
     """
 
     uniforms = 0
@@ -169,10 +176,13 @@ class PictureGenerator(nn.Module):
         blocks: int = 1,
         output: Output = "sigmoid",
         condition_width: int = 0,
+        fold: int = 0,
+        components: int = 0,
     ) -> None:
         super().__init__()
         self.shape, self.output, self.condition_width = tuple(shape), output, condition_width
-        coarse, *finer = pyramid(shape, width, blocks)[::-1]
+        self.folding = Folding(shape, fold)
+        coarse, *finer = pyramid(self.folding.shape, width, blocks)[::-1]
         self._start = (coarse.channels, *coarse.sides)
         self.enter = nn.Linear(noise_width + condition_width, math.prod(self._start))
         nn.init.normal_(self.enter.weight, std=1.0 / math.sqrt(noise_width + min(1, condition_width)))
@@ -188,10 +198,19 @@ class PictureGenerator(nn.Module):
                 layers, math.prod(level.sides)
             )
             coarse = level
-        self.leave = convolution(coarse.channels, self.shape[0], 3, gain=1.0)
-        self.multiply_adds += _work(self.leave, math.prod(coarse.sides))
-        self._rectified = coarse.blocks == 0
+        self._finest, self._rectified = coarse.sides, coarse.blocks == 0
+        self.leave = convolution(coarse.channels, self.folding.shape[0], 3, gain=_FIRST)
+        self.tell: nn.Module | None = None
+        if components and finer:
+            self.tell = convolution(self.shape[0], coarse.channels, 3)
+        for layer in (self.leave, self.tell):
+            self.multiply_adds += 0 if layer is None else _work(layer, math.prod(coarse.sides))
         self.register_buffer("mean", torch.zeros(self.shape))
+        if fold:
+            self.register_buffer("scales", torch.ones(self.folding.shape[0], 1, 1))
+        self.components = min(components, noise_width)
+        if components:
+            self.register_buffer("drawn", torch.zeros(self.components, self.shape[0], *_coarse(self.shape)))
 
     @torch.no_grad()
     def start_at(self, mean: Tensor) -> None:
@@ -200,14 +219,78 @@ class PictureGenerator(nn.Module):
         mean = mean.reshape(self.shape).to(kept.dtype)
         kept.copy_(torch.logit(mean, eps=1e-3) if self.output == "sigmoid" else mean)
 
+    @torch.no_grad()
+    def start_with(self, rows: Tensor) -> None:
+        """Set components, and the units of folded coefficients, to those of encoded pictures (n, *shape), after `start_at`."""
+        rows = torch.logit(rows, eps=_INSIDE) if self.output == "sigmoid" else rows
+        apart = rows - self.get_buffer("mean").to(rows)
+        if self.folding.times:
+            self.get_buffer("scales").copy_(_spreads(self.folding(apart)))
+        if self.components:
+            drawn = self.get_buffer("drawn")
+            low = functional.adaptive_avg_pool2d(apart, drawn.shape[2:])
+            found = principal(low.flatten(1), self.components)
+            drawn.zero_()[: len(found)] = found.reshape(len(found), *drawn.shape[1:]).to(drawn)
+
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, *shape)."""
         h = self.enter(joined(z, condition, self.condition_width)).reshape(z.shape[0], *self._start)
         h = h.contiguous(memory_format=torch.channels_last)
-        for level in self.levels:
-            h = level(h)
+        begin = self.get_buffer("mean").to(h.dtype)
+        last = len(self.levels) - 1
+        drift = None
+        if self.components:
+            drawn = self.get_buffer("drawn").to(h.dtype)
+            drift = (z[:, : self.components] @ drawn.flatten(1)).reshape(len(z), *drawn.shape[1:])
+            begin = begin + _stretched(drift, self.sides)
+        for index, level in enumerate(self.levels):
+            if index == last and self.tell is not None and drift is not None:
+                narrow, grow, layers = level
+                h = layers(grow(narrow(h)) + self.tell(_stretched(drift, self._finest)))
+            else:
+                h = level(h)
         h = self.leave(h if self._rectified else leaky(h))
-        return activate(h + self.get_buffer("mean").to(h.dtype), self.output)
+        if self.folding.times:
+            h = self.folding.back(h * self.get_buffer("scales").to(h.dtype))
+        return activate(h + begin, self.output)
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of a picture."""
+        return self.shape[1], self.shape[2]
+
+
+def _coarse(shape: Sequence[int]) -> tuple[int, int]:
+    """Return the sides at which components are kept: of the finest level with at most 1,024 numbers."""
+    sides = (int(shape[1]), int(shape[2]))
+    while shape[0] * math.prod(sides) > _MOST_OF_A_COMPONENT and max(sides) > LARGEST_BASE:
+        sides = _halved(sides)
+    return sides
+
+
+def _stretched(pictures: Tensor, sides: tuple[int, int]) -> Tensor:
+    return functional.interpolate(pictures, size=sides, mode="bilinear", align_corners=False)
+
+
+def _spreads(coefficients: Tensor) -> Tensor:
+    """Return each channel's standard deviation, (channels, 1, 1); of a constant one a thousandth of the largest."""
+    found = coefficients.double().std((0, 2, 3), correction=0)
+    return found.clamp_min(1e-3 * float(found.max()) or 1.0)[:, None, None]
+
+
+def principal(rows: Tensor, most: int) -> Tensor:
+    """Return the largest principal components of rows (n, d), times their standard deviations: (at most `most`, d).
+
+    With u of the unit normal law, u @ components has the rows' covariance but for the components left out.
+    """
+    centred = rows.double() - rows.double().mean(0)
+    wide = centred.shape[1] > len(rows)
+    values, vectors = torch.linalg.eigh((centred @ centred.T if wide else centred.T @ centred) / len(rows))
+    kept = torch.argsort(values, descending=True)[:most]
+    kept = kept[values[kept] > 1e-9 * values.max()]
+    if wide:  # an eigenvector u of X X' / n with value v gives the component X' u / sqrt(n), of length sqrt(v)
+        return vectors[:, kept].T @ centred / math.sqrt(len(rows))
+    return vectors[:, kept].T * values[kept, None].sqrt()
 
 
 class PictureDiscriminator(nn.Module):
@@ -220,13 +303,22 @@ class PictureDiscriminator(nn.Module):
     uniforms = 0
 
     def __init__(
-        self, *, shape: Sequence[int], width: int = 128, blocks: int = 1, condition_width: int = 0
+        self,
+        *,
+        shape: Sequence[int],
+        width: int = 128,
+        blocks: int = 1,
+        condition_width: int = 0,
+        fold: int = 0,
     ) -> None:
         super().__init__()
         self.shape, self.condition_width = tuple(shape), condition_width
-        levels = pyramid(shape, width, blocks)
+        self.folding = Folding(shape, fold)
+        if fold:
+            self.register_buffer("scales", torch.ones(self.folding.shape[0], 1, 1))
+        levels = pyramid(self.folding.shape, width, blocks)
         self.levels = nn.ModuleList()
-        self.multiply_adds, before = 0, self.shape[0]
+        self.multiply_adds, before = 0, self.folding.shape[0]
         for index, level in enumerate(levels):
             if level.blocks == 0:
                 layers = [_plain(before, level)]
@@ -248,9 +340,19 @@ class PictureDiscriminator(nn.Module):
         if self.classes is not None:
             nn.init.normal_(self.classes.weight, std=1.0 / math.sqrt(before))
 
+    @torch.no_grad()
+    def start_with(self, rows: Tensor) -> None:
+        """Take folded coefficients in units of those of encoded pictures (n, *shape), the coarsest ones' being 1."""
+        if self.folding.times:
+            found = _spreads(self.folding(2.0 * (rows - rows.mean(0))))
+            self.get_buffer("scales").copy_(found / found[: self.shape[0]].mean())
+
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1)."""
-        h = rows.reshape(len(rows), *self.shape).contiguous(memory_format=torch.channels_last) * 2.0 - 1.0
+        h = rows.reshape(len(rows), *self.shape) * 2.0 - 1.0
+        if self.folding.times:
+            h = self.folding(h) / self.get_buffer("scales").to(h.dtype)
+        h = h.contiguous(memory_format=torch.channels_last)
         for level in self.levels:
             h = level(h)
         features = (leaky(h) * self.filters).sum((2, 3))

@@ -14,6 +14,12 @@ FEW_PICTURES, AUGMENT = 2000, 0.4
 MOST_DENSE_NUMBERS = 1024
 """Pictures of so many numbers or fewer (8 x 8 and 28 x 28 grey) get perceptrons, larger ones convolutions."""
 
+_UNFOLDED_SIDE, _MOST_FOLDS = 28, 2
+"""Side of a picture that is played as it is; twice that is folded once, four times and more twice."""
+
+_COMPONENTS = 48
+"""Principal components that G begins with, of 64 numbers of noise."""
+
 
 def pictures(data: Data, capacity: str) -> Plan:
     """Perceptrons see a small picture whole, and play many rounds in the time; in a larger one each place would have to
@@ -44,27 +50,37 @@ def _convolutions(data: Data, capacity: str) -> Plan:
     """Pictures of any size: depth by the sides, width by the number of pictures, penalties by how far apart they lie."""
     # Many pictures feed a wider pair, few would be learnt by heart; slowly, since rounds count for more than width.
     full = {"small": 48, "medium": 96, "large": 192}[capacity]
-    width = round(full * min(1.25, max(0.5, (data.rows / 10_000) ** 0.125)))
+    width = round(full * min(1.25, max(1.0, (data.rows / 10_000) ** 0.125)))
+    few = data.rows < FEW_PICTURES
     places = math.prod(data.shape[1:])
+    fold = min(_MOST_FOLDS, max(0, round(math.log2(math.sqrt(places) / _UNFOLDED_SIDE))))
     # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
-    firm = 1e-3 * max(data.spread, 1.0)
-    gamma = Schedule(start=firm, end=0.1 * firm, shape="geometric", finish=0.9)
+    # Folded, D takes details in units of their own spread, and is the steeper for it.
+    firm = (1e-4 if fold else 1e-3) * max(data.spread, 1.0)
+    gamma = Schedule(start=firm, end=0.3 * firm, shape="geometric", finish=0.9)
     both = {
         "shape": list(data.shape),
         "width": width,
         "blocks": 2 if capacity == "large" else 1,
         "condition_width": data.condition_width,
+        "fold": fold,
     }
     return Plan(
         recipe="modern",
-        generator={"name": "picture-generator", "noise_width": 64, "output": "sigmoid", **both},
+        generator={
+            "name": "picture-generator",
+            "noise_width": 64,
+            "output": "sigmoid",
+            "components": _COMPONENTS,
+            **both,
+        },
         discriminator={"name": "picture-discriminator", **both},
         settings=modern_settings(
-            rate=2e-3,
+            rate=6e-4,
             gamma=gamma,
             noise_width=64,
-            horizon=5000,
-            batch=64 if places <= 64 * 64 else 32,
-            augment=AUGMENT if data.rows < FEW_PICTURES else 0.0,
+            horizon=16_000 if few else 8_000,
+            batch=8 if few else 32,
+            augment=AUGMENT if few else 0.0,
         ),
     )
