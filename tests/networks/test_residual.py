@@ -8,25 +8,34 @@ import pytest
 import torch
 
 from saddlepoint.networks import PictureDiscriminator, PictureGenerator, build
-from saddlepoint.networks.residual import LARGEST_BASE, ConvolutionBlock, Grow, Shrink, pyramid
+from saddlepoint.networks.folding import Folding
+from saddlepoint.networks.residual import LARGEST_BASE, ConvolutionBlock, Grow, Shrink, principal, pyramid
 from saddlepoint.objectives import get_penalty
 
 SHAPES = [(1, 31, 47), (3, 200, 64), (4, 33, 33), (1, 5, 7), (2, 1, 40), (3, 8, 8), (1, 1, 1)]
 
 
-def pair(shape, *, width=16, blocks=1, classes=0, output="sigmoid"):
+def pair(shape, *, width=16, blocks=1, classes=0, output="sigmoid", fold=0, components=0):
     torch.manual_seed(0)
-    both = {"shape": list(shape), "width": width, "blocks": blocks, "condition_width": classes}
+    both = {"shape": list(shape), "width": width, "blocks": blocks, "condition_width": classes, "fold": fold}
     return (
-        build({"name": "picture-generator", "noise_width": 6, "output": output, **both}),
+        build(
+            {
+                "name": "picture-generator",
+                "noise_width": 6,
+                "output": output,
+                "components": components,
+                **both,
+            }
+        ),
         build({"name": "picture-discriminator", **both}),
     )
 
 
-@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize(("classes", "fold", "components"), [(0, 0, 0), (3, 0, 4), (0, 2, 4)])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_any_shape_comes_out_exactly_and_gets_one_logit(shape, classes):
-    generator, discriminator = pair(shape, classes=classes)
+def test_any_shape_comes_out_exactly_and_gets_one_logit(shape, classes, fold, components):
+    generator, discriminator = pair(shape, classes=classes, fold=fold, components=components)
     condition = torch.eye(3)[:2] if classes else None
     rows = generator(torch.randn(2, 6), condition)
     assert rows.shape == (2, *shape)
@@ -34,9 +43,11 @@ def test_any_shape_comes_out_exactly_and_gets_one_logit(shape, classes):
     assert discriminator(rows, condition).shape == (2, 1)
 
 
-@pytest.mark.parametrize("shape", [(1, 31, 47), (3, 80, 70)])
-def test_gradients_reach_every_parameter_also_those_of_a_penalty(shape):
-    generator, discriminator = pair(shape, classes=2)
+@pytest.mark.parametrize(("shape", "fold"), [((1, 31, 47), 0), ((3, 80, 70), 0), ((3, 45, 50), 2)])
+def test_gradients_reach_every_parameter_also_those_of_a_penalty(shape, fold):
+    generator, discriminator = pair(shape, classes=2, fold=fold, components=2 * fold)
+    generator.start_with(torch.rand(9, *shape))
+    discriminator.start_with(torch.rand(9, *shape))
     condition = torch.eye(2)[[0, 1, 1]]
     rows = generator(torch.randn(3, 6), condition)
     given = torch.autograd.grad(discriminator(rows, condition).sum(), list(generator.parameters()))
@@ -126,6 +137,65 @@ def test_growing_is_shrinking_turned_round_and_doubled_and_no_checkerboard_passe
     checkered = (torch.arange(12)[:, None] + torch.arange(10)) % 2
     smooth = shrink(checkered.float().reshape(1, 1, 12, 10))
     assert float((smooth[..., 1:-1, 1:-1] - 0.5).abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("times", [0, 1, 3])
+def test_folding_loses_nothing(shape, times):
+    folding = Folding(shape, times)
+    rows = torch.rand(2, *shape, dtype=torch.float64)
+    folded = folding(rows)
+    assert folded.shape[1:] == folding.shape
+    torch.testing.assert_close(folding.back(folded), rows)
+
+
+def test_folds_are_means_and_details_of_equal_noise():
+    folding = Folding((2, 8, 4), 2)
+    flat = folding(torch.full((1, 2, 8, 4), 0.3, dtype=torch.float64))
+    torch.testing.assert_close(flat[:, :2], torch.full((1, 2, 2, 1), 0.3, dtype=torch.float64))
+    assert float(flat[:, 2:].abs().max()) < 1e-12
+    # As a matrix, its columns are orthogonal: what is white noise stays white, in each coefficient's own unit.
+    matrix = folding(torch.eye(64, dtype=torch.float64).reshape(64, 2, 8, 4)).flatten(1)
+    square = matrix.T @ matrix
+    assert float((square - square.diag().diag()).abs().max()) < 1e-12
+
+
+@pytest.mark.parametrize(("rows", "width"), [(40, 12), (8, 12)])
+def test_components_have_the_rows_covariance(rows, width):
+    torch.manual_seed(0)
+    given = torch.randn(rows, width, dtype=torch.float64)
+    found = principal(given, width)
+    assert len(found) == min(width, rows - 1)
+    torch.testing.assert_close(found.T @ found, torch.cov(given.T, correction=0))
+    kept = found.square().sum(1)
+    assert bool((kept[:-1] >= kept[1:]).all())
+
+
+def test_a_started_generator_draws_the_data_s_coarse_gaussian():
+    torch.manual_seed(0)
+    generator, _ = pair((1, 9, 8), output="linear", components=3)
+    patterns = torch.randn(3, 1, 9, 8)
+    data = 0.5 + torch.einsum("nk,kchw->nchw", 0.1 * torch.randn(500, 3), patterns)
+    generator.start_at(data.mean(0))
+    generator.start_with(data)
+    for parameter in generator.leave.parameters():
+        torch.nn.init.zeros_(parameter)
+    with torch.no_grad():
+        made = generator(torch.randn(10_000, 6))
+    assert float((made.mean(0) - data.mean(0)).abs().max()) < 0.02
+    mine, theirs = (torch.cov(each.flatten(1).T) for each in (made, data))
+    assert float((mine - theirs).norm() / theirs.norm()) < 0.05
+
+
+def test_a_folded_pair_takes_details_in_units_of_their_own_spread():
+    generator, discriminator = pair((1, 40, 40), fold=2)
+    smooth = torch.nn.functional.interpolate(torch.rand(50, 1, 10, 10), size=40, mode="bilinear")
+    for player in (generator, discriminator):
+        player.start_with(smooth + 0.01 * torch.rand(50, 1, 40, 40))
+        assert float(player.scales[0]) > 5 * float(player.scales[-1]) > 0
+    assert float(discriminator.scales[0]) == 1
+    discriminator.start_with(torch.full((3, 1, 40, 40), 0.5))  # pictures that are all alike give no unit
+    assert bool((discriminator.scales > 0).all())
 
 
 def test_a_block_starts_small():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,7 @@ def modes(
     """
     from saddlepoint.benchmarks import modes as suite
     from saddlepoint.benchmarks.point_sets import SETS, mnist_components
-    from saddlepoint.errors import InputError, nearest
+    from saddlepoint.errors import InputError
 
     known = dict(SETS)
     if mnist is not None:
@@ -59,19 +60,10 @@ def modes(
             raise InputError(f"There is no file {mnist}; give an .npz whose arrays hold MNIST's pictures.")
         known["mnist"] = mnist_components(str(mnist))
 
-    def chosen(given: str | None, allowed: list[str], what: str) -> list[str]:
-        names = allowed if given is None else [each.strip() for each in given.split(",") if each.strip()]
-        for name in names:
-            if name not in allowed:
-                raise InputError(
-                    f"Unknown {what} {name!r}{nearest(name, allowed) or '.'} Allowed are {', '.join(allowed)}."
-                )
-        return names
-
     suite.run(
-        [known[name] for name in chosen(sets, list(known), "set")],
+        [known[name] for name in _chosen(sets, list(known), "set")],
         range(first_seed, first_seed + seeds),
-        chosen(columns, list(suite.COLUMNS), "column"),
+        _chosen(columns, list(suite.COLUMNS), "column"),
         out,
         say=lambda line: print(line, flush=True),
         train=rows,
@@ -129,7 +121,7 @@ def tables(
     """
     from saddlepoint.benchmarks import table_sets
     from saddlepoint.benchmarks import tables as suite
-    from saddlepoint.errors import InputError, nearest
+    from saddlepoint.errors import InputError
 
     files: dict[str, dict[str, Path]] = {}
     for each in peer or []:
@@ -144,21 +136,10 @@ def tables(
             raise InputError(f"There is no file {file}; give the rows of {called} as a CSV file.")
         files.setdefault(name, {})[called] = Path(file)
 
-    def chosen(given: str | None, allowed: tuple[str, ...], what: str) -> list[str]:
-        names = (
-            list(allowed) if given is None else [each.strip() for each in given.split(",") if each.strip()]
-        )
-        for name in names:
-            if name not in allowed:
-                raise InputError(
-                    f"Unknown {what} {name!r}{nearest(name, allowed) or '.'} Allowed are {', '.join(allowed)}."
-                )
-        return names
-
     there = table_sets.SHIPPED if sets is None and data is None else table_sets.SETS
     suite.run(
-        [table_sets.table_set(name, data) for name in chosen(sets, there, "set")],
-        chosen(rows, suite.ROWS, "row"),
+        [table_sets.table_set(name, data) for name in _chosen(sets, there, "set")],
+        _chosen(rows, suite.ROWS, "row"),
         range(first_seed, first_seed + seeds),
         out,
         peers=files,
@@ -168,3 +149,71 @@ def tables(
         sdmetrics=sdmetrics,
     )
     print(f"the table is in {out / 'tables.md'}, every figure in {out / 'tables.json'}")
+
+
+@benchmark.command()
+def pictures(
+    sets: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of sets, with commas between: mnist, orl, cifar, sunflowers, stacked (files in --data), 31x47x1, "
+            "200x64x3, 33x33x4.",
+            show_default="all there are",
+        ),
+    ] = None,
+    rows: Annotated[
+        str, typer.Option(help="Who makes the pictures: real, ours, dcgan, wgan-gp.")
+    ] = "real,ours",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of mnist.npz, faces_orl, cifar10_exact4k.npz and fewshot_sunflowers_256."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds.", min=1)] = 1,
+    first_seed: Annotated[int, typer.Option(help="The first of them.", min=0)] = 11,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds of each game.", show_default="by set", min=1)
+    ] = None,
+    no_bound: Annotated[bool, typer.Option("--no-bound", help="Leave the judge out.")] = False,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for pictures.json, pictures.md and games/; what is there is not redone, and games go on."
+        ),
+    ] = Path("runs/pictures"),
+) -> None:
+    """Pictures: our game beside DCGAN's and WGAN-GP's of the same networks, by bound, features, detail and copies.
+
+    Examples:
+
+    - `saddlepoint benchmark pictures --sets 31x47x1 --rounds 200`
+
+    - `saddlepoint benchmark pictures --sets mnist,orl --data data --rows real,ours,dcgan,wgan-gp`
+    """
+    from saddlepoint.benchmarks import picture_sets
+    from saddlepoint.benchmarks import pictures as suite
+
+    there = tuple(picture_sets.ODD) if sets is None and data is None else picture_sets.SETS
+    suite.run(
+        [picture_sets.picture_set(name, data) for name in _chosen(sets, there, "set")],
+        _chosen(rows, suite.ROWS, "row"),
+        range(first_seed, first_seed + seeds),
+        out,
+        data=data,
+        say=lambda line: print(line, flush=True),
+        rounds=rounds,
+        bound=not no_bound,
+    )
+    print(f"the table is in {out / 'pictures.md'}, every figure in {out / 'pictures.json'}")
+
+
+def _chosen(given: str | None, allowed: Sequence[str], what: str) -> list[str]:
+    """Return the names that an option lists, all that are allowed where it was left out."""
+    from saddlepoint.errors import InputError, nearest
+
+    names = list(allowed) if given is None else [each.strip() for each in given.split(",") if each.strip()]
+    for name in names:
+        if name not in allowed:
+            raise InputError(
+                f"Unknown {what} {name!r}{nearest(name, tuple(allowed)) or '.'} Allowed are {', '.join(allowed)}."
+            )
+    return names

@@ -419,9 +419,7 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
     return generator, discriminator
 
 
-def start_pictures(
-    generator: nn.Module, discriminator: nn.Module, train: Dataset, encoder: Encoder
-) -> None:
+def start_pictures(generator: nn.Module, discriminator: nn.Module, train: Dataset, encoder: Encoder) -> None:
     """Let a convolutional pair take its fixed law and its units from some of the training pictures."""
     if isinstance(generator, PictureGenerator) and isinstance(discriminator, PictureDiscriminator):
         most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))

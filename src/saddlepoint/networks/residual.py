@@ -228,7 +228,7 @@ class PictureGenerator(nn.Module):
             self.get_buffer("scales").copy_(_spreads(self.folding(apart)))
         if self.components:
             drawn = self.get_buffer("drawn")
-            low = functional.adaptive_avg_pool2d(apart, drawn.shape[2:])
+            low = functional.adaptive_avg_pool2d(apart, _coarse(self.shape))
             found = principal(low.flatten(1), self.components)
             drawn.zero_()[: len(found)] = found.reshape(len(found), *drawn.shape[1:]).to(drawn)
 
@@ -245,7 +245,7 @@ class PictureGenerator(nn.Module):
             begin = begin + _stretched(drift, self.sides)
         for index, level in enumerate(self.levels):
             if index == last and self.tell is not None and drift is not None:
-                narrow, grow, layers = level
+                narrow, grow, layers = level.children()
                 h = layers(grow(narrow(h)) + self.tell(_stretched(drift, self._finest)))
             else:
                 h = level(h)
@@ -288,9 +288,9 @@ def principal(rows: Tensor, most: int) -> Tensor:
     values, vectors = torch.linalg.eigh((centred @ centred.T if wide else centred.T @ centred) / len(rows))
     kept = torch.argsort(values, descending=True)[:most]
     kept = kept[values[kept] > 1e-9 * values.max()]
-    if wide:  # an eigenvector u of X X' / n with value v gives the component X' u / sqrt(n), of length sqrt(v)
-        return vectors[:, kept].T @ centred / math.sqrt(len(rows))
-    return vectors[:, kept].T * values[kept, None].sqrt()
+    # Of the small matrix X X' / n an eigenvector u with value v gives the component X' u / sqrt(n), of length sqrt(v).
+    found: Tensor = vectors[:, kept].T * values[kept, None].sqrt()
+    return vectors[:, kept].T @ centred / math.sqrt(len(rows)) if wide else found
 
 
 class PictureDiscriminator(nn.Module):
