@@ -29,7 +29,7 @@ FILES = {
 SETS = (*FILES, *ODD)
 ROUNDS = {
     "mnist": 8_000,
-    "orl": 16_000,
+    "orl": 10_000,
     "cifar": 2_000,
     "sunflowers": 400,
     "stacked": 2_000,

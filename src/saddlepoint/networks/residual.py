@@ -3,9 +3,8 @@
 A pyramid of sizes: a side of more than 7 is halved (rounded up) until none is left, so 92 x 112 goes by 46 x 56, 23 x 28
 and 12 x 14 to 6 x 7. Sizes change by one fixed low-pass filter, (1 3 3 1)/8 along each side, and back by its transpose,
 bilinear interpolation: strides and zeros in between would alias (Zhang 2019, arXiv 1904.11486; Karras et al. 2021, arXiv
-2106.12423). Between changes stand residual blocks without normalisation, 1 x 1, grouped 3 x 3, 1 x 1, whose last layer
-starts small, so that a deep network starts as a shallow one (Zhang et al. 2019, arXiv 1901.09321; Huang et al. 2024,
-arXiv 2501.05441). Widths follow the number of places, so that each level costs about the same; above 64 x 64 places,
+2106.12423). Between changes stand residual blocks without normalisation, 1 x 1, grouped 3 x 3, 1 x 1, after Huang et al.
+2024 (arXiv 2501.05441). Widths follow the number of places, so that each level costs about the same; above 64 x 64 places,
 where moving memory is what costs, one plain 3 x 3 convolution stands in place of the blocks. Large pictures may be folded
 first (`folding.py`), so that no layer works at their full number of places.
 """
@@ -27,10 +26,13 @@ LARGEST_BASE = 7
 GROUP = 16
 """Channels of a group: narrower ones take the same time on a CPU with vectors of 512 bits, and see less."""
 _MOST_PLACES_FOR_BLOCKS = 64 * 64
-_SMALL = 0.1
+_OF_A_BLOCK = {"generator": 0.5, "discriminator": 1.0}
+"""Gain of the last layer of a level's blocks together. A D whose blocks start at next to nothing is linear at first, and sees
+no detail: what the filters between levels leave out is seen by its blocks alone."""
 _FIRST = 0.3
 _MOST_OF_A_COMPONENT = 1024
 _INSIDE = 0.02
+_LEAST_SPREAD = 0.03
 _SLOPE_GAIN = math.sqrt(2.0 / (1.0 + 0.2**2))
 
 
@@ -112,13 +114,13 @@ class Grow(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """x + W_3 leaky(W_2 leaky(W_1 x)): 1 x 1, 3 x 3 in groups of 16 channels, 1 x 1 that starts small."""
+    """x + W_3 leaky(W_2 leaky(W_1 x)): 1 x 1, 3 x 3 in groups of 16 channels, 1 x 1 of the gain given."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, gain: float = 1.0) -> None:
         super().__init__()
         self.first = convolution(channels, channels, 1)
         self.second = convolution(channels, channels, 3, groups=channels // GROUP)
-        self.third = convolution(channels, channels, 1, gain=_SMALL)
+        self.third = convolution(channels, channels, 1, gain=gain)
 
     def forward(self, h: Tensor) -> Tensor:
         """Return the block's output, the shape of its input (batch, channels, height, width)."""
@@ -142,8 +144,8 @@ def _narrowed(before: int, after: int) -> nn.Module:
     return nn.Identity() if before == after else convolution(before, after, 1, gain=1.0)
 
 
-def _blocks(level: Level) -> list[nn.Module]:
-    return [ConvolutionBlock(level.channels) for _ in range(level.blocks)]
+def _blocks(level: Level, gain: float) -> list[nn.Module]:
+    return [ConvolutionBlock(level.channels, gain) for _ in range(level.blocks)]
 
 
 def _plain(before: int, level: Level) -> nn.Module:
@@ -182,17 +184,18 @@ class PictureGenerator(nn.Module):
         super().__init__()
         self.shape, self.output, self.condition_width = tuple(shape), output, condition_width
         self.folding = Folding(shape, fold)
+        gain = _OF_A_BLOCK["generator"] / max(1, blocks)
         coarse, *finer = pyramid(self.folding.shape, width, blocks)[::-1]
         self._start = (coarse.channels, *coarse.sides)
         self.enter = nn.Linear(noise_width + condition_width, math.prod(self._start))
         nn.init.normal_(self.enter.weight, std=1.0 / math.sqrt(noise_width + min(1, condition_width)))
         nn.init.zeros_(self.enter.bias)
-        self.levels = nn.ModuleList([nn.Sequential(*_blocks(coarse))])
+        self.levels = nn.ModuleList([nn.Sequential(*_blocks(coarse, gain))])
         self.multiply_adds = self.enter.weight.numel() + _work(self.levels[0], math.prod(coarse.sides))
         for level in finer:
             # A 1 x 1 layer and an interpolation may change places: first it costs a quarter.
             narrow = _narrowed(coarse.channels, level.channels)
-            layers = nn.Sequential(*(_blocks(level) or [_plain(level.channels, level)]))
+            layers = nn.Sequential(*(_blocks(level, gain) or [_plain(level.channels, level)]))
             self.levels.append(nn.Sequential(narrow, Grow(coarse.sides, level.sides), layers))
             self.multiply_adds += _work(narrow, math.prod(coarse.sides)) + _work(
                 layers, math.prod(level.sides)
@@ -273,9 +276,13 @@ def _stretched(pictures: Tensor, sides: tuple[int, int]) -> Tensor:
 
 
 def _spreads(coefficients: Tensor) -> Tensor:
-    """Return each channel's standard deviation, (channels, 1, 1); of a constant one a thousandth of the largest."""
+    """Return each channel's standard deviation, (channels, 1, 1), at least 3 % of the largest.
+
+    Smooth pictures hold little but the rounding of grey levels in their details: in units of that, rounding would be what
+    D looks at.
+    """
     found = coefficients.double().std((0, 2, 3), correction=0)
-    return found.clamp_min(1e-3 * float(found.max()) or 1.0)[:, None, None]
+    return found.clamp_min(_LEAST_SPREAD * float(found.max()) or 1.0)[:, None, None]
 
 
 def principal(rows: Tensor, most: int) -> Tensor:
@@ -297,7 +304,8 @@ class PictureDiscriminator(nn.Module):
     """Pictures (batch, channels, height, width) [and a condition] -> logits (batch, 1), from fine to coarse.
 
     Features f come from the last map by one filter of its own size for each channel; the logit is w f + b, with a
-    condition y also f E y (Miyato and Koyama 2018, arXiv 1802.05637).
+    condition y also f E y (Miyato and Koyama 2018, arXiv 1802.05637). standardised: pictures are taken as `start_with`
+    says; models of before it take 2 x - 1, and have a linear first layer.
     """
 
     uniforms = 0
@@ -310,12 +318,15 @@ class PictureDiscriminator(nn.Module):
         blocks: int = 1,
         condition_width: int = 0,
         fold: int = 0,
+        standardised: bool = False,
     ) -> None:
         super().__init__()
-        self.shape, self.condition_width = tuple(shape), condition_width
+        self.shape, self.condition_width, self.standardised = tuple(shape), condition_width, standardised
         self.folding = Folding(shape, fold)
-        if fold:
+        if standardised:
+            self.register_buffer("mean", torch.zeros(self.shape))
             self.register_buffer("scales", torch.ones(self.folding.shape[0], 1, 1))
+        gain = _OF_A_BLOCK["discriminator"] / max(1, blocks)
         levels = pyramid(self.folding.shape, width, blocks)
         self.levels = nn.ModuleList()
         self.multiply_adds, before = 0, self.folding.shape[0]
@@ -323,9 +334,14 @@ class PictureDiscriminator(nn.Module):
             if level.blocks == 0:
                 layers = [_plain(before, level)]
             elif index == 0:
-                layers = [convolution(before, level.channels, 3, gain=1.0), *_blocks(level)]
+                enter = (
+                    _plain(before, level)
+                    if standardised
+                    else convolution(before, level.channels, 3, gain=1.0)
+                )
+                layers = [enter, *_blocks(level, gain)]
             else:
-                layers = [_narrowed(before, level.channels), *_blocks(level)]
+                layers = [_narrowed(before, level.channels), *_blocks(level, gain)]
             if index + 1 < len(levels):
                 layers.append(Shrink(level.sides, levels[index + 1].sides))
             self.levels.append(nn.Sequential(*layers))
@@ -342,16 +358,18 @@ class PictureDiscriminator(nn.Module):
 
     @torch.no_grad()
     def start_with(self, rows: Tensor) -> None:
-        """Take folded coefficients in units of those of encoded pictures (n, *shape), the coarsest ones' being 1."""
-        if self.folding.times:
-            found = _spreads(self.folding(2.0 * (rows - rows.mean(0))))
-            self.get_buffer("scales").copy_(found / found[: self.shape[0]].mean())
+        """Take pictures as differences from the mean of encoded ones (n, *shape), in units of their (folded) spread."""
+        if self.standardised:
+            self.get_buffer("mean").copy_(rows.mean(0))
+            self.get_buffer("scales").copy_(_spreads(self.folding(rows - rows.mean(0))))
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1)."""
-        h = rows.reshape(len(rows), *self.shape) * 2.0 - 1.0
-        if self.folding.times:
-            h = self.folding(h) / self.get_buffer("scales").to(h.dtype)
+        h = rows.reshape(len(rows), *self.shape)
+        if self.standardised:
+            h = self.folding(h - self.get_buffer("mean").to(h.dtype)) / self.get_buffer("scales").to(h.dtype)
+        else:
+            h = self.folding(h) * 2.0 - 1.0
         h = h.contiguous(memory_format=torch.channels_last)
         for level in self.levels:
             h = level(h)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from saddlepoint.recipes.game import modern_settings
 from saddlepoint.recipes.plan import Data, Plan
-from saddlepoint.training.settings import Schedule
+from saddlepoint.training.settings import Schedule, Settings
 
 FEW_PICTURES, AUGMENT = 2000, 0.4
 """Convolutions learn fewer pictures than this by heart before G can make them, so that D sees them changed."""
@@ -14,8 +15,8 @@ FEW_PICTURES, AUGMENT = 2000, 0.4
 MOST_DENSE_NUMBERS = 1024
 """Pictures of so many numbers or fewer (8 x 8 and 28 x 28 grey) get perceptrons, larger ones convolutions."""
 
-_UNFOLDED_SIDE, _MOST_FOLDS = 28, 2
-"""Side of a picture that is played as it is; twice that is folded once, four times and more twice."""
+_FOLDED_SIDE, _MOST_FOLDS = 14, 2
+"""Side that pictures are folded to, to the nearest power of two, so that rounds stay cheap; but not more than twice."""
 
 _COMPONENTS = 48
 """Principal components that G begins with, of 64 numbers of noise."""
@@ -53,10 +54,10 @@ def _convolutions(data: Data, capacity: str) -> Plan:
     width = round(full * min(1.25, max(1.0, (data.rows / 10_000) ** 0.125)))
     few = data.rows < FEW_PICTURES
     places = math.prod(data.shape[1:])
-    fold = min(_MOST_FOLDS, max(0, round(math.log2(math.sqrt(places) / _UNFOLDED_SIDE))))
+    fold = min(_MOST_FOLDS, max(0, round(math.log2(math.sqrt(places) / _FOLDED_SIDE))))
     # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
     # Folded, D takes details in units of their own spread, and is the steeper for it.
-    firm = (1e-4 if fold else 1e-3) * max(data.spread, 1.0)
+    firm = (2e-5 if fold else 2e-4) * max(data.spread, 1.0)
     gamma = Schedule(start=firm, end=0.3 * firm, shape="geometric", finish=0.9)
     both = {
         "shape": list(data.shape),
@@ -74,13 +75,22 @@ def _convolutions(data: Data, capacity: str) -> Plan:
             "components": _COMPONENTS,
             **both,
         },
-        discriminator={"name": "picture-discriminator", **both},
-        settings=modern_settings(
-            rate=6e-4,
-            gamma=gamma,
-            noise_width=64,
-            horizon=16_000 if few else 8_000,
-            batch=8 if few else 32,
-            augment=AUGMENT if few else 0.0,
+        discriminator={"name": "picture-discriminator", "standardised": True, **both},
+        settings=_slower_generator(
+            modern_settings(
+                rate=1e-3,
+                gamma=gamma,
+                noise_width=64,
+                horizon=10_000 if few else 8_000,
+                batch=8 if few else 16,
+                augment=AUGMENT if few else 0.0,
+            )
         ),
     )
+
+
+def _slower_generator(settings: Settings) -> Settings:
+    """Half of D's rate for G, which otherwise runs ahead of a D that must first learn to see (arXiv 1706.08500)."""
+    rate = settings.generator.rate
+    slower = dataclasses.replace(rate, start=rate.start / 2, end=None if rate.end is None else rate.end / 2)
+    return dataclasses.replace(settings, generator=dataclasses.replace(settings.generator, rate=slower))
