@@ -24,6 +24,7 @@ from saddlepoint.benchmarks.picture_figures import (
 )
 from saddlepoint.benchmarks.picture_games import GAMES, played, prepared
 from saddlepoint.benchmarks.picture_sets import ROUNDS, Bytes, PictureSet, picture_set
+from saddlepoint.benchmarks.picture_sheets import beside_nearest, shuffled
 from saddlepoint.fitting import Preparation
 from saddlepoint.judging import judge
 from saddlepoint.judging.copies import copying
@@ -47,8 +48,9 @@ def measure(
     bound: bool = True,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Return one record: what a maker took, and the figures of its pictures. reader: a classifier of the set's classes.
+    """Return one record: what a maker took, and the figures of its pictures; its sheets are written beside `folder`.
 
+    reader: a classifier of the set's classes.
     cpu_seconds: what a game may take at most.
     """
     game = "ours" if row == "real" else row
@@ -64,6 +66,9 @@ def measure(
             preparation, folder / f"{pictures.name}-{row}-{seed}", cpu_seconds=cpu_seconds, say=say
         )
         made = drawn(model, many, seed)
+        sheets = folder.parent / "sheets"
+        beside_nearest(sheets / f"{pictures.name}-{row}-{seed}.png", made, preparation.train.rows)
+        shuffled(sheets / f"shuffled-{pictures.name}-{row}-{seed}.png", made, held, seed=seed)
     began = time.process_time()
     found = figures(pictures, preparation, made, held, reader, copies=row != "real")
     if bound:
