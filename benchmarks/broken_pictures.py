@@ -1,6 +1,7 @@
 """10,000 files of which 1 % are broken in ten ways: does training begin, and are they named?
 
-`python -m benchmarks.broken_pictures` writes benchmarks/results/broken_pictures.json: CPU and wall seconds to open the folder, and to open it and play ten rounds.
+`python -m benchmarks.broken_pictures` writes benchmarks/results/broken_pictures.json: CPU and wall seconds to open the
+folder, and to open it and play ten rounds.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from saddlepoint.judging.spectrum import top_octave
 _CHUNK = 500
 _MOST = 3_000
 _FEATURES = 64
+_LARGEST = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,9 @@ def _network(shape: tuple[int, ...], classes: int) -> nn.Sequential:
     height, width, channels = shape
     layers: list[nn.Module] = []
     out = 16
+    while max(height, width) > _LARGEST:
+        layers.append(nn.AvgPool2d(2))
+        height, width = height // 2, width // 2
     while max(height, width) > 5:
         layers += [nn.Conv2d(channels, out, 3, stride=2, padding=1), nn.BatchNorm2d(out), nn.LeakyReLU(0.1)]
         channels, height, width, out = out, -(-height // 2), -(-width // 2), min(64, 2 * out)

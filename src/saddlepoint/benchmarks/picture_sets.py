@@ -29,7 +29,7 @@ FILES = {
 SETS = (*FILES, *ODD)
 ROUNDS = {
     "mnist": 2_600,
-    "orl": 5_500,
+    "orl": 4_500,
     "cifar": 1_000,
     "sunflowers": 200,
     "stacked": 1_200,

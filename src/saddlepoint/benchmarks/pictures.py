@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from saddlepoint.judging.copy_space import space_of
 from saddlepoint.model import Model
 
 ROWS = ("real", *GAMES)
-_JUDGED, _FAKES = 4_000, 10_000
+_JUDGED, _FAKES, _FEW = 4_000, 10_000, 2_000
 STACKED_SAMPLES = 26_000
 
 
@@ -42,7 +43,7 @@ def measure(
     seed: int,
     folder: Path,
     *,
-    reader: Classifier | None = None,
+    reader: Callable[[], Classifier | None],
     rounds: int | None = None,
     cpu_seconds: float | None = None,
     bound: bool = True,
@@ -50,7 +51,7 @@ def measure(
 ) -> dict[str, Any]:
     """Return one record: what a maker took, and the figures of its pictures; its sheets are written beside `folder`.
 
-    reader: a classifier of the set's classes.
+    reader: gives a classifier of the set's classes, asked when the game is over.
     cpu_seconds: what a game may take at most.
     """
     game = "ours" if row == "real" else row
@@ -70,7 +71,7 @@ def measure(
         beside_nearest(sheets / f"{pictures.name}-{row}-{seed}.png", made, preparation.train.rows)
         shuffled(sheets / f"shuffled-{pictures.name}-{row}-{seed}.png", made, held, seed=seed)
     began = time.process_time()
-    found = figures(pictures, preparation, made, held, reader, copies=row != "real")
+    found = figures(pictures, preparation, made, held, reader(), copies=row != "real")
     if bound:
         verdict = judge(
             held[:_JUDGED], made, held_out="declared", random_state=seed, pool="quick", control=False
@@ -133,7 +134,8 @@ def reader_of(pictures: PictureSet, data: Path | None) -> Classifier | None:
     known = picture_set("mnist", data) if pictures.name == "stacked" else pictures
     if known.classes is None or known.held_classes is None:
         return None
-    return classifier(known.train, known.classes, known.held, known.held_classes)
+    batches = 900 if len(known.train) > _FEW else 300
+    return classifier(known.train, known.classes, known.held, known.held_classes, batches=batches)
 
 
 def run(
@@ -155,14 +157,11 @@ def run(
     records: list[dict[str, Any]] = json.loads(path.read_text())["records"] if path.is_file() else []
     rows, seeds = list(rows), list(seeds)
     for pictures in sets:
-        reader: Classifier | None = None
-        asked = False
+        reader = cache(partial(reader_of, pictures, data))
         for row in rows:
             for seed in seeds[:1] if row == "real" else seeds:
                 if any((r["set"], r["row"], r["seed"]) == (pictures.name, row, seed) for r in records):
                     continue
-                if not asked:
-                    reader, asked = reader_of(pictures, data), True
                 ours = [
                     r for r in records if (r["set"], r["row"], r["seed"]) == (pictures.name, "ours", seed)
                 ]

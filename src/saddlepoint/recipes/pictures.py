@@ -57,7 +57,7 @@ def _convolutions(data: Data, capacity: str) -> Plan:
     fold = min(_MOST_FOLDS, max(0, round(math.log2(math.sqrt(places) / _FOLDED_SIDE))))
     # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
     # Folded, D takes details in units of their own spread, and is the steeper for it.
-    firm = (2e-5 if fold else 2e-4) * max(data.spread, 1.0)
+    firm = 2e-4 * max(data.spread, 1.0)
     gamma = Schedule(start=firm, end=0.3 * firm, shape="geometric", finish=0.9)
     both = {
         "shape": list(data.shape),
