@@ -29,7 +29,7 @@ FILES = {
 SETS = (*FILES, *ODD)
 ROUNDS = {
     "mnist": 2_600,
-    "orl": 4_500,
+    "orl": 8_000,
     "cifar": 1_000,
     "sunflowers": 200,
     "stacked": 1_200,
@@ -37,7 +37,7 @@ ROUNDS = {
     "200x64x3": 300,
     "33x33x4": 1_000,
 }
-"""Rounds of our own game: what one core plays within a quarter of an hour; `--rounds` sets others."""
+"""Rounds of our own game: what one core plays within some twenty minutes; `--rounds` sets others."""
 DRAWN, STACKED = 6_000, 50_000
 _SEED = 20_141
 

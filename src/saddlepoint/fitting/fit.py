@@ -51,7 +51,6 @@ from saddlepoint.networks import (
     CoinGenerator,
     DeconvolutionGenerator,
     OrderedGenerator,
-    PictureDiscriminator,
     PictureGenerator,
     RectifierGenerator,
     ResidualGenerator,
@@ -110,7 +109,7 @@ class Fit:
         self.share = Share.of_this_process()
         self.device = device or torch.device("cpu")
         generator, discriminator = make_players(plan, encoder)
-        start_pictures(generator, discriminator, train, encoder)
+        start_pictures(generator, train, encoder)
         self.game = Game(generator, discriminator, plan.settings, device=self.device, share=self.share)
         self.batches = Batches(
             train,
@@ -419,13 +418,11 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
     return generator, discriminator
 
 
-def start_pictures(generator: nn.Module, discriminator: nn.Module, train: Dataset, encoder: Encoder) -> None:
-    """Let a convolutional pair take its fixed law and its units from some of the training pictures."""
-    if isinstance(generator, PictureGenerator) and isinstance(discriminator, PictureDiscriminator):
+def start_pictures(generator: nn.Module, train: Dataset, encoder: Encoder) -> None:
+    """Let a convolutional generator take its fixed law and its units from some of the training pictures."""
+    if isinstance(generator, PictureGenerator):
         most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))
-        rows = encoder.encode(train.rows[:: -(-len(train) // most)])
-        for player in (generator, discriminator):
-            player.start_with(rows)
+        generator.start_with(encoder.encode(train.rows[:: -(-len(train) // most)]))
 
 
 def planned_looks(horizon: int) -> frozenset[int]:

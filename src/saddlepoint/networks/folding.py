@@ -3,7 +3,7 @@
 Each 2 x 2 places a b / c d become their mean m = (a + b + c + d) / 4 and three halved differences, between the rows
 (a + b - c - d) / 2, the columns (a - b + c - d) / 2 and the diagonals (a - b - c + d) / 2. Layers that work on folded pictures
 cost a quarter for each fold (Gal et al. 2021, arXiv 2102.06108, play whole games on such coefficients). Details are small
-beside means, so a player takes each coefficient in units of its own standard deviation.
+beside means, so G makes each coefficient in units of its own standard deviation.
 """
 
 from __future__ import annotations

@@ -276,11 +276,7 @@ def _stretched(pictures: Tensor, sides: tuple[int, int]) -> Tensor:
 
 
 def _spreads(coefficients: Tensor) -> Tensor:
-    """Return each channel's standard deviation, (channels, 1, 1), at least 3 % of the largest.
-
-    Smooth pictures hold little but the rounding of grey levels in their details: in units of that, rounding would be what
-    D looks at.
-    """
+    """Return each channel's standard deviation, (channels, 1, 1), at least 3 % of the largest."""
     found = coefficients.double().std((0, 2, 3), correction=0)
     return found.clamp_min(_LEAST_SPREAD * float(found.max()) or 1.0)[:, None, None]
 
@@ -304,8 +300,7 @@ class PictureDiscriminator(nn.Module):
     """Pictures (batch, channels, height, width) [and a condition] -> logits (batch, 1), from fine to coarse.
 
     Features f come from the last map by one filter of its own size for each channel; the logit is w f + b, with a
-    condition y also f E y (Miyato and Koyama 2018, arXiv 1802.05637). standardised: pictures are taken as `start_with`
-    says; models of before it take 2 x - 1, and have a linear first layer.
+    condition y also f E y (Miyato and Koyama 2018, arXiv 1802.05637).
     """
 
     uniforms = 0
@@ -318,14 +313,10 @@ class PictureDiscriminator(nn.Module):
         blocks: int = 1,
         condition_width: int = 0,
         fold: int = 0,
-        standardised: bool = False,
     ) -> None:
         super().__init__()
-        self.shape, self.condition_width, self.standardised = tuple(shape), condition_width, standardised
+        self.shape, self.condition_width = tuple(shape), condition_width
         self.folding = Folding(shape, fold)
-        if standardised:
-            self.register_buffer("mean", torch.zeros(self.shape))
-            self.register_buffer("scales", torch.ones(self.folding.shape[0], 1, 1))
         gain = _OF_A_BLOCK["discriminator"] / max(1, blocks)
         levels = pyramid(self.folding.shape, width, blocks)
         self.levels = nn.ModuleList()
@@ -334,12 +325,7 @@ class PictureDiscriminator(nn.Module):
             if level.blocks == 0:
                 layers = [_plain(before, level)]
             elif index == 0:
-                enter = (
-                    _plain(before, level)
-                    if standardised
-                    else convolution(before, level.channels, 3, gain=1.0)
-                )
-                layers = [enter, *_blocks(level, gain)]
+                layers = [convolution(before, level.channels, 3, gain=1.0), *_blocks(level, gain)]
             else:
                 layers = [_narrowed(before, level.channels), *_blocks(level, gain)]
             if index + 1 < len(levels):
@@ -356,20 +342,9 @@ class PictureDiscriminator(nn.Module):
         if self.classes is not None:
             nn.init.normal_(self.classes.weight, std=1.0 / math.sqrt(before))
 
-    @torch.no_grad()
-    def start_with(self, rows: Tensor) -> None:
-        """Take pictures as differences from the mean of encoded ones (n, *shape), in units of their (folded) spread."""
-        if self.standardised:
-            self.get_buffer("mean").copy_(rows.mean(0))
-            self.get_buffer("scales").copy_(_spreads(self.folding(rows - rows.mean(0))))
-
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1)."""
-        h = rows.reshape(len(rows), *self.shape)
-        if self.standardised:
-            h = self.folding(h - self.get_buffer("mean").to(h.dtype)) / self.get_buffer("scales").to(h.dtype)
-        else:
-            h = self.folding(h) * 2.0 - 1.0
+        h = self.folding(rows.reshape(len(rows), *self.shape) * 2.0 - 1.0)
         h = h.contiguous(memory_format=torch.channels_last)
         for level in self.levels:
             h = level(h)

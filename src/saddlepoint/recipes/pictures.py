@@ -56,8 +56,7 @@ def _convolutions(data: Data, capacity: str) -> Plan:
     places = math.prod(data.shape[1:])
     fold = min(_MOST_FOLDS, max(0, round(math.log2(math.sqrt(places) / _FOLDED_SIDE))))
     # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
-    # Folded, D takes details in units of their own spread, and is the steeper for it.
-    firm = 2e-4 * max(data.spread, 1.0)
+    firm = 1e-3 * max(data.spread, 1.0)
     gamma = Schedule(start=firm, end=0.3 * firm, shape="geometric", finish=0.9)
     both = {
         "shape": list(data.shape),
@@ -75,13 +74,13 @@ def _convolutions(data: Data, capacity: str) -> Plan:
             "components": _COMPONENTS,
             **both,
         },
-        discriminator={"name": "picture-discriminator", "standardised": True, **both},
+        discriminator={"name": "picture-discriminator", **both},
         settings=_slower_generator(
             modern_settings(
-                rate=1e-3,
+                rate=2e-3,
                 gamma=gamma,
                 noise_width=64,
-                horizon=10_000 if few else 8_000,
+                horizon=8_000,
                 batch=8 if few else 16,
                 augment=AUGMENT if few else 0.0,
             )
