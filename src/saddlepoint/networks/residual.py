@@ -244,7 +244,7 @@ class PictureGenerator(nn.Module):
         drift = None
         if self.components:
             drawn = self.get_buffer("drawn").to(h.dtype)
-            drift = (z[:, : self.components] @ drawn.flatten(1)).unflatten(1, drawn.shape[1:])
+            drift = (z[:, : self.components] @ drawn.flatten(1)).reshape(z.shape[0], *drawn.shape[1:])
             begin = begin + _stretched(drift, self.sides)
         for index, level in enumerate(self.levels):
             if index == last and self.tell is not None and drift is not None:
