@@ -132,6 +132,7 @@ class Played:
     said: str
     moves: str
     cpu_seconds: float
+    wall_seconds: float = 0.0
 
 
 def play(
@@ -180,6 +181,7 @@ def play(
             said=f"{game}, its average of G after {course.fit.round:,} rounds",
             moves=_moves(course.fit.plan.settings),
             cpu_seconds=course.cpu_seconds,
+            wall_seconds=course.wall_seconds,
         )
     finally:
         course.close()
@@ -230,11 +232,13 @@ def figure2(
         title=f"{parts.name}: the first samples, not picked",
     )
     results.picture(figure, file, dpi=None, colours=128)
-    seconds = _seconds(began, wall, played.cpu_seconds)
+    seconds = _seconds(began, wall, played)
+    spread = [float((rows / parts.train.levels).std(axis=0).mean()) for rows in (samples, parts.train.rows)]
     with results.changing(file) as content:
         content.update(
             {
                 "seed": seed,
+                "spread": [round(each, 4) for each in spread],
                 "rounds": played.rounds,
                 "samples": number,
                 "copying": verdict.to_dict(),
@@ -249,6 +253,7 @@ def figure2(
         played,
         verdict,
         number,
+        spread,
         quick,
         {"seed": seed, "command": f"`{command}`", **seconds},
     )
@@ -261,6 +266,7 @@ def _figure2_page(
     played: Played,
     verdict: Copying,
     number: int,
+    spread: Sequence[float],
     quick: bool,
     settings: dict[str, Any],
 ) -> None:
@@ -275,6 +281,8 @@ def _figure2_page(
             f"The first {SHOWN} samples of {played.said}, each with the training example nearest in pixels at its right. "
             f"Copying, tested on {number:,} samples against {len(parts.train):,} training and {len(parts.validation):,} "
             f"validation rows: {verdict}",
+            "",
+            f"A pixel's standard deviation is {spread[0]:.3f} over the samples and {spread[1]:.3f} over training rows.",
             *(["", parts.note] if parts.note else []),
         ],
         settings={
@@ -313,7 +321,7 @@ def figure3(
     longest = float(np.linalg.norm(path, axis=2).max())
     rows = fractions(parts.train)[:2_000]
     apart = float(np.linalg.norm(rows[:1_000] - rows[1_000:], axis=1).mean()) if len(rows) == 2_000 else None
-    seconds = _seconds(began, wall, played.cpu_seconds)
+    seconds = _seconds(began, wall, played)
     with results.changing(name) as content:
         content.update(
             {
@@ -369,8 +377,9 @@ def _moves(settings: Settings) -> str:
     return f"{settings.objective}, {settings.form}, batches of {settings.batch}, {paces}{penalties}, noise {settings.noise_law}"
 
 
-def _seconds(began: float, wall: float, before: float = 0.0) -> dict[str, float]:
+def _seconds(began: float, wall: float, played: Played | None = None) -> dict[str, float]:
+    cpu_before, wall_before = (0.0, 0.0) if played is None else (played.cpu_seconds, played.wall_seconds)
     return {
-        "cpu_seconds": round(before + time.process_time() - began, 1),
-        "wall_seconds": round(time.monotonic() - wall, 1),
+        "cpu_seconds": round(cpu_before + time.process_time() - began, 1),
+        "wall_seconds": round(wall_before + time.monotonic() - wall, 1),
     }

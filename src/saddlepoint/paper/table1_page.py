@@ -9,6 +9,7 @@ import numpy as np
 
 from saddlepoint.drawing.panels import PENS, Panel, Trace, panels
 from saddlepoint.paper.controls import CONTROLS, FAULTS
+from saddlepoint.paper.games import AVERAGE
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.window import SAMPLES, VALIDATION
 from saddlepoint.training import Settings
@@ -105,6 +106,12 @@ def _demonstration(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]
 
 def _unfinished(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     lines = []
+    faithful = {
+        look["round"]: look
+        for curve in content.get("curves", [])
+        if curve["model"] == _FAITHFUL and curve["seed"] == 0
+        for look in curve["looks"]
+    }
     for curve in content.get("curves", []):
         done = {row["seed"] for row in rows.get(curve["model"], [])}
         if curve["seed"] not in done and curve["looks"]:
@@ -113,6 +120,11 @@ def _unfinished(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) 
                 f"Not at its end yet: {curve['model']}, seed {curve['seed']}, round {last['round']:,} of "
                 f"{curve['settings']['horizon']:,}; validation {last['last']:.1f}, average of G {last['average']:.1f}."
             )
+            if curve["model"] != _FAITHFUL and (beside := faithful.get(last["round"])):
+                lines[-1] += (
+                    f" {_FAITHFUL} in that round: {beside['last']:.1f}, average of G {beside['average']:.1f} (half-life "
+                    f"{AVERAGE:g} of the rounds, here {curve['settings']['average']:g})."
+                )
     return lines
 
 
@@ -246,7 +258,7 @@ def _curves(content: dict[str, Any]) -> Any:
                 levels_left=kind == "last",
                 log_x=True,
                 ticks_x=(0.1, 1, 10, 100),
-                room=0.45 if kind == "last" else 0.0,
+                room=0.11 * len(models) + 0.05 if kind == "last" else 0.0,
             )
         )
     number = content.get("n_validation", VALIDATION)
