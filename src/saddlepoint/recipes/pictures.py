@@ -77,7 +77,7 @@ def _convolutions(data: Data, capacity: str) -> Plan:
         discriminator={"name": "picture-discriminator", **both},
         settings=_slower_generator(
             modern_settings(
-                rate=2e-3,
+                rate=1e-3,
                 gamma=gamma,
                 noise_width=64,
                 horizon=8_000,
