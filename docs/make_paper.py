@@ -32,6 +32,8 @@ def quick(results: Path) -> list[str]:
     if not path.is_file():
         return []
     rows = json.loads(path.read_text())["rows"]
+    measured = {row["command"].split()[2] for row in rows.values()}
+    missing = [verb for verb in ("theory", "figure1", "figure2", "figure3", "table1") if verb not in measured]
     lines = [
         "## What `--quick` takes",
         "",
@@ -46,6 +48,7 @@ def quick(results: Path) -> list[str]:
             f"| `{row['command']}` | {row['cpu_seconds']:.0f} | {row['wall_seconds']:.0f} | {row['load']:.0f} |"
             for row in rows.values()
         ),
+        *(["", f"Not measured yet: {', '.join(missing)}."] if missing else []),
         "",
     ]
     return ["\n".join(lines)]
