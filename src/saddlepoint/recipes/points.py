@@ -28,7 +28,7 @@ def _in_charts(data: Data, capacity: str) -> Plan:
     # A plane is learnt in 1,000 rounds; what is left to correct grows with the dimension, slowly.
     horizon = min(4000, 100 * round(10 * math.sqrt(max(2, local) / 2)))
     # Few rows are learnt by heart: of 1,152 digits samples near copies came after some 1,000 rounds (each row seen 200
-    # times), while rates that fall sooner left samples nearer to fresh rows by then.
+    # times), while rates that fall sooner left samples nearer to fresh rows by then. Half as many gained less.
     horizon = min(horizon, max(_FEWEST_ROUNDS, data.rows))
     width = _width(local, capacity)
     # From a start this near the data a light penalty is enough to keep D smooth, and a lighter one late shows detail;
