@@ -49,8 +49,8 @@ WHAT = """
   rates independent columns about as high as CTGAN (SDMetrics issue 815): a score near 1 says that margins are right, little
   more.
 - **CPU s, MB**: of a process of its own (imports included; of CTGAN all its processes), to fit and sample. One thread.
-  CTGAN and TVAE ran while the machine was busy (but for taxis), ours, as they stand here, later, while it was not; busy caches
-  cost CPU seconds too, so their ratio flatters us. Adult under the same load, by an earlier recipe: 39 s, 1/37 of CTGAN's.
+  Nearly all ran while other jobs shared the two cores, not always as many; busy caches cost CPU seconds too. An earlier recipe took
+  39 s for Adult beside CTGAN in the same hour, 1/37 of its seconds.
 
 Makers: **real** are the training rows themselves, what no maker can beat; **ours** the default recipe; **base** what its
 generator starts from before the game; **independent** every column drawn on its own; **copula** a Gaussian copula with
@@ -81,6 +81,7 @@ def sentences(records: Records) -> str:
             if row not in ("ours", "base"):
                 said.append(f"{row} {_mean(found, 'c2st_accuracy', 100):.1f} %")
         lines.append(f"- {name}: ours are {said[0]}; {', '.join(said[1:])}.")
+        lines += [f"  - {note}" for note in dict.fromkeys(record.get("note") for record in ours) if note]
         if base := mine.get("base"):
             before, after = (_mean(each, "c2st_accuracy", 100) for each in (base, ours))
             worse = "the game changed little" if abs(before - after) < 1.5 else "the game helped"
@@ -122,7 +123,8 @@ def completing(results: Path) -> str:
         f"`python benchmarks/complete_check.py`: of {stored['rows']:,} held-out rows of {stored['set']} "
         f"{100 * stored['hidden']:.0f} % of the cells were hidden and filled in; the completed table is judged against "
         f"{stored['judged']:,} others. scikit-learn's IterativeImputer fills in the mean of what a cell may be (or, by "
-        "`sample_posterior`, a draw of a normal law about it); `saddlepoint complete` draws from what was learnt.\n",
+        "`sample_posterior`, a draw of a normal law about it); `saddlepoint complete` draws from what was learnt (measured "
+        "before numbers were drawn about a guess).\n",
         "| filled in by | certified JSD ≥ | told right, % | words right, % | error of numbers (ranks) | CPU s |",
         "|---|---|---|---|---|---|",
     ]
@@ -170,7 +172,8 @@ def size(results: Path) -> str:
     lines = [
         "\n## Large tables\n",
         "`python benchmarks/tables_size.py`; each in a process of its own, one thread, on a machine whose two cores others "
-        "used too: wall seconds are of that hour, CPU seconds are the work.\n",
+        "used too: wall seconds are of that hour, CPU seconds are the work. "
+        "All but the rows sampled were measured before numbers were drawn about a guess.\n",
         "| what | step | CPU s | wall s | peak memory, MB |",
         "|---|---|---|---|---|",
     ]
