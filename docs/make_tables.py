@@ -49,8 +49,8 @@ WHAT = """
   rates independent columns about as high as CTGAN (SDMetrics issue 815): a score near 1 says that margins are right, little
   more.
 - **CPU s, MB**: of a process of its own (imports included; of CTGAN all its processes), to fit and sample. One thread.
-  Nearly all ran while other jobs shared the two cores, not always as many; busy caches cost CPU seconds too. An earlier recipe took
-  39 s for Adult beside CTGAN in the same hour, 1/37 of its seconds.
+  Nearly all ran while other jobs shared the two cores, not always as many; busy caches cost CPU seconds too. An earlier recipe
+  took 39 s for Adult beside CTGAN in the same hour, 1/37 of its seconds.
 
 Makers: **real** are the training rows themselves, what no maker can beat; **ours** the default recipe; **base** what its
 generator starts from before the game; **independent** every column drawn on its own; **copula** a Gaussian copula with
