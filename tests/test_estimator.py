@@ -288,7 +288,9 @@ def test_missing_classes_are_told_without_a_warning(y):
 
 def test_a_batch_beyond_the_rows_is_refused_and_the_recipe_s_own_is_not():
     rows = np.random.default_rng(0).normal(size=(30, 2))
-    with pytest.raises(InputError, match=r"batch=31 is more than the 30 rows to train on.*give at most 30"):
+    with pytest.raises(
+        InputError, match=r"batch of 31 is more than the 30 rows to train on.*give at most 30"
+    ):
         sp.GAN(**{**QUICK, "batch": 31}).fit(rows)
     assert sp.GAN(**{**QUICK, "batch": None}).fit(rows).sample(2).shape == (2, 2)
 

@@ -13,6 +13,8 @@ import pytest
 from saddlepoint import names
 from saddlepoint.compute import PRECISIONS
 from saddlepoint.objectives import OBJECTIVES
+from saddlepoint.paper.controls import CONTROLS
+from saddlepoint.paper.games import GAMES
 from saddlepoint.recipes.choice import _RECIPES
 
 HEAVY = ("torch", "numpy", "sklearn", "pandas", "matplotlib", "scipy", "PIL", "pyarrow")
@@ -51,6 +53,8 @@ def test_names_are_those_of_the_rooms() -> None:
     assert set(names.OBJECTIVES) == set(OBJECTIVES)
     assert set(names.PRECISIONS) == set(PRECISIONS)
     assert set(names.RECIPES) == {"auto", *_RECIPES}
+    assert tuple(GAMES) == names.PAPER_GAMES
+    assert names.PAPER_CONTROLS == CONTROLS
 
 
 @pytest.mark.slow

@@ -22,6 +22,26 @@ OBJECTIVES = (
 )
 AUGMENT = ("auto", "on", "off")
 OTHER_SIZES = ("crop", "pad", "refuse")
+PAPER_GAMES = (
+    "goodfellow2014",
+    "goodfellow2014 + fourfold rate of G",
+    "narrow goodfellow2014 + Adam and R1 for dropout",
+    "modern",
+    "modern + 12000 rounds",
+    "narrow modern",
+    "narrow modern + steady rates",
+    "narrow modern + linear units",
+    "narrow modern + linear units + steady rates",
+)
+PAPER_CONTROLS = (
+    "real rows",
+    "k-means centres",
+    "each pixel apart",
+    "half of the real rows",
+    "real rows with gaps",
+    "real rows in black or white",
+    "real rows blurred",
+)
 COMPILE = ("auto", "on", "off")
 UNTIL = ("settled", "budget")
 ON_COLLAPSE = ("stop", "rollback", "remedy")

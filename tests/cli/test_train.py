@@ -195,7 +195,7 @@ def test_an_interrupt_saves_and_exits_with_its_code(
 ) -> None:
     out = tmp_path / "run"
     process = subprocess.Popen(
-        command("train", points_file, "--rounds", 10**6, "--out", out, *SMALL),
+        command("train", points_file, "--rounds", 10**6, "--out", out, "--compile", "off", *SMALL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -285,7 +285,7 @@ def test_samples_of_pictures_are_pictures(tmp_path: Path) -> None:
         (["train", "{points}", "--restart", "--seed", "-1", "--out", "{run}"], "seed is -1"),
         (
             ["train", "{points}", "--batch", "100000"],
-            "--batch 100000 is more than the 120 rows to train on, so that each batch would hold rows twice",
+            "A batch of 100000 is more than the 120 rows to train on, so that each batch would hold rows twice",
         ),
         (
             ["train", "{points}", "--label", "x"],

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from saddlepoint.cli.interrupting import signals
+from saddlepoint.names import PAPER_CONTROLS, PAPER_GAMES
 
 paper = typer.Typer(help="The paper, recomputed: theorems, Figures 1 to 3 and Table 1.", no_args_is_help=True)
 
@@ -74,7 +75,8 @@ def figure2(
         int | None, typer.Option(help="Rounds of the game.", show_default="by data", min=10)
     ] = None,
     game: Annotated[
-        str, typer.Option(help="A game of Table 1; cifar10-conv changes its players.")
+        str,
+        typer.Option(help=f"A game of Table 1 ({', '.join(PAPER_GAMES)}); cifar10-conv changes its players."),
     ] = "goodfellow2014",
     mnist: Mnist = None,
     faces: Faces = None,
@@ -180,7 +182,10 @@ def figure3(
 def table1(
     data: Annotated[str, typer.Option(help="mnist, or faces (a demonstration: few test rows).")] = "mnist",
     models: Annotated[
-        str, typer.Option(help="Rows of the table, with commas between.")
+        str,
+        typer.Option(
+            help=f"Rows of the table, with commas between: {', '.join((*PAPER_GAMES, *PAPER_CONTROLS))}."
+        ),
     ] = "goodfellow2014,modern,real rows,k-means centres,each pixel apart",
     seed: Seed = 0,
     rounds: Annotated[

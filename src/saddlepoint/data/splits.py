@@ -101,15 +101,15 @@ def split_rows(
     return Splits(train=train, monitor=monitored, vault=vaulted, tied=tied)
 
 
-def refuse_large_batch(batch: int | None, rows: int, option: str) -> None:
-    """Refuse a batch that someone chose larger than the rows to train on; `option` is how the choice is written.
+def refuse_large_batch(batch: int | None, rows: int) -> None:
+    """Refuse a batch that someone chose larger than the rows to train on.
 
     Raises:
         InputError: each batch would hold rows twice.
     """
     if batch is not None and batch > rows:
         raise InputError(
-            f"{option}{batch} is more than the {rows:,} rows to train on, so that each batch would hold rows twice; "
+            f"A batch of {batch} is more than the {rows:,} rows to train on, so that each batch would hold rows twice; "
             f"give at most {rows}."
         )
 

@@ -16,7 +16,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from saddlepoint.data.splits import refuse_large_batch
 from saddlepoint.estimator.forms import again, classes_of, opened, plain, seed_of
 from saddlepoint.estimator.said import said
 from saddlepoint.estimator.window import ROWS, Window
@@ -208,7 +207,6 @@ class GAN(DensityMixin, BaseEstimator):
             conditional=y is not None,
         )
         preparation = prepare(dataset, choices, device=self.device)
-        refuse_large_batch(choices.batch, len(preparation.train), "batch=")
         fit = preparation.fit(strip=False)
         played = fit.play(seconds=None if self.minutes is None else 60 * self.minutes)
         events: Iterable[Event] = judged(

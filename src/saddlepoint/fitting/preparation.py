@@ -22,6 +22,7 @@ from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
 from saddlepoint.data.images import PicturesEncoder
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.scale import smallest_scale
+from saddlepoint.data.splits import refuse_large_batch
 from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting.check_plan import CheckPlan, Watching, refuse_few
@@ -114,7 +115,8 @@ def prepare(
     With a holdout the vault is that data set, and only the monitor part is taken from the rows.
 
     Raises:
-        InputError: the data do not fit the recipe, or the holdout does not fit the data.
+        InputError: the data do not fit the recipe, or the holdout does not fit the data; or the batch is larger than
+            the training part.
     """
     recipe = recipes.choose(choices.recipe, dataset.kind)
     if choices.augment == "on" and dataset.kind != "pictures":
@@ -122,6 +124,7 @@ def prepare(
             f"{dataset.name} holds {dataset.kind}; augmentation (augment) is for pictures: leave it out."
         )
     parts = split(dataset, choices.seed, holdout)
+    refuse_large_batch(choices.batch, len(parts[0]))
     start = recipes.start_of(recipe, dataset.kind, choices.start)
     classes, shares, codes = (None, None, None)
     if choices.conditional:

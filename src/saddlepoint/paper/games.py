@@ -111,11 +111,11 @@ def refuse_unknown_game(game: str) -> None:
     """Refuse a game that the table does not have.
 
     Raises:
-        InputError: naming it, the nearest one and all that are allowed.
+        InputError: naming it and the nearest one.
     """
     if game not in GAMES:
         raise InputError(
-            f"Unknown game {game!r}{nearest(game, list(GAMES)) or '.'} Allowed are {', '.join(GAMES)}."
+            f"Unknown game {game!r}{nearest(game, list(GAMES)) or '.'} `saddlepoint paper table1 --help` names them all."
         )
 
 

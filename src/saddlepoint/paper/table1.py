@@ -105,12 +105,12 @@ def refuse_unknown(models: Sequence[str]) -> None:
     """Refuse a model that the table does not have.
 
     Raises:
-        InputError: naming it, the nearest one and all that are allowed.
+        InputError: naming it and the nearest one.
     """
     for model in models:
         if model not in MODELS:
             raise InputError(
-                f"Unknown model {model!r}{nearest(model, MODELS) or '.'} Allowed are {', '.join(MODELS)}."
+                f"Unknown model {model!r}{nearest(model, MODELS) or '.'} `saddlepoint paper table1 --help` names them all."
             )
 
 

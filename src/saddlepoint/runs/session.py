@@ -22,7 +22,6 @@ from saddlepoint.data.flips import refuse_flips
 from saddlepoint.data.holdout import open_holdout
 from saddlepoint.data.schema import KINDS
 from saddlepoint.data.sources import open_source
-from saddlepoint.data.splits import refuse_large_batch
 from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import (
@@ -121,7 +120,6 @@ class Session:
         if leads:
             RunFolder.refuse_taken(path, restart=restart)
         preparation = prepare(dataset, choices, holdout=holdout, device=device)
-        refuse_large_batch(choices.batch, len(preparation.train), "--batch ")
         session = cls(None, path, source, preparation)
         # Only now, when nothing can be refused any more: a failed call leaves no folder, and an old run as it was.
         run = session.run = RunFolder.create(path, restart=restart) if leads else None
