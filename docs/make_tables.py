@@ -100,6 +100,13 @@ def sentences(records: Records) -> str:
                     f"  - {peer} took {ratio:.1f} times as many CPU seconds as ours; certified bound {bounds[0]:.4f} against "
                     f"{bounds[1]:.4f} of {peer} (repaired, where that is lower)."
                 )
+        copied = [record for record in ours if record.get("copying", {}).get("copying")]
+        if copied:
+            shares = [100 * record["copying"]["share"] for record in copied]
+            lines.append(
+                f"  - the copying test found nearness to training rows in {len(copied)} of {len(ours)} games "
+                f"({min(shares):.0f} to {max(shares):.0f} % nearest to one, 50 % expected; no exact copies)."
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -123,8 +130,7 @@ def completing(results: Path) -> str:
         f"`python benchmarks/complete_check.py`: of {stored['rows']:,} held-out rows of {stored['set']} "
         f"{100 * stored['hidden']:.0f} % of the cells were hidden and filled in; the completed table is judged against "
         f"{stored['judged']:,} others. scikit-learn's IterativeImputer fills in the mean of what a cell may be (or, by "
-        "`sample_posterior`, a draw of a normal law about it); `saddlepoint complete` draws from what was learnt (measured "
-        "before numbers were drawn about a guess).\n",
+        "`sample_posterior`, a draw of a normal law about it); `saddlepoint complete` draws from what was learnt.\n",
         "| filled in by | certified JSD ≥ | told right, % | words right, % | error of numbers (ranks) | CPU s |",
         "|---|---|---|---|---|---|",
     ]
@@ -172,8 +178,7 @@ def size(results: Path) -> str:
     lines = [
         "\n## Large tables\n",
         "`python benchmarks/tables_size.py`; each in a process of its own, one thread, on a machine whose two cores others "
-        "used too: wall seconds are of that hour, CPU seconds are the work. "
-        "All but the rows sampled were measured before numbers were drawn about a guess.\n",
+        "used too: wall seconds are of that hour, CPU seconds are the work.\n",
         "| what | step | CPU s | wall s | peak memory, MB |",
         "|---|---|---|---|---|",
     ]
