@@ -47,8 +47,8 @@ def share(value: float) -> str:
 
 def of_classes(record: Record) -> list[str]:
     """Return what a classifier says of one record."""
-    if "worst_share" not in record:
-        return []
+    if "worst_share" not in record or record["set"] == "orl":
+        return []  # forty people share some hundred pictures: even real ones are far off
     return [
         f"- {record['set']}, {record['row']}: the class whose share is farthest from the held-out one is off by "
         f"{share(record['worst_share'])} of it (asked: 20 %); mean top probability {record['top_probability']:.3f}, of real "
