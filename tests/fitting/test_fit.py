@@ -99,7 +99,7 @@ def test_a_fit_stops_at_the_first_limit_and_says_which() -> None:
     assert isinstance(stopped, Stopped)
     assert stopped.reason == "rounds"
     assert stopped.sentence.startswith("all 12 rounds are played")
-    stopped = list(prepared(rounds=10**6).fit().play(seconds=0.05))[-1]
+    stopped = list(prepared(rounds=10**6, compile="off").fit().play(seconds=0.05))[-1]
     assert stopped.reason == "minutes"
     assert "of 1,000,000 rounds" in stopped.sentence
     ticks = itertools.count()
