@@ -66,7 +66,7 @@ def test_a_shifted_column_is_certified_and_named(files: Path, tmp_path: Path, ca
     page = tmp_path / "verdict.html"
     call("judge", files / "real.csv", files / "shifted.csv", "--held-out", "--quick", "--page", page)
     said = capsys.readouterr().out
-    assert said.splitlines()[0] == "The real rows were held out from the generator, as you declare."
+    assert said.splitlines()[0] == "The real rows were held out from the generator, as declared."
     assert "JSD >= " in said
     assert "column pay" in said
     assert len(said.splitlines()) <= 24

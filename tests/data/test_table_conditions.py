@@ -162,3 +162,19 @@ def test_columns_that_are_not_filled_keep_their_holes_and_unknown_ones_are_refus
         Partial.of(encoder, frame_of(holes), ["agee"])
     with pytest.raises(InputError, match="'Paris', which did not occur in training"):
         Partial.of(encoder, frame_of(towns().assign(city="Paris")))
+
+
+def test_a_column_left_out_is_known_and_refused_like_any_other() -> None:
+    """Categories in pairs: one of them is left out of what is learnt; text tells as much as categories."""
+    frame = towns()[["city", "age"]].astype({"city": "category"})
+    frame["code"] = frame["city"].cat.rename_categories({"Lima": "L", "Oslo": "O", "Rome": "R"})
+    learnt = frame_of(frame)
+    encoder = TableEncoder.fit(learnt, infer(learnt))
+    assert encoder.dependencies
+    for told, open_ in (("city", "code"), ("code", "city")):
+        text = frame.astype({"city": str, "code": str}).assign(**{open_: None})
+        partial = Partial.of(encoder, frame_of(text))
+        assert partial.known.all()
+        assert (partial.levels == Partial.of(encoder, learnt).levels).all()
+        with pytest.raises(InputError, match=f"Column '{told}' holds 'Paris', which did not occur in training"):
+            Partial.of(encoder, frame_of(text.assign(**{told: "Paris"})))

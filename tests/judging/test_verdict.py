@@ -96,7 +96,7 @@ def test_fits_one_screen_and_never_claims_too_much(verdict, held_out):
 
 
 def test_says_first_what_the_real_rows_were():
-    assert str(FULL).startswith("The real rows were held out from the generator, as you declare.")
+    assert str(FULL).startswith("The real rows were held out from the generator, as declared.")
     assert str(replace(FULL, held_out="unknown")).startswith("Nobody said if the real rows were held out")
     assert str(replace(FULL, held_out="no")).startswith("The generator was trained on these real rows")
 

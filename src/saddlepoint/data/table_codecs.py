@@ -106,12 +106,7 @@ class CategoryCodec:
         found = pc.index_in(plain, value_set=self.values)
         unknown = pc.and_(found.is_null(), plain.is_valid())
         if pc.any(unknown).as_py():
-            word = str(plain[pc.index(unknown, True).as_py()].as_py())
-            some = [str(each) for each in self.values[:_MOST_OFFERED].to_pylist()]
-            raise InputError(
-                f"Column {self.name!r} holds {word!r}, which did not occur in training"
-                f"{nearest(word, some) or '.'} It took {len(self.values):,} values, such as {', '.join(some[:6])}."
-            )
+            raise not_learnt(self.name, plain[pc.index(unknown, True).as_py()].as_py(), self.values)
         numbers = np.asarray(found.fill_null(len(self.values)).to_numpy())
         return [numbers.astype(np.int32)]
 
@@ -235,3 +230,12 @@ def values_of(cells: pa.ChunkedArray) -> tuple[npt.NDArray[Any], npt.NDArray[np.
     """Return the numbers in their own dtype, 0 where missing, and which are present."""
     present = np.asarray(cells.is_valid().to_numpy(), dtype=bool)
     return np.asarray(cells.fill_null(pa.scalar(0, cells.type)).to_numpy()), present
+
+
+def not_learnt(column: str, word: object, values: pa.Array) -> InputError:
+    """Return the refusal of a value that a column did not take in training; the nearest one is offered."""
+    some = [str(each) for each in values[:_MOST_OFFERED].to_pylist()]
+    return InputError(
+        f"Column {column!r} holds {str(word)!r}, which did not occur in training{nearest(str(word), some) or '.'} "
+        f"It took {len(values):,} values, such as {', '.join(some[:6])}."
+    )

@@ -231,5 +231,5 @@ def _refuse_first(
     if row >= 0:
         raise InputError(
             f"Column {name!r} of {table} should hold {expected}, but row {row + 1} holds "
-            f"{cells[row].as_py()!r}; mend that cell, or name the column's kind yourself."
+            f"{cells[row].as_py()!r}; mend that cell, or take the column for another kind (--column {name}=categorical)."
         )

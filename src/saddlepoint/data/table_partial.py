@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saddlepoint.data.table_calendar import DateCodec
+from saddlepoint.data.table_codecs import not_learnt
+from saddlepoint.data.table_columns import decoded
 from saddlepoint.data.table_encoder import Codec, TableEncoder
 from saddlepoint.data.table_identifiers import IdentifierCodec
 from saddlepoint.data.table_matrix import cells_of
@@ -155,19 +157,23 @@ def _told(
     """Return the cells of a column, those missing drawn from what a function of it tells, by the shares seen."""
     dependency = next(each for each in encoder.dependencies if each.name == column)
     open_ = np.asarray(pc.and_(of.is_null(), name.is_valid()).to_numpy(), dtype=bool)
+    if dependency.table is None:
+        return pa.chunked_array([pc.coalesce(_plain(of), _plain(name.cast(of.type)))]) if open_.any() else of
+    keys, values = (_plain(decoded(dependency.table[each])) for each in ("of", "name"))
+    plain = _plain(decoded(name).cast(values.type))
+    found = pc.index_in(plain, value_set=pc.unique(values))
+    unknown = pc.and_(found.is_null(), plain.is_valid())
+    if pc.any(unknown).as_py():
+        raise not_learnt(
+            column, plain[pc.index(unknown, True).as_py()].as_py(), pc.unique(values).drop_null()
+        )
     if not open_.any():
         return of
-    if dependency.table is None:
-        return pa.chunked_array([pc.coalesce(_plain(of), _plain(name.cast(of.type)))])
-    keys, values = (_plain(dependency.table[each]) for each in ("of", "name"))
     codec = next(each for each in encoder.codecs if each.name == dependency.of)
     span = codec.spans[0]
     counts = np.append(span.counts, span.nulls)[codec.codes(pa.chunked_array([keys]))[0]].astype(np.float64)
     counts[np.asarray(keys.is_null())] = 0.0
-    plain = name.cast(name.type.value_type) if pa.types.is_dictionary(name.type) else name
-    index = pc.index_in(_plain(plain.cast(values.type)), value_set=pc.unique(values)).to_numpy(
-        zero_copy_only=False
-    )
+    index = found.to_numpy(zero_copy_only=False)
     groups = pc.index_in(values, value_set=pc.unique(values)).to_numpy()
     chosen = np.full(len(of), -1, dtype=np.int64)
     for row in np.flatnonzero(open_):
@@ -175,5 +181,5 @@ def _told(
         if weights.sum() > 0:
             chosen[row] = rng.choice(len(weights), p=weights / weights.sum())
     told = keys.take(pa.array(np.maximum(chosen, 0), mask=chosen < 0))
-    whole = of.cast(of.type.value_type) if pa.types.is_dictionary(of.type) else of
+    whole = decoded(of)
     return pa.chunked_array([pc.coalesce(_plain(whole), told.cast(whole.type))])

@@ -75,7 +75,7 @@ def read_marked_text(path: Path, *, encoding: str | None = None) -> tuple[str, s
         line = raw.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path} is not {chosen} text: line {line} holds the byte 0x{raw[error.start]:02x}; "
-            "save it as UTF-8, or name its encoding (for instance encoding='latin-1')."
+            "save it as UTF-8, or read it yourself (pandas.read_csv(..., encoding='latin-1')) and give the frame to GAN().fit."
         ) from None
     if "\x00" in text:
         line = text.count("\n", 0, text.index("\x00")) + 1

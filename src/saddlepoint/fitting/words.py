@@ -28,7 +28,7 @@ def said_at_the_stop(
         seen = _ruler(checks) if state.settled else ""  # what was found needs no word on what would have been
         return f"stopped at round {round_:,} of {last:,}, {_STATES[reason]}: {state.evidence}{seen}{minutes}"
     sentence = {
-        "minutes": f"the {(limit or 0) / 60:g} minutes are over after {round_:,} of {last:,} rounds",
+        "minutes": f"the limit of {(limit or 0) / 60:g} min is reached after {round_:,} of {last:,} rounds",
         "interrupted": f"interrupted after {round_:,} of {last:,} rounds; everything is saved",
     }.get(reason, f"all {round_:,} rounds are played")
     if checks is None or reason == "interrupted":

@@ -16,7 +16,7 @@ from saddlepoint.judging.verdict import Verdict
 WIDTH, LINES, MOST_PLACES = 100, 24, 6
 CONTROL_LEVEL = 0.0005  # two-sided, of the control's accuracy: see `controls`
 REAL_ROWS = {
-    "declared": "The real rows were held out from the generator, as you declare.",
+    "declared": "The real rows were held out from the generator, as declared.",
     "unknown": "Nobody said if the real rows were held out: the bound holds only if the generator never saw "
     "them.",
     "no": "The generator was trained on these real rows, so the bound below does NOT hold: it is only "
