@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,10 @@ from saddlepoint.training import Game, Share, rounds
 
 
 def peak_mb() -> float:
-    """Return the most memory that this process has held."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    """Return the most memory that this process has held; getrusage would count what its parent held before it began."""
+    status = Path("/proc/self/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return round(int(line.split()[1]) / 1024, 1)
 
 
 def curve(what: str, value: int) -> dict[str, float]:

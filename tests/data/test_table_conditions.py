@@ -176,5 +176,7 @@ def test_a_column_left_out_is_known_and_refused_like_any_other() -> None:
         partial = Partial.of(encoder, frame_of(text))
         assert partial.known.all()
         assert (partial.levels == Partial.of(encoder, learnt).levels).all()
-        with pytest.raises(InputError, match=f"Column '{told}' holds 'Paris', which did not occur in training"):
+        with pytest.raises(
+            InputError, match=f"Column '{told}' holds 'Paris', which did not occur in training"
+        ):
             Partial.of(encoder, frame_of(text.assign(**{told: "Paris"})))
