@@ -161,7 +161,7 @@ plain loop itself spends that share of its time in them.
 
 An eager round costs no preparation. A compiled one begins with a trace (about 1 s) and the compiler (some 20 CPU
 seconds for (a) and (d), a few when its files are still on the disk), so `--compile auto` compiles only games long enough to
-earn that back; `settings.json` says what was chosen and why. Compiled convolutions (c) are no faster than eager ones.
+earn that back; `settings.json` says what was chosen and why.
 The GPU was not measured: none was lent.
 """
 TRIED = """
