@@ -7,7 +7,6 @@ same run. Looks happen at planned rounds; saving happens by the clock, since it 
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint import compute
-from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder
 from saddlepoint.data.table_encoder import TableEncoder
@@ -40,23 +38,13 @@ from saddlepoint.fitting.events import (
 )
 from saddlepoint.fitting.likelihood import Fitted, fit_start
 from saddlepoint.fitting.looks import SMALL_TABLE, Looks, added, copies, refused
+from saddlepoint.fitting.players import make_players, start_pictures
 from saddlepoint.fitting.remedies import Recovery
 from saddlepoint.fitting.snapshots import start_in_words, starts_fitted
 from saddlepoint.fitting.words import said_at_the_stop
 from saddlepoint.judging.stopping import FINAL
 from saddlepoint.model import Model, form_of
-from saddlepoint.networks import (
-    ChartDiscriminator,
-    ChartGenerator,
-    CoinGenerator,
-    DeconvolutionGenerator,
-    OrderedGenerator,
-    PictureGenerator,
-    RectifierGenerator,
-    ResidualGenerator,
-    SpanGenerator,
-    build,
-)
+from saddlepoint.networks import OrderedGenerator
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Game, Share, checked, introduce, rounds
 from saddlepoint.training import checkpoint as checkpoints
@@ -73,7 +61,6 @@ _COPIES = (
     "the copying test (level .1) finds training rows in samples of the fitted heads, of however few steps"
 )
 _DECISIONS: tuple[Any, ...] = ("remedy", *FINAL)
-_START_PICTURES, _START_NUMBERS = 5_000, 50_000_000
 _PLAY_PER_SAVE = 20  # however slow the disk, saving takes a twentieth of the time at most
 
 
@@ -396,33 +383,6 @@ class Fit:
             self.recovery.apply(self.game)
             self._to_mend = False
             yield Mended(round=self.round, sentence=self.recovery.said())
-
-
-def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
-    """Return a plan's two networks with their first weights, which are a function of the seed."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(compute.key(plan.settings.seed, "weights"))
-        generator, discriminator = build(plan.generator), build(plan.discriminator)
-    if isinstance(
-        generator,
-        RectifierGenerator | ResidualGenerator | CoinGenerator | DeconvolutionGenerator | PictureGenerator,
-    ):
-        generator.start_at(encoder.mean_encoded)
-    if isinstance(generator, SpanGenerator) and isinstance(encoder, TableEncoder):
-        generator.start_with(encoder.log_frequencies, encoder.entry_scores)
-    for player in (generator, discriminator):
-        if isinstance(player, ChartGenerator | ChartDiscriminator) and isinstance(encoder, ChartsEncoder):
-            player.charts.start_with(
-                *(torch.from_numpy(each) for each in (encoder.shares, encoder.means, encoder.factors))
-            )
-    return generator, discriminator
-
-
-def start_pictures(generator: nn.Module, train: Dataset, encoder: Encoder) -> None:
-    """Let a convolutional generator take its fixed law and its units from some of the training pictures."""
-    if isinstance(generator, PictureGenerator):
-        most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))
-        generator.start_with(encoder.encode(train.rows[:: -(-len(train) // most)]))
 
 
 def planned_looks(horizon: int) -> frozenset[int]:

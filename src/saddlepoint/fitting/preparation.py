@@ -27,11 +27,12 @@ from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting.check_plan import CheckPlan, Watching, refuse_few
 from saddlepoint.fitting.choices import Choices
-from saddlepoint.fitting.fit import Fit, make_players
+from saddlepoint.fitting.fit import Fit
 from saddlepoint.fitting.likelihood import STEPS
 from saddlepoint.fitting.looks import copies
 from saddlepoint.fitting.parts import Parts, split
 from saddlepoint.fitting.planning import plan_checks
+from saddlepoint.fitting.players import make_players
 from saddlepoint.model import describe_classes
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Settings
