@@ -301,6 +301,40 @@ def test_the_average_beside_the_game_does_not_change_it(digits):
     assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
 
 
+def test_the_choice_of_rounds_is_written_down_and_resume_plays_by_it(digits, tmp_path, monkeypatch):
+    import torch
+
+    from saddlepoint.paper import course
+    from saddlepoint.training.choosing import RoundChoice
+    from saddlepoint.training.compiling import CompiledRound
+
+    def chosen(game, batches, seconds):
+        return RoundChoice(compiled=True, why="as the test has it"), CompiledRound(lambda graph: graph)
+
+    traced = lambda: CompiledRound(lambda graph: graph)  # noqa: E731
+    monkeypatch.setattr(course, "choose_round", chosen)
+    monkeypatch.setattr(course, "plainly_short", lambda count, work: False)
+    monkeypatch.setattr("saddlepoint.training.choosing.CompiledRound", traced)
+    plan = games.planned_game("goodfellow2014", digits, 0, 6)
+
+    def end(where, stops):
+        for stop in stops:
+            played = Course(tmp_path / where, digits.train, plan)
+            assert isinstance(played.fit.play_round, CompiledRound)
+            assert played.play([stop], lambda fit: {})
+            played.close()
+        return played
+
+    once, twice = end("once", [6]), end("twice", [3, 6])
+    assert json.loads((tmp_path / "twice" / "settings.json").read_text())["rounds_played"]["compiled"] is True
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            once.fit.game.generator.parameters(), twice.fit.game.generator.parameters(), strict=True
+        )
+    )
+
+
 def test_other_rows_are_refused_by_a_run_folder(digits, tmp_path):
     plan = games.planned_game("goodfellow2014", digits, 0, 5)
     Course(tmp_path / "run", digits.train, plan).close()

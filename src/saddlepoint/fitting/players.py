@@ -53,3 +53,9 @@ def start_pictures(generator: nn.Module, train: Dataset, encoder: Encoder) -> No
     if isinstance(generator, PictureGenerator):
         most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))
         generator.start_with(encoder.encode(train.rows[:: -(-len(train) // most)]))
+
+
+def work_of(player: nn.Module) -> int:
+    """Return the multiply-adds of one row: told by a network that shares weights between places, else one for each weight."""
+    told = getattr(player, "multiply_adds", None)
+    return told if isinstance(told, int) else sum(each.numel() for each in player.parameters())

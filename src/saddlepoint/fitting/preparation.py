@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from saddlepoint import compute, recipes
 from saddlepoint.data.charts import MOST_CHARTS, ChartsEncoder
@@ -32,7 +31,7 @@ from saddlepoint.fitting.likelihood import STEPS
 from saddlepoint.fitting.looks import copies
 from saddlepoint.fitting.parts import Parts, split
 from saddlepoint.fitting.planning import plan_checks
-from saddlepoint.fitting.players import make_players
+from saddlepoint.fitting.players import make_players, work_of
 from saddlepoint.model import describe_classes
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Settings
@@ -42,8 +41,9 @@ from saddlepoint.training.choosing import (
     RoundChoice,
     choose_round,
     plainly_short,
+    stored_choice,
 )
-from saddlepoint.training.compiling import CompiledRound, refuse_without_compiler
+from saddlepoint.training.compiling import CompiledRound
 
 _TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
 _TRIAL_OF_CHECKS = 0.5
@@ -148,7 +148,7 @@ def prepare(
         spread=encoder.spread(parts[0].rows) if isinstance(encoder, PicturesEncoder) else 1.0,
     )
     plan = _adjusted(recipes.plan(recipe, data, capacity=choices.capacity), choices)
-    one_row = sum(_work(player) for player in make_players(plan, encoder))
+    one_row = sum(work_of(player) for player in make_players(plan, encoder))
     preparation = Preparation(
         train=parts[0],
         monitor=parts[1],
@@ -182,6 +182,7 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
                 "old file back to go on, or start again with --restart."
             )
         settings = Settings.from_dict(stored["settings"])
+        choice, play_round = stored_choice(stored.get("rounds_played"))  # runs of before it are eager
         train, monitor, vault = split(dataset, settings.seed, holdout)
         classes, shares, codes = _classes(train) if stored["conditional"] else (None, None, None)
         device = compute.choose_device(None if stored["device"] == "cuda" else stored["device"])
@@ -198,7 +199,8 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
             ),
             fingerprint=stored["fingerprint"],
             threads=int(stored["threads"]),
-            **_rounds_of(stored.get("rounds_played")),
+            round_choice=choice,
+            play_round=play_round,
             device=device,
             classes=classes,
             class_shares=shares,
@@ -238,12 +240,6 @@ def _charts(
     ):
         encoder = fitted(encoder.charts // 2)
     return encoder
-
-
-def _work(player: nn.Module) -> int:
-    """Multiply-adds of one row: told by a network that shares its weights between places, else one for each weight."""
-    told = getattr(player, "multiply_adds", None)
-    return told if isinstance(told, int) else sum(each.numel() for each in player.parameters())
 
 
 def _finest(encoder: Encoder, train: Dataset) -> float:
@@ -293,16 +289,6 @@ def _with_rounds(preparation: Preparation, choices: Choices, multiply_adds: floa
             fit.game, lambda: fit.batches.from_round(0), seconds, choices.compile
         )
     return dataclasses.replace(preparation, round_choice=choice, play_round=play_round)
-
-
-def _rounds_of(stored: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the choice of rounds that was written down; runs of before it are eager."""
-    if stored is None:
-        return {}
-    choice = RoundChoice(**stored)
-    if choice.compiled:
-        refuse_without_compiler()
-    return {"round_choice": choice, "play_round": CompiledRound() if choice.compiled else None}
 
 
 def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:

@@ -19,9 +19,12 @@ from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import fit_encoder
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting import Fit, Played, Saved
+from saddlepoint.fitting.players import work_of
 from saddlepoint.recipes import Plan
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.training import Settings
+from saddlepoint.training.choosing import SHORT, RoundChoice, choose_round, plainly_short, stored_choice
+from saddlepoint.training.compiling import CompiledRound
 
 Look = Callable[[Fit], dict[str, Any]]
 _SAVE_SECONDS = 120.0
@@ -40,31 +43,35 @@ class Course:
     ) -> None:
         fresh = not (folder / "settings.json").exists()
         self.run = RunFolder.create(folder) if fresh else RunFolder.open(folder, write=True)
-        chosen = compute.choose_device(device)
-        if fresh:
+        stored = None if fresh else self.run.settings()
+        plan = plan if stored is None else _plan_of(stored, self.run.path, train)
+        self.fit = Fit(
+            train,
+            fit_encoder(train),
+            plan,
+            folder=self.run.checkpoint,
+            device=compute.choose_device(device),
+            threads=threads,
+            strip=False,
+            save_seconds=_SAVE_SECONDS,
+        )
+        self.cpu_seconds = self.wall_seconds = 0.0
+        if stored is None:
+            cpu, wall = time.process_time(), time.monotonic()
+            choice, self.fit.play_round = _choose(self.fit)
+            self.cpu_seconds, self.wall_seconds = time.process_time() - cpu, time.monotonic() - wall
             self.run.write_settings(
                 {
                     "recipe": plan.recipe,
                     "generator": plan.generator,
                     "discriminator": plan.discriminator,
                     "settings": plan.settings.to_dict(),
+                    "rounds_played": choice.to_dict(),
                     "fingerprint": train.fingerprint(),
                 }
             )
         else:
-            plan = _stored(self.run, train)
-        self.fit = Fit(
-            train,
-            fit_encoder(train),
-            plan,
-            folder=self.run.checkpoint,
-            device=chosen,
-            threads=threads,
-            strip=False,
-            save_seconds=_SAVE_SECONDS,
-        )
-        self.cpu_seconds = self.wall_seconds = 0.0
-        if not fresh:
+            _, self.fit.play_round = stored_choice(stored.get("rounds_played"))
             self.fit.resume()
             self.run.rewind(self.fit.round + 1)
             for line in self.run.records("progress.jsonl"):
@@ -141,12 +148,21 @@ def with_settings(plan: Plan, **changes: Any) -> Plan:
     return dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, **changes))
 
 
-def _stored(run: RunFolder, train: Dataset) -> Plan:
-    stored = run.settings()
+def _choose(fit: Fit) -> tuple[RoundChoice, CompiledRound | None]:
+    """Choose compiled or eager rounds, once, as every other game does."""
+    settings = fit.plan.settings
+    one_row = work_of(fit.game.generator) + work_of(fit.game.discriminator)
+    if plainly_short(settings.horizon, fit.plan.multiply_adds(one_row)):
+        return SHORT, None
+    with compute.threads(fit.threads):
+        return choose_round(fit.game, lambda: fit.batches.from_round(0), lambda rate: settings.horizon / rate)
+
+
+def _plan_of(stored: dict[str, Any], path: Path, train: Dataset) -> Plan:
     try:
         if stored["fingerprint"] != train.fingerprint():
             raise InputError(
-                f"The run in {run.path} began with other rows than {train.name!r} holds now: put the old file back, "
+                f"The run in {path} began with other rows than {train.name!r} holds now: put the old file back, "
                 "or choose another folder with --runs."
             )
         return Plan(
@@ -157,7 +173,7 @@ def _stored(run: RunFolder, train: Dataset) -> Plan:
         )
     except KeyError as error:
         raise StoredFileError(
-            f"{run.path} holds no game of the paper's (missing: {error}); choose another folder with --runs."
+            f"{path} holds no game of the paper's (missing: {error}); choose another folder with --runs."
         ) from error
 
 

@@ -45,7 +45,7 @@ class Size:
     rounds: int | None = None
     judged: int = 10_000
     pool: str = "full"
-    look_epochs: tuple[int, ...] = (1, 2, 3, 5)
+    look_epochs: tuple[int, ...] = (1, 3)
     look_every: int = 5
 
 
@@ -214,7 +214,7 @@ def _game(
         end = rounds or settings.horizon
         epoch = max(1, len(table.parts.train) // settings.batch)
         looks = [epoch * each for each in table.size.look_epochs]
-        step = max(epoch * table.size.look_every, end // 50)  # epochs of few rows are short
+        step = max(epoch * table.size.look_every, end // 25)  # a look costs as much as a hundred rounds
         looks += range(step, end, step)
         table.say(f"{model}, seed {table.seed}: round {course.fit.round:,} of {end:,} in {folder}")
         seer = _Seer(table, model, course)

@@ -57,6 +57,20 @@ SHORT = RoundChoice(
 )
 
 
+def stored_choice(stored: dict[str, Any] | None) -> tuple[RoundChoice, CompiledRound | None]:
+    """Return the choice that was written down (`RoundChoice.to_dict`), and how to play by it; None is eager.
+
+    Raises:
+        InputError: compiled rounds were chosen and there is no compiler here.
+    """
+    if stored is None:
+        return EAGER, None
+    choice = RoundChoice(**stored)
+    if choice.compiled:
+        refuse_without_compiler()
+    return choice, CompiledRound() if choice.compiled else None
+
+
 def plainly_short(count: int, multiply_adds: float) -> bool:
     """Return whether so many rounds of so many multiply-adds are over long before compiling could pay, by a rough count.
 
