@@ -22,7 +22,14 @@ HEAD = """# The paper, recomputed
 
 *Generative Adversarial Nets*, Goodfellow et al. 2014, [arXiv 1406.2661](https://arxiv.org/abs/1406.2661). Every part below was
 written by a command (`saddlepoint paper theory | figure1 | figure2 | figure3 | table1`), which keeps its figures as JSON in
-[paper/results](../paper/results); this page is made from them by `python docs/make_paper.py`.
+[paper/results](../paper/results); this page is made from them by `python docs/make_paper.py`. Commands are shown without the
+folders of the machine they ran on.
+
+In short, for who has not the paper at hand: a generator G turns noise z into samples G(z), whose law is called p_g; a
+discriminator D(x) tells with which probability x came from the data, whose law is p_data. Both are neural networks, and play
+min over G, max over D of V(D, G) = E[log D(x)] + E[log(1 - D(G(z)))]. Of how far p_g is from p_data the paper's measure is the
+Jensen-Shannon divergence, JSD: 0 if both are one law, log 2 = 0.693 if a glance tells them apart. Logarithms are natural
+(nats); pixels go from 0 to 1.
 """
 
 

@@ -54,7 +54,7 @@ def test_names_are_those_of_the_rooms() -> None:
     assert set(names.PRECISIONS) == set(PRECISIONS)
     assert set(names.RECIPES) == {"auto", *_RECIPES}
     assert tuple(GAMES) == names.PAPER_GAMES
-    assert names.PAPER_CONTROLS == CONTROLS
+    assert tuple(CONTROLS) == names.PAPER_CONTROLS
 
 
 @pytest.mark.slow

@@ -171,6 +171,9 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
     assert "is worth 30 nats" in text
     assert "rises by 2.0 nats in 10,000 rounds" in text
     assert "No game of this table reaches 225." in text
+    assert "- **goodfellow2014**: The players and schedules of the paper's authors" in text
+    assert "- **real rows blurred**: training rows under a Gaussian filter of 0.6 pixels." in text
+    assert "- **modern**" not in text
     with results.changing("table1-mnist") as content:
         content["rows"] += [
             row("modern", score) | {"seed": seed} for seed, score in enumerate((250.0, 254.0))

@@ -46,16 +46,20 @@ FAULTS: dict[str, _Fault] = {
     "real rows in black or white": _black_and_white,
     "real rows blurred": _blurred,
 }
-CONTROLS = ("real rows", "k-means centres", "each pixel apart", *FAULTS)
+CONTROLS = {
+    "real rows": "training rows, as they are",
+    "k-means centres": "as many centres of the training rows as samples: no samples at all",
+    "each pixel apart": "every pixel drawn for itself from the training rows",
+    "half of the real rows": "half as many training rows, each twice",
+    "real rows with gaps": f"training rows, {100 * LOST:.0f} % of their pixels black, each by chance",
+    "real rows in black or white": "training rows, grey levels rounded to 0 or 1",
+    "real rows blurred": f"training rows under a Gaussian filter of {BLUR:g} pixels",
+}
+"""What stands in for samples, by name, and in words."""
 
 
 def control(model: str, parts: Parts, n: int, seed: int) -> Floats:
-    """Return n rows (n, H W C) in [0, 1] that stand in for samples; the real ones among them are training rows.
-
-    Faults: "half of the real rows" are n / 2 of them, twice; "with gaps" 5 % of the pixels are black, each by chance;
-    "in black or white" grey levels are rounded to 0 or 1; "blurred" a Gaussian of 0.6 pixels filters them.
-    "k-means centres" are n centres of the training rows; "each pixel apart" draws every pixel for itself.
-    """
+    """Return n rows (n, H W C) in [0, 1] that stand in for samples, as CONTROLS says of each."""
     rows = fractions(parts.train)
     random = np.random.default_rng(compute.key(seed, f"control/{model}"))
     n = min(n, len(rows))

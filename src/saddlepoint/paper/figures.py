@@ -87,7 +87,8 @@ def figure1(
             f"p_data falls from {distances[min(distances)]:.3f} to {distances[last]:.3f}; in the end D is "
             f"{record['mean_abs_D_minus_half']:.4f} from 1/2 on average.",
         ],
-        settings={"seed": seed, "rounds": last, "command": f"`{command}`", **seconds},
+        settings={"seed": seed, "rounds": last, **seconds},
+        commands=[command],
         quick=quick,
     )
 
@@ -255,7 +256,8 @@ def figure2(
         number,
         spread,
         quick,
-        {"seed": seed, "command": f"`{command}`", **seconds},
+        {"seed": seed, **seconds},
+        command,
     )
 
 
@@ -269,6 +271,7 @@ def _figure2_page(
     spread: Sequence[float],
     quick: bool,
     settings: dict[str, Any],
+    command: str,
 ) -> None:
     generator, discriminator = (played.model.description[player] for player in ("generator", "discriminator"))
     results.page(
@@ -291,6 +294,7 @@ def _figure2_page(
             "moves": played.moves,
             **settings,
         },
+        commands=[command],
         quick=quick,
     )
 
@@ -344,7 +348,8 @@ def figure3(
             f"{lines} lines of {steps} steps, by {played.said}; both ends of each are noise as it came. The largest step "
             f"between neighbours is {longest:.1f} in pixel distance{beside}.",
         ],
-        settings={"seed": seed, "command": f"`{command}`", **seconds},
+        settings={"seed": seed, **seconds},
+        commands=[command],
         quick=quick,
     )
 

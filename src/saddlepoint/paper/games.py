@@ -107,6 +107,19 @@ GAMES: dict[str, tuple[str, tuple[Callable[[Plan], Plan], ...]]] = {
 """Games by the name of their row: a recipe, and the changes to it."""
 
 
+_RECIPES = {
+    "goodfellow2014": "The players and schedules of the paper's authors, from their code: 250 epochs",
+    "modern": "This library's own game for small pictures",
+}
+
+
+def described(game: str) -> str:
+    """Return in words what a game is: its recipe, and each change to it."""
+    recipe, changes = GAMES[game]
+    words = [" ".join((change.__doc__ or "").split("\n\n")[0].split()).rstrip(".") for change in changes]
+    return ". ".join([_RECIPES[recipe] if game == recipe else f"{recipe}, changed", *words])
+
+
 def refuse_unknown_game(game: str) -> None:
     """Refuse a game that the table does not have.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,19 +81,34 @@ class Results:
         paper: str,
         got: Sequence[str],
         settings: Mapping[str, Any],
+        commands: Sequence[str],
         quick: bool = False,
     ) -> Path:
-        """Write `name`.md: what the paper shows, what we got, and with which settings, seeds and seconds."""
+        """Write `name`.md: what the paper shows, what we got, with which settings, seeds and seconds, by which commands."""
         lines = [f"## {title}", ""]
         if quick:
             lines += ["**A quick version: far fewer rounds and rows than the real one.**", ""]
         lines += [f"*The paper shows:* {paper}", "", *got, ""]
         lines += ["| setting | value |", "|---|---|"]
         lines += [f"| {key} | {value} |" for key, value in settings.items()]
+        lines += ["", "```bash", *dict.fromkeys(readable(each) for each in commands if each), "```"]
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.md"
         write_atomically(path, ("\n".join(lines) + "\n").encode())
         return path
+
+
+def readable(command: str) -> str:
+    """Return a command without what only fits the machine that it ran on: folders, threads, where results go.
+
+    >>> readable("saddlepoint paper figure3 --mnist /data/mnist.npz --out results --threads 1")
+    'saddlepoint paper figure3 --mnist mnist.npz'
+    """
+    words, kept = shlex.split(command), []
+    for word, before in zip(words, ["", *words], strict=False):
+        if not {word, before} & {"--out", "--runs", "--threads"}:
+            kept.append(word.rsplit("/", 1)[-1])
+    return shlex.join(kept)
 
 
 def versions() -> dict[str, str]:

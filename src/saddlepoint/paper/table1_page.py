@@ -9,7 +9,7 @@ import numpy as np
 
 from saddlepoint.drawing.panels import PENS, Panel, Trace, panels
 from saddlepoint.paper.controls import CONTROLS, FAULTS
-from saddlepoint.paper.games import AVERAGE
+from saddlepoint.paper.games import AVERAGE, GAMES, described
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.window import SAMPLES, VALIDATION
 from saddlepoint.training import Settings
@@ -50,6 +50,7 @@ def write(results: Results, name: str, *, data: str, quick: bool) -> None:
         )
     lines += [
         "",
+        *_legend(rows),
         *_demonstration(content, rows),
         *_unfinished(content, rows),
         *_above(rows, data),
@@ -64,7 +65,8 @@ def write(results: Results, name: str, *, data: str, quick: bool) -> None:
     results.page(
         name,
         title=f"Table 1: {data}",
-        paper=f"Parzen-window log-likelihood: {PAPER.get(data, 'no figure')}.",
+        paper=f"Parzen-window log-likelihood: {PAPER.get(data, 'no figure')}. Each of 10,000 samples is the middle of a narrow "
+        "Gaussian; the score is the mean log-density of their mixture on test pictures.",
         got=lines,
         settings={
             "protocol": f"{SAMPLES:,} samples in [0, 1], 10 sigmas from .1 to 1 by {content.get('n_validation', VALIDATION):,} "
@@ -72,12 +74,30 @@ def write(results: Results, name: str, *, data: str, quick: bool) -> None:
             "the score": "rewards blur and grows with the number of samples: compare `real rows` (the training rows "
             "themselves) and `k-means centres` (no sample at all) before reading anything into it",
             "verdict": "fresh discriminators on held-out test rows; a lower bound at 95 %",
-            "commands": "<br>".join(
-                f"`{each}`" for each in sorted(set(content.get("commands", {}).values()))
-            ),
         },
+        commands=sorted(set(content.get("commands", {}).values())),
         quick=quick,
     )
+
+
+def _legend(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return what each row of the table is, games before controls, and what stands behind a game's name."""
+    if not rows:
+        return []
+    return [
+        "What the rows are:",
+        "",
+        *(f"- **{game}**: {described(game)}." for game in GAMES if _is_there(game, rows)),
+        "- *average of G*: samples of a running average of G's weights, which is kept beside the game and does not touch it "
+        "(of the modern game it is the sampler itself). *stopped by validation*: G of the round that scored best on "
+        "validation rows.",
+        *(f"- **{name}**: {words}." for name, words in CONTROLS.items() if name in rows),
+    ]
+
+
+def _is_there(game: str, rows: dict[str, list[dict[str, Any]]]) -> bool:
+    beside = (f"{game}, ", f"{game} + average of G")
+    return any(model == game or model.startswith(beside) for model in rows)
 
 
 def _bounds(judged: list[dict[str, Any]]) -> str:

@@ -108,10 +108,10 @@ def page(results: Results, name: str, *, quick: bool) -> None:
         paper="that the game's optimum is p_g = p_data, by Propositions 1 and 2 and Theorem 1.",
         got=got,
         settings={
-            "command": f"`{content.get('command', '')}`",
             "seeds": "fixed (0)",
             "CPU seconds, by step": ", ".join(f"{step} {value:g}" for step, value in seconds.items()),
         },
+        commands=[content.get("command", "")],
         quick=quick,
     )
 
