@@ -1,12 +1,11 @@
 """10,000 files of which 1 % are broken in ten ways: does training begin, and are they named?
 
 `python -m benchmarks.broken_pictures` writes benchmarks/results/broken_pictures.json: CPU and wall seconds to open the
-folder, and to open it and play ten rounds.
+folder, and to begin a run on it and play ten rounds.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import struct
@@ -19,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from saddlepoint.data.sources import open_source
-from saddlepoint.fitting import Choices, prepare
+from saddlepoint.fitting import Choices
+from saddlepoint.runs.session import Session, Source
 
 RESULTS = Path(__file__).parent / "results" / "broken_pictures.json"
 FILES, BROKEN, SIDE = 10_000, 100, 32
@@ -70,23 +70,27 @@ def fill(folder: Path) -> list[str]:
 
 def main() -> None:
     """Measure, and write what was found."""
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as run:
         names = fill(Path(home))
         began, cpu = time.perf_counter(), time.process_time()
         dataset = open_source(home)
         opened = time.perf_counter() - began, time.process_time() - cpu
-        preparation = dataclasses.replace(prepare(dataset, Choices(rounds=10, compile="off")), threads=1)
-        fit = preparation.fit(strip=False)
-        events = list(fit.play())
+        began, cpu = time.perf_counter(), time.process_time()
+        session = Session.start(Path(run), Source(data=home), Choices(rounds=10, compile="off"))
+        events = list(session.play())
+        session.close()
         spent = time.perf_counter() - began, time.process_time() - cpu
+        listed = [line.partition("\t")[0] for line in (Path(run) / "left_out.txt").read_text().splitlines()]
     note = next(note for note in dataset.notes if "left out" in note)
     found = {
         "files": FILES,
         "broken": len(names),
         "kept": len(dataset),
         "named": sum(name in note for name in names),
+        "listed": len(set(names) & set(listed)),
+        "listed_wrongly": len(set(listed) - set(names)),
         "said": note[:200],
-        "rounds": fit.round,
+        "rounds": session.fit.round,
         "events": len(events),
         "open_seconds": {"wall": round(opened[0], 1), "cpu": round(opened[1], 1)},
         "open_and_play_seconds": {"wall": round(spent[0], 1), "cpu": round(spent[1], 1)},

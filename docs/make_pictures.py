@@ -83,8 +83,10 @@ def of_broken(results: Path) -> list[str]:
     found = json.loads(path.read_text())
     return [
         f"- {found['files']:,} files of which {found['broken']} are broken in ten ways (`python -m "
-        f"benchmarks.broken_pictures`): {found['kept']:,} are kept, {found['named']} names and the count are said, in "
-        f"{found['open_seconds']['cpu']:.1f} CPU s; with ten rounds {found['open_and_play_seconds']['cpu']:.1f}."
+        f"benchmarks.broken_pictures`): {found['kept']:,} are kept, the count and {found['named']} names are said, and "
+        f"left_out.txt in the run folder names {found['listed']} with what is wrong, in "
+        f"{found['open_seconds']['cpu']:.1f} CPU s; a run of ten rounds, opening included, takes "
+        f"{found['open_and_play_seconds']['cpu']:.1f}."
     ]
 
 

@@ -137,6 +137,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file = home / "blobs" / f"kind{index % 2}" / f"{index}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(file)
+    (home / "blobs" / "kind0" / "empty\tname.png").write_bytes(b"")
+    (home / "blobs" / "kind1" / "page.png").write_bytes(b"<html>")
     options = ["--resolution", "40x28", "--other-sizes", "pad", "--flips", "--label", "class"]
     small = ["--capacity", "small", "--batch", 4, "--rounds", 2, "--quiet"]
     call("train", home / "blobs", "--out", home / "run", *options, *small)
@@ -152,6 +154,12 @@ def test_a_run_on_a_folder_goes_on_with_the_same_pictures(
         with pytest.raises(InputError, match=f"{option[:7]}.* cannot be changed on --resume"):
             call("train", run.parent / "blobs", "--out", run, "--resume", option, value)
     assert len(load_model(run).like.as_came(load_model(run).draw(2, random_state=0)[0])[0]) == 28
+
+
+def test_a_run_keeps_the_names_of_all_files_left_out(run: Path) -> None:
+    lines = (run / "left_out.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["kind0/empty name.png", "kind1/page.png"]
+    assert all("blobs" in line.split("\t")[1] for line in lines)
 
 
 def test_samples_are_one_file_a_picture_or_a_film(run: Path, tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ def test_pictures_broken_in_ten_ways_are_left_out_and_named(tmp_path, monkeypatc
     (note,) = dataset.notes
     assert note.startswith("10 pictures that cannot be used were left out: kind0/bomb.png, ")
     assert all(name in note for name in BROKEN)
+    assert {name.partition("/")[2] for name, _ in dataset.left_out} == set(BROKEN)
+    assert "holds 2 frames" in dict(dataset.left_out)["kind1/frames.tif"]
     (tmp_path / "kind0" / "one_more.png").write_bytes(b"")
     with pytest.raises(
         InputError, match=r"^11 of the first \d+ pictures cannot be used, and at most 5% of all 211"

@@ -40,6 +40,7 @@ class Dataset:
         resolution, other_sizes: the size that pictures were brought to and how (`data.sizing`), or None.
         flips: True if a picture's mirror image is as good as the picture (left and right alike), by the user's word.
         notes: what was inferred while opening, one sentence each, to be said to the user.
+        left_out: name and reason of each file that could not be used.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Dataset:
     dtype: str
     fractions: bool = False
     notes: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
     schema: Schema | None = None
     resolution: str | None = None
     other_sizes: str | None = None

@@ -130,7 +130,7 @@ def _dataset(
         notes.append(f"{len(others):,} {what} left out (such as {others[0]})")
     labels = one_per_row(label, len(entries), path, "labels")
     groups = one_per_row(group, len(entries), path, "groups")
-    rows, used = _stack(entries, path, notes, sizing)
+    rows, used, broken = _stack(entries, path, notes, sizing)
     entries = [entries[index] for index in used]
     labels = _classes([inside for inside, _ in entries], notes) if labels is None else labels[used]
     _, height, width, channels = rows.shape
@@ -144,6 +144,7 @@ def _dataset(
         shape=(height, width) if channels == 1 else (height, width, channels),
         dtype="uint8",
         notes=tuple(notes),
+        left_out=tuple(broken),
     )
 
 
@@ -162,8 +163,11 @@ def _classes(names: Sequence[str], notes: list[str]) -> npt.NDArray[Any] | None:
 
 def _stack(
     entries: Sequence[tuple[str, Opener]], path: str, notes: list[str], sizing: Sizing | None
-) -> tuple[npt.NDArray[np.uint8], list[int]]:
-    """Decode into one array (n, H, W, C), and say which entries are in it: memory is that array and a few pictures."""
+) -> tuple[npt.NDArray[np.uint8], list[int], list[tuple[str, str]]]:
+    """Decode into one array (n, H, W, C); say which entries are in it, and the names of all others with what is wrong.
+
+    Memory is that array and a few pictures.
+    """
     rows = np.empty((0, 0, 0, 1), dtype=np.uint8)
     first, mixed = "", False
     asides, used = Asides(), list[int]()
@@ -212,7 +216,7 @@ def _stack(
         notes.append(_left_out(broken))
     if asides.warnings:
         notes.append(f"{len(asides.warnings):,} warnings while reading pictures, first {asides.warnings[0]}")
-    return rows[: len(used)], used
+    return rows[: len(used)], used, broken
 
 
 def _decoded(

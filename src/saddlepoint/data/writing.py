@@ -17,7 +17,8 @@ from saddlepoint.errors import InputError, StoredFileError
 
 Array = npt.NDArray[Any]
 _ARRAYS = (".npy", ".npz")
-_SMALL_PICTURE, _GRID_SIDE = 32, 400
+_TILE, _SHEET, _FRAME = 128, 1600, 400
+"""Dots of a picture's longer side in a grid, of a grid's, and of a film's, up to which small ones are enlarged."""
 FEWEST_FRAMES, _FRAME_MILLISECONDS = 4, 60
 _TABLES = (".csv", ".tsv", ".parquet", ".feather")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -57,8 +58,8 @@ def write_samples(
     """Write decoded rows to a file whose suffix says the form, and return in words what was written.
 
     rows are points (n, d), pictures (n, H, W, C) or a table's frame; like is a data set of the same form (it may be empty);
-    classes, (n,), are written beside them (a column, a key `labels`, sub-folders). In a grid, pictures with a side below
-    32 pixels are enlarged by a whole factor, so that the grid's shorter side has at least 400; single pictures never are.
+    classes, (n,), are written beside them (a column, a key `labels`, sub-folders). In a grid, small pictures are enlarged by
+    the largest whole factor that leaves them within 128 dots and the grid within 1,600; single pictures never are.
     escape_formulas: of .csv and .tsv, an apostrophe goes before texts that a spreadsheet would take for a formula.
 
     Raises:
@@ -103,8 +104,7 @@ def write_film(path: Path, rows: Array, like: Dataset) -> str:
 
     check_target(path, like.kind)
     grey = _grey(rows, like)
-    side = min(grey.shape[1:3])
-    factor = -(-_GRID_SIDE // (2 * side)) if side < _SMALL_PICTURE else 1
+    factor = max(1, _FRAME // max(grey.shape[1:3]))
     enlarged = grey.repeat(factor, axis=1).repeat(factor, axis=2)
     frames = [Image.fromarray(each[..., 0] if each.shape[2] == 1 else each) for each in enlarged]
     if grey.shape[3] == 2:
@@ -231,7 +231,7 @@ def _write_pictures(path: Path, rows: Array, like: Dataset, classes: Array | Non
         for index, picture in enumerate(grey):
             top, left = index // across * height, index % across * width
             sheet[top : top + height, left : left + width] = picture
-        factor = ceil(_GRID_SIDE / min(sheet.shape[:2])) if min(height, width) < _SMALL_PICTURE else 1
+        factor = max(1, min(_TILE // max(height, width), _SHEET // max(sheet.shape[:2])))
         enlarged = sheet.repeat(factor, axis=0).repeat(factor, axis=1)
         _replace(path, lambda file: file.write(png(enlarged)))
         return f"{n:,} pictures in one grid, " + (

@@ -4,6 +4,7 @@ settings.json    what was decided before the first round
 progress.jsonl   one line for each planned round
 verdicts.jsonl   one line for each check and for each final verdict
 stop.json        why the run ended, in words
+left_out.txt     name and reason of each file that could not be used, a line each, where there are any
 checkpoint/      the whole game, newest and previous
 model/           what to sample from
 pictures/        PNG files, and strip/ with the samples of planned rounds
@@ -16,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ _OURS = (
     "progress.jsonl",
     "verdicts.jsonl",
     "stop.json",
+    "left_out.txt",
     "report.html",
     "card.json",
     "card.md",
@@ -45,6 +48,7 @@ _OURS = (
     ".progress.jsonl.tmp",
     ".verdicts.jsonl.tmp",
     ".stop.json.tmp",
+    ".left_out.txt.tmp",
 )
 
 
@@ -214,6 +218,13 @@ class RunFolder:
                 kept = [line for line in self.records(name) if line.get("round", 0) <= last]
                 text = "".join(json.dumps(line) + "\n" for line in kept)
                 write_atomically(self.path / name, text.encode())
+
+    def write_left_out(self, files: Sequence[tuple[str, str]]) -> Path:
+        """Write down the files that could not be used, name and reason with a tab between; return where."""
+        path = self.path / "left_out.txt"
+        lines = ("\t".join(" ".join(part.split()) for part in each) for each in files)
+        write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
+        return path
 
     def write_stop(self, stop: dict[str, Any]) -> None:
         """Write down why the run ended."""

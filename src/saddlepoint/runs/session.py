@@ -135,6 +135,9 @@ class Session:
                 }
             )
         session.notes = [*dataset.notes, *told(preparation.encoder), *_few(preparation)]
+        if run is not None and dataset.left_out:
+            where = run.write_left_out(dataset.left_out)
+            session.notes.append(f"all {len(dataset.left_out):,} left out, and why: {where}")
         session.described = dataset.describe()
         return session
 
