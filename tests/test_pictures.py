@@ -59,6 +59,12 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
             lambda: prepare(open_source(points, name="points.csv"), Choices(augment="on")),
         ),
         ("Settings(horizon=1, augment=0.5)", lambda: Settings(horizon=1, augment=0.5)),
+        ("train pictures/ --memory much", lambda: Choices(memory="much")),
+        (
+            "train pictures/ --memory 50KB",
+            lambda: prepare(open_source(pictures, name="pictures"), Choices(rounds=1, memory="50KB")),
+        ),
+        ("Settings(horizon=1, batch=12, parts=5)", lambda: Settings(horizon=1, batch=12, parts=5)),
     ]
 
 
@@ -75,6 +81,9 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
                 r"augment is 'of', did you mean 'off'\? Allowed are auto, on, off\.",
                 r"points\.csv holds points; augmentation \(augment\) is for pictures",
                 r"augment is 0\.5; it must be below 0\.5, since changes made more often can leak",
+                "^memory is 'much'; give what a round may hold, such as 500MB or 2GB",
+                r"^memory is 50KB, and a round holds \d+ MB even one row at a time: give more",
+                "^A batch of 12 in 5 parts cannot be played: parts must divide the batch",
             ],
             strict=True,
         )

@@ -23,7 +23,9 @@ def test_small_pictures_are_enlarged_by_a_whole_factor(tmp_path, n, sides, grid,
     height, width = sides
     first = sheet[: grid * height, : grid * width]
     np.testing.assert_array_equal(first, rows[0, ..., 0].repeat(grid, 0).repeat(grid, 1))
-    np.testing.assert_array_equal(sheet[: grid * height : grid, grid * width :: grid][:, :width], rows[1, ..., 0])
+    np.testing.assert_array_equal(
+        sheet[: grid * height : grid, grid * width :: grid][:, :width], rows[1, ..., 0]
+    )
     write_film(tmp_path / "film.gif", rows[:4], like)
     with Image.open(tmp_path / "film.gif") as picture:
         assert picture.size == (film * width, film * height)

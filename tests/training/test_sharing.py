@@ -98,7 +98,7 @@ def test_a_batch_that_cannot_be_shared_is_told() -> None:
 
 def test_a_batch_averaged_objective_is_refused_on_several_ranks() -> None:
     settings = Settings(horizon=4, batch=12, noise_width=4, objective="relativistic-average")
-    with pytest.raises(InputError, match=r"relativistic-average.*2 processes do not share"):
+    with pytest.raises(InputError, match=r"relativistic-average.*2 processes or parts do not share"):
         Game(torch.nn.Linear(4, 3), torch.nn.Linear(3, 1), settings, share=Share(0, 2))
 
 

@@ -38,6 +38,7 @@ def train(
     ruler: options.Ruler = None,
     also: options.Also = None,
     augment: options.Augment = None,
+    memory: options.Memory = None,
     seed: options.Seed = None,
     precision: options.Precision = None,
     compile: options.Compile = None,
@@ -90,6 +91,7 @@ def train(
         "ruler": ruler,
         "also": list(also) if also else None,
         "augment": augment,
+        "memory": memory,
     }
     named = {
         "label": label,

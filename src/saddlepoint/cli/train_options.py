@@ -95,6 +95,14 @@ Augment = Annotated[
         show_default="auto",
     ),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        help="What a round may hold beside weights and optimisers, as 500MB or 2GB: batches are then played in parts, one "
+        "after another, for the same steps.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Of every random draw.", show_default="0")]
 Precision = Annotated[str | None, typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="float32")]
 Compile = Annotated[

@@ -59,6 +59,9 @@ class GAN(DensityMixin, BaseEstimator):
     augment : {"auto", "on", "off"}, default="auto"
         Whether D sees pictures, real and generated alike, shifted, cut out, lighter or darker; "auto": where pictures of more
         than 1,024 numbers are fewer than 2,000.
+    memory : str, optional
+        What a round may hold beside weights and optimisers, such as "500MB": batches are then played in parts, for the same
+        steps.
     ruler : {"quick", "full"}, default="quick"
         With `until`: plant one defect of the tolerance's size in the rows, or a table of five sizes, and see which are found.
     also : str or sequence of str, optional
@@ -131,6 +134,7 @@ class GAN(DensityMixin, BaseEstimator):
         tolerance: Any = "5%",
         on_collapse: str = "stop",
         augment: str = "auto",
+        memory: str | None = None,
         ruler: str = "quick",
         also: str | Sequence[str] | None = None,
         precision: str = "float32",
@@ -151,6 +155,7 @@ class GAN(DensityMixin, BaseEstimator):
         self.tolerance = tolerance
         self.on_collapse = on_collapse
         self.augment = augment
+        self.memory = memory
         self.ruler = ruler
         self.also = also
         self.precision = precision
@@ -199,6 +204,7 @@ class GAN(DensityMixin, BaseEstimator):
             tolerance=str(self.tolerance),
             on_collapse=self.on_collapse,
             augment=self.augment,
+            memory=self.memory,
             ruler=self.ruler,
             also=(self.also,) if isinstance(self.also, str) else self.also,
             precision=self.precision,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.fitting.check_plan import Watching
+from saddlepoint.fitting.memory import bytes_of
 from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE
 from saddlepoint.names import AUGMENT
 from saddlepoint.training.choosing import refuse_unknown
@@ -32,6 +33,7 @@ class Choices:
     ruler: str = "quick"
     also: Sequence[str] | None = None
     augment: str = "auto"
+    memory: str | None = None
     compile: str = "auto"
     conditional: bool = False
 
@@ -48,6 +50,8 @@ class Choices:
 
     def __post_init__(self) -> None:
         refuse_unknown(self.compile)
+        if self.memory is not None:
+            bytes_of(self.memory)
         _ = self.watching  # refused here, before anything is opened
         if self.augment not in AUGMENT:
             raise InputError(

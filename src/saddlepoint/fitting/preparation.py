@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from saddlepoint.fitting.choices import Choices
 from saddlepoint.fitting.fit import Fit
 from saddlepoint.fitting.likelihood import STEPS
 from saddlepoint.fitting.looks import copies
+from saddlepoint.fitting.memory import bytes_of, parts_for
 from saddlepoint.fitting.parts import Parts, split
 from saddlepoint.fitting.planning import plan_checks
 from saddlepoint.fitting.players import make_players, work_of
@@ -162,6 +164,8 @@ def prepare(
         class_shares=shares,
         codes=codes,
     )
+    if choices.memory is not None:
+        preparation = _with_memory(preparation, choices.memory)
     preparation = _with_rounds(preparation, choices, plan.multiply_adds(one_row))
     if choices.minutes is not None:
         preparation = _with_minutes(preparation, choices)
@@ -269,6 +273,27 @@ def _adjusted(plan: Plan, choices: Choices) -> Plan:
     if choices.rounds is not None:
         changes["horizon"] = choices.rounds
     return dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, **changes))
+
+
+def _with_memory(preparation: Preparation, memory: str) -> Preparation:
+    """Play batches in as few parts as keep a round within so many bytes; where one row is too much, run levels again."""
+    limit, plan = bytes_of(memory), preparation.plan
+    again = {"recompute": True} if plan.generator["name"] == "picture-generator" else {}
+    for extra in ({}, again):
+        plan = dataclasses.replace(
+            plan, generator=plan.generator | extra, discriminator=plan.discriminator | extra
+        )
+        preparation = dataclasses.replace(preparation, plan=plan)
+        fit = preparation.fit(strip=False)
+        with compute.threads(preparation.threads):
+            parts, least = parts_for(fit.game, partial(fit.batches.from_round, 0), limit)
+        if parts is not None:
+            plan = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, parts=parts))
+            return dataclasses.replace(preparation, plan=plan)
+    raise InputError(
+        f"memory is {memory}, and a round holds {math.ceil(least / 1e6):,} MB even one row at a time: give more, a smaller "
+        "capacity, or smaller pictures."
+    )
 
 
 def _with_rounds(preparation: Preparation, choices: Choices, multiply_adds: float) -> Preparation:

@@ -6,7 +6,8 @@ bilinear interpolation: strides and zeros in between would alias (Zhang 2019, ar
 2106.12423). Between changes stand residual blocks without normalisation, 1 x 1, grouped 3 x 3, 1 x 1, after Huang et al.
 2024 (arXiv 2501.05441). Widths follow the number of places, so that each level costs about the same; above 64 x 64 places,
 where moving memory is what costs, one plain 3 x 3 convolution stands in place of the blocks. Large pictures may be folded
-first (`folding.py`), so that no layer works at their full number of places.
+first (`folding.py`), so that no layer works at their full number of places. With `recompute` a level keeps its input alone for
+the backward pass and runs again there (Chen et al. 2016, arXiv 1604.06174).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from saddlepoint.networks.dense import Output, activate, joined, leaky
 from saddlepoint.networks.folding import Folding
@@ -153,6 +155,15 @@ def _plain(before: int, level: Level) -> nn.Module:
     return nn.Sequential(convolution(before, level.channels, 3), nn.LeakyReLU(0.2))
 
 
+def _run(level: nn.Module, h: Tensor, *, recompute: bool) -> Tensor:
+    """Run a level; with recompute what is inside is made again when it is needed to go back, also twice."""
+    if not (recompute and torch.is_grad_enabled()):
+        out: Tensor = level(h)
+        return out
+    again: Tensor = checkpoint(level, h, use_reentrant=False, preserve_rng_state=False)
+    return again
+
+
 def _work(module: nn.Module, places: int) -> int:
     """Multiply-adds of one picture in layers that all work at so many places."""
     return places * sum(weight.numel() for weight in module.parameters() if weight.ndim > 1)
@@ -180,8 +191,10 @@ class PictureGenerator(nn.Module):
         condition_width: int = 0,
         fold: int = 0,
         components: int = 0,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
+        self.recompute = recompute
         self.shape, self.output, self.condition_width = tuple(shape), output, condition_width
         self.folding = Folding(shape, fold)
         gain = _OF_A_BLOCK["generator"] / max(1, blocks)
@@ -249,9 +262,9 @@ class PictureGenerator(nn.Module):
         for index, level in enumerate(self.levels):
             if index == last and self.tell is not None and drift is not None:
                 narrow, grow, layers = level.children()
-                h = layers(grow(narrow(h)) + self.tell(_stretched(drift, self._finest)))
-            else:
-                h = level(h)
+                h = grow(narrow(h)) + self.tell(_stretched(drift, self._finest))
+                level = layers
+            h = _run(level, h, recompute=self.recompute)
         h = self.leave(h if self._rectified else leaky(h))
         if self.folding.times:
             h = self.folding.back(h * self.get_buffer("scales").to(h.dtype))
@@ -313,8 +326,10 @@ class PictureDiscriminator(nn.Module):
         blocks: int = 1,
         condition_width: int = 0,
         fold: int = 0,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
+        self.recompute = recompute
         self.shape, self.condition_width = tuple(shape), condition_width
         self.folding = Folding(shape, fold)
         gain = _OF_A_BLOCK["discriminator"] / max(1, blocks)
@@ -347,7 +362,7 @@ class PictureDiscriminator(nn.Module):
         h = self.folding(rows.reshape(len(rows), *self.shape) * 2.0 - 1.0)
         h = h.contiguous(memory_format=torch.channels_last)
         for level in self.levels:
-            h = level(h)
+            h = _run(level, h, recompute=self.recompute)
         features = (leaky(h) * self.filters).sum((2, 3))
         logit: Tensor = self.leave(features)
         if self.classes is not None and condition is not None:

@@ -57,10 +57,10 @@ class Game:
         self.share = share or Share()
         self.share.check_batch(settings.batch)
         self.objective = objective or get(settings.objective)
-        if self.objective.batch_averaged and self.share.count > 1:
+        if self.objective.batch_averaged and self.share.count * settings.parts > 1:
             raise InputError(
                 f"The objective {self.objective.name!r} compares each logit with its batch's mean, which "
-                f"{self.share.count} processes do not share: use 'relativistic' or one process."
+                f"{self.share.count * settings.parts} processes or parts do not share: use 'relativistic', or one of each."
             )
         self.penalties: list[tuple[Penalty, Callable[[int], float | Tensor]]] = [
             (get_penalty(each.name), partial(each.weight.at, horizon=settings.horizon))

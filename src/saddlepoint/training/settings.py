@@ -143,6 +143,8 @@ class Settings:
     between two modes lies on ground where D is steep, and would drown the others).
     augment: D sees each picture, real or fake, through four changes, each made with this probability
     (`training.augmenting`); 0 for none.
+    parts: play each batch in so many parts, one after another, for the same step in less memory; networks that mix rows (batch
+    normalisation) or draw on their own then see a part as their batch.
     penalties: on D; a name alone, as in ("r1",), stands for PenaltySettings(name="r1") of weight 1.
 
     Raises:
@@ -163,11 +165,12 @@ class Settings:
     average: float | None = None
     clip: float | None = None
     augment: float = 0.0
+    parts: int = 1
     precision: str = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for what in ("horizon", "batch", "discriminator_steps", "noise_width"):
+        for what in ("horizon", "batch", "discriminator_steps", "noise_width", "parts"):
             value = getattr(self, what)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{what} is {value!r}; it must be a whole number of at least 1.")
@@ -179,6 +182,13 @@ class Settings:
             raise InputError(
                 "The simultaneous form updates both players once from the same fakes: it takes "
                 "discriminator_steps=1 and fresh_noise=False; use form='alternating' for anything else."
+            )
+        if self.parts > 1 and (
+            self.batch % self.parts or self.form == "simultaneous" or self.clip is not None
+        ):
+            raise InputError(
+                f"A batch of {self.batch} in {self.parts} parts cannot be played: parts must divide the batch, and take "
+                "form='alternating' and clip=None."
             )
         if self.average is not None:
             _at_least("average", self.average, 0.0)

@@ -1,0 +1,58 @@
+"""What a round of pictures holds: whole batches, batches in parts, and levels that are run again; with and without penalties.
+
+`python -m benchmarks.picture_memory` writes benchmarks/results/picture_memory.json: the most bytes that live at one moment of a
+round beyond those from before it, and CPU seconds of a round.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from saddlepoint.benchmarks.picture_sets import drawn
+from saddlepoint.data.sources import open_source
+from saddlepoint.fitting import Choices, Fit, prepare
+from saddlepoint.fitting.memory import held
+from saddlepoint.training import rounds
+
+RESULTS = Path(__file__).parent / "results" / "picture_memory.json"
+SIDES, BATCH = (64, 256), 8
+
+
+def measured(fit: Fit, parts: int, again: bool) -> dict[str, Any]:
+    """Return what one way of playing holds and takes, on a copy of the game."""
+    game = copy.deepcopy(fit.game)
+    game.settings = dataclasses.replace(game.settings, parts=parts)
+    game.generator.recompute = game.discriminator.recompute = again  # type: ignore[assignment]
+    most = held(game, fit.batches.from_round(0))
+    began = time.process_time()
+    list(rounds(game, fit.batches.from_round(0), 3))
+    return {"parts": parts, "again": again, "bytes": most, "cpu_seconds": (time.process_time() - began) / 3}
+
+
+def main() -> None:
+    """Measure, and write what was found."""
+    records = []
+    for side in SIDES:
+        preparation = prepare(
+            open_source(drawn(20, (side, side, 3), seed=0)), Choices(rounds=3, compile="off", batch=BATCH)
+        )
+        plan = preparation.plan
+        for penalties in (plan.settings.penalties, ()):
+            settings = dataclasses.replace(plan.settings, penalties=penalties)
+            fit = dataclasses.replace(
+                preparation, threads=1, plan=dataclasses.replace(plan, settings=settings)
+            ).fit(strip=False)
+            for parts, again in ((1, False), (1, True), (2, False), (BATCH, False), (BATCH, True)):
+                facts = {"side": side, "penalties": bool(penalties), **measured(fit, parts, again)}
+                records.append(facts)
+                print(facts, flush=True)
+    RESULTS.write_text(json.dumps({"batch": BATCH, "records": records}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
