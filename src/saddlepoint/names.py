@@ -26,6 +26,7 @@ PAPER_GAMES = (
     "goodfellow2014",
     "goodfellow2014 + fourfold rate of G",
     "narrow goodfellow2014 + Adam and R1 for dropout",
+    "narrow goodfellow2014 + Adam and R1 for dropout + falling rates",
     "modern",
     "modern + 12000 rounds",
     "narrow modern",

@@ -17,6 +17,8 @@ def test_shapes_are_the_authors():
     assert discriminator(torch.rand(2, 3, 32, 32)).shape == (2, 1)
     assert discriminator._shapes == [(3, 32, 32), (32, 16, 16), (32, 7, 7), (192, 5, 5), (500,)]
     assert [each.weight.shape[0] for each in discriminator.layers] == [64, 64, 384]
+    thin = MaxoutConvolutionDiscriminator(shape=(3, 32, 32), maps=(4, 5, 6), hidden=7)
+    assert thin._shapes == [(3, 32, 32), (4, 16, 16), (5, 7, 7), (6, 5, 5), (7,)]
 
 
 def test_d_is_maxout_then_pooling_written_out():

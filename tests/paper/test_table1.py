@@ -107,12 +107,13 @@ def test_the_changes_to_the_modern_game_are_the_ones_named(digits):
 
 
 def test_the_changes_to_the_paper_s_game_are_the_ones_named(digits):
-    plain, fourfold, calm = (
+    plain, fourfold, calm, falling = (
         games.planned_game(name, digits, 0, None)
         for name in (
             "goodfellow2014",
             "goodfellow2014 + fourfold rate of G",
             "narrow goodfellow2014 + Adam and R1 for dropout",
+            "narrow goodfellow2014 + Adam and R1 for dropout + falling rates",
         )
     )
     assert (plain.generator, plain.discriminator) == (fourfold.generator, fourfold.discriminator)
@@ -127,6 +128,12 @@ def test_the_changes_to_the_paper_s_game_are_the_ones_named(digits):
         assert widths[1] == [max(16, each // 3) for each in widths[0]]
     assert (calm.discriminator["keep_input"], calm.discriminator["keep_hidden"]) == (1.0, 1.0)
     assert [each.name for each in calm.settings.penalties] == ["r1"]
+    for player in ("generator", "discriminator"):
+        rates = [getattr(each.settings, player).rate for each in (calm, falling)]
+        assert [rate.at(0, 10) for rate in rates] == [1e-3, 1e-3]
+        assert [rate.at(10, 10) for rate in rates] == [1e-3, 0.0]
+    assert (falling.generator, falling.discriminator) == (calm.generator, calm.discriminator)
+    assert (calm.settings.average, falling.settings.average) == (0.1, games.AVERAGE)
 
 
 def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp_path):
@@ -209,6 +216,7 @@ def test_controls_are_what_they_say(digits):
     assert not any(row.tobytes() in known for row in apart[:100])
     centres = controls.control("k-means centres", digits, 50, 0)
     assert centres.shape == (50, 64)
+    assert controls.control("k-means centres", digits.first(40, 1, 1), 50, 0).shape == (20, 64)
     found = [window.score(each, rows[:300], sources.fractions(digits.test)) for each in (real, apart)]
     assert found[0].log_likelihood > found[1].log_likelihood + 10
 

@@ -19,8 +19,8 @@ from saddlepoint.networks.dense import Output, activate, joined
 
 _MAPS, _SIDE, _KERNEL, _STRIDE = 80, 10, 5, 3
 _PICTURE = (_SIDE - 1) * _STRIDE + _KERNEL
-_LAYERS = ((32, 8, 4, 4, 2), (32, 8, 3, 4, 2), (192, 5, 3, 2, 2))
-"""Channels, kernel, padding, pool and stride of the pool, layer by layer ("192 ran out of memory" on the second)."""
+_LAYERS = ((8, 4, 4, 2), (8, 3, 4, 2), (5, 3, 2, 2))
+"""Kernel, padding, pool and stride of the pool, layer by layer."""
 
 
 class DeconvolutionGenerator(nn.Module):
@@ -74,6 +74,7 @@ class DeconvolutionGenerator(nn.Module):
 class MaxoutConvolutionDiscriminator(nn.Module):
     """Pictures (channels, 32, 32) -> one logit: maxout over pieces, then max pooling, three times; maxout; logit.
 
+    maps are the channels after each convolution (the authors note "192 ran out of memory" on the second).
     Dropout as in `MaxoutDiscriminator`: its masks come from the uniform numbers given with the rows, one for each number
     that enters a layer; without them nothing is dropped.
     """
@@ -82,6 +83,7 @@ class MaxoutConvolutionDiscriminator(nn.Module):
         self,
         *,
         shape: Sequence[int],
+        maps: Sequence[int] = (32, 32, 192),
         pieces: int = 2,
         hidden: int = 500,
         hidden_pieces: int = 5,
@@ -92,13 +94,13 @@ class MaxoutConvolutionDiscriminator(nn.Module):
         super().__init__()
         _refuse_sides(shape)
         self.shape, self.pieces, self.hidden_pieces = tuple(shape), pieces, hidden_pieces
-        channels = [shape[0], *(layer[0] for layer in _LAYERS)]
+        channels = [shape[0], *maps]
         self.layers = nn.ModuleList(
             nn.Conv2d(a, b * pieces, kernel, padding=padding)
-            for (a, b), (_, kernel, padding, _, _) in zip(pairwise(channels), _LAYERS, strict=True)
+            for (a, b), (kernel, padding, _, _) in zip(pairwise(channels), _LAYERS, strict=True)
         )
         shapes, side = [self.shape], _PICTURE
-        for each, kernel, padding, pool, stride in _LAYERS:
+        for each, (kernel, padding, pool, stride) in zip(maps, _LAYERS, strict=True):
             side = math.ceil((side + 2 * padding - kernel + 1 - pool) / stride) + 1
             shapes.append((each, side, side))
         self.dense = nn.Linear(math.prod(shapes[-1]), hidden * hidden_pieces)
@@ -114,7 +116,7 @@ class MaxoutConvolutionDiscriminator(nn.Module):
         """Return logits (batch, 1); uniforms is (batch, self.uniforms)."""
         drop = self._dropper(uniforms)
         h = drop(rows.reshape(len(rows), *self.shape), 0)
-        for index, (layer, (_, _, _, pool, stride)) in enumerate(zip(self.layers, _LAYERS, strict=True)):
+        for index, (layer, (_, _, pool, stride)) in enumerate(zip(self.layers, _LAYERS, strict=True)):
             h = layer(h).unflatten(1, (-1, self.pieces)).amax(2)
             h = drop(functional.max_pool2d(h, pool, stride, ceil_mode=True), index + 1)
         h = self.dense(h.flatten(1)).unflatten(1, (-1, self.hidden_pieces)).amax(2)

@@ -48,7 +48,7 @@ FAULTS: dict[str, _Fault] = {
 }
 CONTROLS = {
     "real rows": "training rows, as they are",
-    "k-means centres": "as many centres of the training rows as samples: no samples at all",
+    "k-means centres": "centres of the training rows, as many as samples or half as many as rows: no samples at all",
     "each pixel apart": "every pixel drawn for itself from the training rows",
     "half of the real rows": "half as many training rows, each twice",
     "real rows with gaps": f"training rows, {100 * LOST:.0f} % of their pixels black, each by chance",
@@ -66,7 +66,7 @@ def control(model: str, parts: Parts, n: int, seed: int) -> Floats:
     if model == "each pixel apart":
         return np.stack([random.permutation(rows[:, column])[:n] for column in range(rows.shape[1])], axis=1)
     if model == "k-means centres":
-        return _centres(rows, n, seed)
+        return _centres(rows, min(n, len(rows) // 2), seed)  # as many centres as rows would be the rows
     chosen = rows[random.permutation(len(rows))[:n]]
     if model not in FAULTS:
         return chosen

@@ -7,7 +7,6 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,8 +164,8 @@ def play(
             moves=_moves(games.planned_game(game, parts, seed, None).settings),
             cpu_seconds=0,
         )
-    pair = {"pair": partial(convolutional, parts=parts)} if name == "cifar10-conv" else {}
-    plan = games.planned_game(game, parts, seed, rounds, **pair)
+    pair = PAIRS.get(name)
+    plan = games.planned_game(game, parts, seed, rounds, **({} if pair is None else {"pair": pair}))
     beside = "" if game == "goodfellow2014" else f"-{table1.slug(game)}"
     folder = runs / f"figure2-{name}{beside}{'-quick' if quick else ''}-seed{seed}"
     course = Course(folder, parts.train, plan, threads=threads, device=device)
@@ -188,14 +187,24 @@ def play(
         course.close()
 
 
-def convolutional(plan: Plan, parts: Parts) -> Plan:
+def coloured(plan: Plan) -> Plan:
+    """Return the plan with the authors' normal noise and linear units for CIFAR-10, G's first weights twice as large.
+
+    With their range for MNIST (.05) first samples all but equal the mean picture, and G takes long to leave it.
+    """
+    return with_settings(
+        dataclasses.replace(plan, generator=plan.generator | {"output": "linear", "initial_range": 0.1}),
+        noise_law="normal",
+    )
+
+
+def convolutional(plan: Plan) -> Plan:
     """Return the plan with the authors' convolutional pair and batch (128) for pictures of 32 x 32.
 
     Their pictures are contrast-normalised to a scale of 55 and learnt at the rate .004; ours lie in [0, 1] and keep
     MNIST's rate and sigmoid units. G's first layer has 1,200 rectifiers, as elsewhere here, where theirs has 8,000.
     """
-    height, width, channels = parts.train.rows.shape[1:]
-    shape = [channels, height, width]
+    shape = plan.generator["shape"]
     plan = dataclasses.replace(
         plan,
         generator={
@@ -204,9 +213,18 @@ def convolutional(plan: Plan, parts: Parts) -> Plan:
             "shape": shape,
             "hidden": 1200,
         },
-        discriminator={"name": "maxout-convolution-discriminator", "shape": shape},
+        discriminator={
+            "name": "maxout-convolution-discriminator",
+            "shape": shape,
+            "maps": [32, 32, 192],
+            "hidden": 500,
+        },
     )
     return with_settings(plan, batch=128, noise_law="normal")
+
+
+PAIRS = {"cifar10": coloured, "cifar10-conv": convolutional}
+"""What else than the game changes the players, by the data that they play about."""
 
 
 def figure2(

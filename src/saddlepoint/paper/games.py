@@ -35,13 +35,13 @@ def _fourfold(plan: Plan) -> Plan:
 
 
 def _third(plan: Plan) -> Plan:
-    """A third of the width of dense layers, batches of 16, and a longer average of G: many cheap rounds."""
+    """A third of the width of every layer, batches of 16, and a longer average of G: many cheap rounds."""
 
     def third(hidden: Any) -> Any:
         return [third(each) for each in hidden] if isinstance(hidden, list) else max(16, hidden // 3)
 
     def narrow(player: dict[str, Any]) -> dict[str, Any]:
-        return {key: third(value) if key == "hidden" else value for key, value in player.items()}
+        return {key: third(value) if key in ("hidden", "maps") else value for key, value in player.items()}
 
     plan = dataclasses.replace(
         plan, generator=narrow(plan.generator), discriminator=narrow(plan.discriminator)
@@ -60,6 +60,18 @@ def _calm(plan: Plan) -> Plan:
     plan = dataclasses.replace(plan, generator=generator, discriminator=plan.discriminator | eased)
     penalty = PenaltySettings(name="r1", weight=Schedule(start=0.05))
     return with_settings(plan, discriminator=pace, generator=pace, penalties=(penalty,))
+
+
+def _falling(plan: Plan) -> Plan:
+    """Rates fall in a straight line to 0 at the last round, and the average of G is the short one again."""
+
+    def fall(move: OptimiserSettings) -> OptimiserSettings:
+        return dataclasses.replace(move, rate=Schedule(start=move.rate.start, end=0.0, shape="linear"))
+
+    settings = plan.settings
+    return with_settings(
+        plan, discriminator=fall(settings.discriminator), generator=fall(settings.generator), average=AVERAGE
+    )
 
 
 def _longer(plan: Plan) -> Plan:
@@ -97,6 +109,10 @@ GAMES: dict[str, tuple[str, tuple[Callable[[Plan], Plan], ...]]] = {
     "goodfellow2014": ("goodfellow2014", ()),
     "goodfellow2014 + fourfold rate of G": ("goodfellow2014", (_fourfold,)),
     "narrow goodfellow2014 + Adam and R1 for dropout": ("goodfellow2014", (_third, _calm)),
+    "narrow goodfellow2014 + Adam and R1 for dropout + falling rates": (
+        "goodfellow2014",
+        (_third, _calm, _falling),
+    ),
     "modern": ("modern", ()),
     "modern + 12000 rounds": ("modern", (_longer,)),
     "narrow modern": ("modern", (_narrow,)),
