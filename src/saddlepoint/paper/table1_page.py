@@ -194,7 +194,7 @@ def _short(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]], data:
         "",
         f"Why {_FAITHFUL} ends {LEVELS[data] - _mean(game):.0f} nats short: its schedules end, but its rates fall only to "
         f"{left:.2f} of the first, and G still moves. The average of G, which changes nothing in the game, takes that "
-        f"movement out, blurs a little, and is worth {_mean(average) - _mean(game):.0f} nats; over the last fifth of the rounds it "
+        f"movement out, blurs, and is worth {_mean(average) - _mean(game):.0f} nats; over the last fifth of the rounds it "
         f"still rises by {climb:.1f} nats in 10,000 rounds. D is ahead at the end (mean D {last['D_on_validation']:.2f} on "
         f"validation rows, {last['D_on_samples']:.2f} on samples), so what remains is what G has not learnt.",
     ]
