@@ -90,7 +90,9 @@ class Results:
             lines += ["**A quick version: far fewer rounds and rows than the real one.**", ""]
         lines += [f"*The paper shows:* {paper}", "", *got, ""]
         lines += ["| setting | value |", "|---|---|"]
-        lines += [f"| {key.replace('_', ' ').replace('cpu', 'CPU')} | {value} |" for key, value in settings.items()]
+        lines += [
+            f"| {key.replace('_', ' ').replace('cpu', 'CPU')} | {value} |" for key, value in settings.items()
+        ]
         lines += ["", "```bash", *dict.fromkeys(readable(each) for each in commands if each), "```"]
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.md"
