@@ -69,6 +69,11 @@ def noise(law: NoiseLaw, rows: int, width: int, generator: torch.Generator) -> T
     return torch.randn(rows, width, generator=generator)
 
 
+def all_finite(values: Tensor) -> bool:
+    """Return whether no number is NaN or infinite; a sum, which nearly always tells, is a fraction of the work."""
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+
+
 def choose_device(name: str | None = None) -> torch.device:
     """Return the device to play on: the named one, else this rank's GPU where there is one, else the CPU.
 

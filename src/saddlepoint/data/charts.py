@@ -152,13 +152,12 @@ class ChartsEncoder:
         rows = encoded.detach().to("cpu")
         codes = rows[:, : self.charts].argmax(1).numpy()
         local = rows[:, self.charts :].double().numpy()
-        order = np.argsort(
-            codes.astype(np.uint16), kind="stable"
-        )  # whole numbers so short are sorted by their digits
+        # Whole numbers so short are sorted by their digits.
+        order = np.argsort(codes.astype(np.uint16), kind="stable")
         ends = np.cumsum(np.bincount(codes, minlength=self.charts))
-        x = np.empty_like(local)
-        for code, chosen in enumerate(np.split(order, ends[:-1])):
-            x[chosen] = self.means[code] + local[chosen] @ self.factors[code].T
+        by_chart, x = local[order], self.means[codes]
+        placed = [part @ factor.T for part, factor in zip(np.split(by_chart, ends[:-1]), self.factors, strict=True)]
+        x[order] += np.concatenate(placed)
         return self.points.decode(torch.from_numpy(x))
 
     def draw(self, count: int, *, seed: int) -> npt.NDArray[Any]:
