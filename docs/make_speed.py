@@ -90,14 +90,14 @@ def around(results: dict[str, Any]) -> str:
     if sampling := results.get("sampling"):
         parts += [
             "## Samples\n",
-            "`python -m benchmarks.speed_sampling --table adult.csv`; CPU seconds of one thread.\n",
+            "`python -m benchmarks.speed_sampling --table adult.csv`; CPU seconds of one thread, medians of turns.\n",
         ]
         for start in ("plain", "charts"):
             found = sampling[start]
             parts.append(
                 f"- 1,000,000 points in the plane, start {start}: {found['cpu_s']['sample']:.2f} s; G's forward pass alone "
-                f"{found['cpu_s']['forward pass of G']:.2f} s ({found['share_of_forward']:.0%} of it; goal 80 %), its matrix "
-                f"products {found['cpu_s']['products of G']:.2f} s."
+                f"{found['cpu_s']['forward pass of G']:.2f} s ({found['share_of_forward']:.0%} of it, {found['shares'][0]:.0%} to {found['shares'][1]:.0%} by turn; goal 80 %), its "
+                f"matrix products {found['cpu_s']['products of G']:.2f} s."
             )
         if rows := sampling.get("table"):
             parts.append(

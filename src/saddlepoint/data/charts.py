@@ -156,7 +156,9 @@ class ChartsEncoder:
         order = np.argsort(codes.astype(np.uint16), kind="stable")
         ends = np.cumsum(np.bincount(codes, minlength=self.charts))
         by_chart, x = local[order], self.means[codes]
-        placed = [part @ factor.T for part, factor in zip(np.split(by_chart, ends[:-1]), self.factors, strict=True)]
+        placed = [
+            part @ factor.T for part, factor in zip(np.split(by_chart, ends[:-1]), self.factors, strict=True)
+        ]
         x[order] += np.concatenate(placed)
         return self.points.decode(torch.from_numpy(x))
 

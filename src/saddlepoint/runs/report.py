@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.drawing.saving import save, to_png
+from saddlepoint.drawing.saving import save
 from saddlepoint.errors import InputError, SaddlepointError
 from saddlepoint.fitting import Preparation, added, restore
 from saddlepoint.fitting.snapshots import start_in_words, starts_fitted
@@ -122,7 +122,7 @@ def _page(
                     *(
                         Section(
                             heading=each.heading,
-                            figures=[_picture(each)],
+                            figures=[_picture(run, each)],
                             tables=[Table(rows=each.facts, head=each.head)] if each.facts else [],
                         )
                         for each in found
@@ -201,8 +201,9 @@ def _looks(model: Model, name: str) -> list[Section]:
     ]
 
 
-def _picture(portrait: Portrait) -> Picture:
-    return Picture(png=to_png(portrait.figure), alt=portrait.heading, caption=portrait.caption)
+def _picture(run: RunFolder, portrait: Portrait) -> Picture:
+    drawn = (run.pictures / f"{portrait.name}.png").read_bytes()
+    return Picture(png=drawn, alt=portrait.heading, caption=portrait.caption)
 
 
 def _network(description: dict[str, Any]) -> str:

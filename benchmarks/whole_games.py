@@ -1,0 +1,120 @@
+"""Whole fits from first to last round, eager and compiled in turns: do they end sooner, and are they as good?
+
+    python -m benchmarks.whole_games [--table adult.csv --judged adult_test.csv] [--turns 2]
+
+Each fit is a process of its own with one thread; CPU seconds count all of it: preparation, compiler (its files are not
+there from before) and the fit. Quality is the judge's, on rows never trained on, and the modes of
+the grid. Writes "whole" into benchmarks/results/speed.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+from benchmarks.speed import RESULTS
+
+GAMES = ("digits", "grid", "table")
+WAYS = {"eager": "off", "compiled": "on", "auto": "auto"}
+
+
+def fit(game: str, way: str, table: str, judged: str) -> dict[str, Any]:
+    """Fit, and return CPU seconds, whether rounds were compiled, and what the judge says."""
+    import numpy as np
+    import pandas as pd
+    import torch
+    from sklearn.datasets import load_digits
+
+    import saddlepoint as sp
+    from saddlepoint.benchmarks.modes import coverage
+    from saddlepoint.benchmarks.point_sets import SETS
+
+    torch.set_num_threads(1)
+    options: dict[str, Any] = {"compile": WAYS[way], "random_state": 0}
+    grid = SETS["grid"]
+    if game == "digits":
+        pictures = load_digits().images[np.random.default_rng(0).permutation(1797)].astype(np.uint8)
+        own, real = pictures[360:], pictures[:360]
+        options["rounds"] = 4_000
+    elif game == "grid":
+        own, real = grid.split(10_000, 5_000, 0)
+        options["start"] = "plain"
+    else:
+        own, real = (pd.read_csv(path, skipinitialspace=True) for path in (table, judged))
+    began = time.process_time()
+    gan = sp.GAN(**options).fit(own)
+    spent = time.process_time() - began
+    rows = gan.sample(max(2_000, min(len(real), 10_000)))
+    verdict = sp.judge(real, rows, held_out="declared", control=False)
+    found = {
+        "cpu_s": round(spent, 1),
+        "rounds": gan.n_rounds_,
+        "jsd_lower": round(verdict.jsd_lower or 0.0, 4),
+        "told_right": verdict.accuracy,
+    }
+    return found | ({"coverage": coverage(rows[:2_500], grid)} if game == "grid" else {})
+
+
+def main() -> None:
+    """Play every game in every way, in turns."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--table", default="")
+    parser.add_argument("--judged", default="")
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--games", nargs="+", default=list(GAMES), choices=GAMES)
+    parser.add_argument("--one", nargs=2)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(fit(*given.one, given.table, given.judged)))
+        return
+    found: dict[str, Any] = {}
+    for game in given.games:
+        if game == "table" and not given.table:
+            continue
+        turns: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
+        for turn in range(given.turns):
+            for way in WAYS:
+                seen = own_process(game, way, given.table, given.judged)
+                turns[way].append(seen)
+                print(turn, game, way, seen, flush=True)
+        ratios = {
+            way: [
+                eager["cpu_s"] / each["cpu_s"] for eager, each in zip(turns["eager"], turns[way], strict=True)
+            ]
+            for way in WAYS
+        }
+        found[game] = {
+            way: turns[way][0]
+            | {"cpu_s": statistics.median(each["cpu_s"] for each in turns[way])}
+            | {"times_as_fast": [round(f(ratios[way]), 2) for f in (statistics.median, min, max)]}
+            for way in WAYS
+        }
+        results = json.loads(RESULTS.read_text())
+        results["whole"] = results.get("whole", {}) | found
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def own_process(game: str, way: str, table: str, judged: str) -> dict[str, Any]:
+    """Fit in a process of its own, whose compiler begins with an empty cache."""
+    arguments = ["--one", game, way, "--table", table, "--judged", judged]
+    with tempfile.TemporaryDirectory() as cache:
+        said = subprocess.run(
+            [sys.executable, "-m", "benchmarks.whole_games", *arguments],
+            env={**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    result: dict[str, Any] = json.loads(said.stdout.splitlines()[-1])
+    return result
+
+
+if __name__ == "__main__":
+    main()
