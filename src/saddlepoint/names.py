@@ -28,6 +28,7 @@ PAPER_GAMES = (
     "narrow goodfellow2014 + Adam and R1 for dropout",
     "narrow goodfellow2014 + Adam and R1 for dropout + falling rates",
     "modern",
+    "modern + half the rates",
     "modern + 12000 rounds",
     "narrow modern",
     "narrow modern + steady rates",

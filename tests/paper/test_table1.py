@@ -104,6 +104,12 @@ def test_the_changes_to_the_modern_game_are_the_ones_named(digits):
         assert getattr(changed, player)["width"] == {"generator": 256, "discriminator": 160}[player]
     assert (narrow.generator["output"], changed.generator["output"]) == ("sigmoid", "linear")
     assert plans["modern"].settings.average == games.AVERAGE
+    for player in ("generator", "discriminator"):
+        whole, half = (
+            getattr(plans[name].settings, player).rate for name in ("modern", "modern + half the rates")
+        )
+        for round_ in (0, 400, 2_500, 5_000):
+            assert half.at(round_, 5_000) == pytest.approx(whole.at(round_, 5_000) / 2)
 
 
 def test_the_changes_to_the_paper_s_game_are_the_ones_named(digits):

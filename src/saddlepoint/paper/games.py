@@ -79,6 +79,21 @@ def _longer(plan: Plan) -> Plan:
     return with_settings(plan, horizon=12_000)
 
 
+def _gentle(plan: Plan) -> Plan:
+    """Both rates begin at half of the modern game's."""
+
+    def halve(move: OptimiserSettings) -> OptimiserSettings:
+        rate = move.rate
+        slower = dataclasses.replace(
+            rate, start=rate.start / 2, end=None if rate.end is None else rate.end / 2
+        )
+        return dataclasses.replace(move, rate=slower)
+
+    return with_settings(
+        plan, discriminator=halve(plan.settings.discriminator), generator=halve(plan.settings.generator)
+    )
+
+
 def _narrow(plan: Plan) -> Plan:
     """A tenth of the modern game's work: 256 units in G, 160 in D, batches of 96, 3,000 rounds; a longer average of G."""
     plan = dataclasses.replace(
@@ -114,6 +129,7 @@ GAMES: dict[str, tuple[str, tuple[Callable[[Plan], Plan], ...]]] = {
         (_third, _calm, _falling),
     ),
     "modern": ("modern", ()),
+    "modern + half the rates": ("modern", (_gentle,)),
     "modern + 12000 rounds": ("modern", (_longer,)),
     "narrow modern": ("modern", (_narrow,)),
     "narrow modern + steady rates": ("modern", (_narrow, _steady)),

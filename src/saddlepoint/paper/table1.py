@@ -260,9 +260,7 @@ class _Seer:
         for kind, generator in self._generators(fit).items():
             name = self.model if kind == _LAST else f"{self.model} + average of G"
             asked = judged
-            if self.model == "modern" or self.model.startswith(
-                "narrow modern"
-            ):  # whose own sampler is the average
+            if GAMES[self.model][0] == "modern":  # whose own sampler is the average
                 name = self.model if kind == _AVERAGED else f"{self.model}, without average of G"
                 asked = judged and kind == _AVERAGED
             self._row(name, generator, last, asked)
