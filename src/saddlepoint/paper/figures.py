@@ -166,6 +166,8 @@ def play(
         )
     pair = PAIRS.get(name)
     plan = games.planned_game(game, parts, seed, rounds, **({} if pair is None else {"pair": pair}))
+    if quick and name == "cifar10-conv":  # a round of 128 pictures takes some eight seconds
+        plan = with_settings(plan, batch=16)
     beside = "" if game == "goodfellow2014" else f"-{table1.slug(game)}"
     folder = runs / f"figure2-{name}{beside}{'-quick' if quick else ''}-seed{seed}"
     course = Course(folder, parts.train, plan, threads=threads, device=device)
