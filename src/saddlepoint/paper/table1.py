@@ -49,7 +49,7 @@ class Size:
     look_every: int = 5
 
 
-QUICK = Size(samples=1_000, rounds=200, judged=500, pool="quick", look_every=1)
+QUICK = Size(samples=1_000, rounds=100, judged=250, pool="quick", look_every=1)
 
 
 MODELS = (*GAMES, *CONTROLS)

@@ -187,7 +187,9 @@ def _short(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]], data:
     curve = next(each for each in content["curves"] if each["model"] == _FAITHFUL)
     looks, settings = curve["looks"], Settings.from_dict(curve["settings"])
     last = looks[-1]
-    since = next(look for look in looks if look["round"] >= 0.8 * last["round"])
+    since = next((look for look in looks[:-1] if look["round"] >= 0.8 * last["round"]), None)
+    if since is None:  # too short a game to say anything of its end
+        return []
     climb = (last["average"] - since["average"]) / (last["round"] - since["round"]) * 10_000
     left = settings.generator.rate.at(last["round"], settings.horizon) / settings.generator.rate.start
     return [
