@@ -23,8 +23,8 @@ _LOOK = 0.3  # seconds in which a rate is measured
 _LEAST = 30.0  # seconds of play below which not even a trace is made
 _GAIN, _COMPILE_PER_TRACE = (
     0.3,
-    40.0,
-)  # what compiling usually saves, and costs beside the trace it begins with
+    15.0,
+)  # what compiling usually saves; what it costs beside the trace it begins with
 _WORTH = 1.02
 _OVERHEAD, _A_SECOND = 5e-3, 2e10
 
