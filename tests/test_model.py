@@ -426,3 +426,14 @@ def test_class_draws_are_keyed_apart_from_noise(by_class):
     codes = by_class.codes(4000, None, 5).double().numpy()
     assert abs(np.corrcoef(z, codes)[0, 1]) < 5 / 4000**0.5
     assert compute.key(5, "sample") != compute.key(5, "classes")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numbers_are_finite_or_not_however_large(dtype):
+    largest = torch.finfo(dtype).max
+    assert compute.all_finite(torch.full((9, 3), largest, dtype=dtype))  # their sum is not
+    for bad in (float("nan"), float("inf"), -float("inf")):
+        values = torch.full((9, 3), largest, dtype=dtype)
+        values[4, 1] = bad
+        assert not compute.all_finite(values)
+    assert compute.all_finite(torch.zeros(0, 3, dtype=dtype))

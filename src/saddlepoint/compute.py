@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +72,7 @@ def noise(law: NoiseLaw, rows: int, width: int, generator: torch.Generator) -> T
 
 def all_finite(values: Tensor) -> bool:
     """Return whether no number is NaN or infinite; a sum, which nearly always tells, is a fraction of the work."""
-    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+    return math.isfinite(values.sum().item()) or bool(values.isfinite().all())
 
 
 def choose_device(name: str | None = None) -> torch.device:

@@ -21,10 +21,8 @@ from saddlepoint.training.game import Game, Rows
 
 _LOOK = 0.3  # seconds in which a rate is measured
 _LEAST = 30.0  # seconds of play below which not even a trace is made
-_GAIN, _COMPILE_PER_TRACE = (
-    0.3,
-    15.0,
-)  # what compiling usually saves; what it costs beside the trace it begins with
+_GAIN = 0.4  # of the play, what compiling usually saves
+_COMPILE_PER_TRACE = 12.0  # what it costs beside the trace it begins with
 _WORTH = 1.02
 _OVERHEAD, _A_SECOND = 5e-3, 2e10
 
@@ -116,7 +114,7 @@ def choose_round(
     """Choose how a game's rounds are played, on the threads that are in force.
 
     batches makes the rows anew; play_seconds tells how long the game will last at a rate in rounds a second. "on" and
-    "off" are obeyed; "auto" compiles where the time that compiling usually saves (0.3 of the play) is more than it is
+    "off" are obeyed; "auto" compiles where the time that compiling usually saves (0.4 of the play) is more than it is
     expected to cost, which goes by a trace of the round, and keeps what then proves the faster.
 
     Raises:
