@@ -204,7 +204,8 @@ def convolutional(plan: Plan) -> Plan:
     """Return the plan with the authors' convolutional pair and batch (128) for pictures of 32 x 32.
 
     Their pictures are contrast-normalised to a scale of 55 and learnt at the rate .004; ours lie in [0, 1] and keep
-    MNIST's rate and sigmoid units. G's first layer has 1,200 rectifiers, as elsewhere here, where theirs has 8,000.
+    MNIST's rate and sigmoid units. It learns slowly: G's sigmoid units begin near 1/2, so that a step of the deconvolution
+    moves all pixels of all samples together. G's first layer has 1,200 rectifiers, as elsewhere here, where theirs has 8,000.
     """
     shape = plan.generator["shape"]
     plan = dataclasses.replace(

@@ -175,7 +175,8 @@ class Table:
             content.setdefault("verdicts", []).append(
                 {"model": model, "seed": self.seed, **verdict.to_dict()}
             )
-        self.say(f"{model}: {str(verdict).splitlines()[0]}")
+        bound = "no bound" if verdict.jsd_lower is None else f"a JSD of at least {verdict.jsd_lower:.3f}"
+        self.say(f"{model}: the judge finds {bound}")
 
     def keep_curve(self, model: str, course: Course) -> None:
         """Write down the looks of a game so far in place of the older ones."""

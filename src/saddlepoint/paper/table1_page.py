@@ -17,6 +17,8 @@ from saddlepoint.training import Settings
 LEVELS = {"mnist": 225.0}
 """The paper's own figures for its own data."""
 PAPER = {"mnist": "225 +- 2 nats a digit for adversarial nets", "faces": "2057 +- 26 (another set of faces)"}
+_ENOUGH = 1_000
+"""Test rows below which the page says that a verdict rests on few."""
 _FAITHFUL = "goodfellow2014"
 _SHORT, _GENTLE, _STRETCHED = "modern", "modern + half the rates", "modern + 12000 rounds"
 _KINDS = (("last", "G as it stands"), ("average", "average of G"))
@@ -110,7 +112,12 @@ def _bounds(judged: list[dict[str, Any]]) -> str:
 
 def _demonstration(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     """Return what the data stand for, and which rows had fewer samples than the protocol asks for."""
-    lines = [content["note"]] if content.get("note") else []
+    lines = ["", content["note"]] if content.get("note") else []
+    tested = min((row["n_test"] for found in rows.values() for row in found), default=_ENOUGH)
+    if content.get("verdicts") and tested < _ENOUGH:
+        lines.append(
+            f"Verdicts rest on {tested} test rows, too few to certify much: a bound near 0 is no praise here."
+        )
     few = [
         f"{model} ({found[0]['n_samples']:,})"
         for model, found in rows.items()
