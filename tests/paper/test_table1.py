@@ -209,13 +209,13 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
     assert "Fewer samples" not in text
     assert "Verdicts rest on" not in again
     with results.changing("table1-mnist") as content:
-        content["rows"][0]["n_test"] = 40
+        content["rows"][0] |= {"n_test": 40, "rounds": 750}
         content["verdicts"] = [{"model": "modern", "seed": 0, "jsd_lower": 0.001, "accuracy": 0.6}]
     table1_page.write(results, "table1-mnist", data="mnist", quick=False)
-    assert (
-        "\n\nWhat the data stand for.\nVerdicts rest on 40 test rows"
-        in (tmp_path / "table1-mnist.md").read_text()
-    )
+    few = (tmp_path / "table1-mnist.md").read_text()
+    assert "\n\nWhat the data stand for.\nVerdicts rest on 40 test rows" in few
+    assert "goodfellow2014 played 750 rounds, where it plays 125,000 on MNIST" in few
+    assert "where it plays" not in again
     assert "| modern | 0, 1 | 252.0 (250.0 to 254.0) |" in again
     assert text.index("| goodfellow2014 + average of G |") < text.index("| real rows |")
 
