@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +25,6 @@ from saddlepoint.paper import games, line_game, table1
 from saddlepoint.paper.course import Course, with_settings
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.sources import Parts, fractions
-from saddlepoint.recipes import Plan
 from saddlepoint.training import Settings
 from saddlepoint.training.checkpoint import write_atomically
 
@@ -164,7 +162,7 @@ def play(
             moves=_moves(games.planned_game(game, parts, seed, None).settings),
             cpu_seconds=0,
         )
-    pair = PAIRS.get(name)
+    pair = games.PAIRS.get(name)
     plan = games.planned_game(game, parts, seed, rounds, **({} if pair is None else {"pair": pair}))
     if quick and name == "cifar10-conv":  # a round of 128 pictures takes some eight seconds
         plan = with_settings(plan, batch=16)
@@ -187,47 +185,6 @@ def play(
         )
     finally:
         course.close()
-
-
-def coloured(plan: Plan) -> Plan:
-    """Return the plan with the authors' normal noise and linear units for CIFAR-10, G's first weights twice as large.
-
-    With their range for MNIST (.05) first samples all but equal the mean picture, and G takes long to leave it.
-    """
-    return with_settings(
-        dataclasses.replace(plan, generator=plan.generator | {"output": "linear", "initial_range": 0.1}),
-        noise_law="normal",
-    )
-
-
-def convolutional(plan: Plan) -> Plan:
-    """Return the plan with the authors' convolutional pair and batch (128) for pictures of 32 x 32.
-
-    Their pictures are contrast-normalised to a scale of 55 and learnt at the rate .004; ours lie in [0, 1] and keep
-    MNIST's rate and sigmoid units. It learns slowly: G's sigmoid units begin near 1/2, so that a step of the deconvolution
-    moves all pixels of all samples together. G's first layer has 1,200 rectifiers, as elsewhere here, where theirs has 8,000.
-    """
-    shape = plan.generator["shape"]
-    plan = dataclasses.replace(
-        plan,
-        generator={
-            "name": "deconvolution-generator",
-            "noise_width": plan.settings.noise_width,
-            "shape": shape,
-            "hidden": 1200,
-        },
-        discriminator={
-            "name": "maxout-convolution-discriminator",
-            "shape": shape,
-            "maps": [32, 32, 192],
-            "hidden": 500,
-        },
-    )
-    return with_settings(plan, batch=128, noise_law="normal")
-
-
-PAIRS = {"cifar10": coloured, "cifar10-conv": convolutional}
-"""What else than the game changes the players, by the data that they play about."""
 
 
 def figure2(
@@ -398,7 +355,15 @@ def _layers(network: dict[str, Any]) -> str:
 def _moves(settings: Settings) -> str:
     """Return in words how both players move."""
     players = (("G", settings.generator), ("D", settings.discriminator))
-    paces = ", ".join(f"{name} by {move.name} at the rate {move.rate.start:g}" for name, move in players)
+    paces = ", ".join(
+        f"{name} by {move.name} at the rate {move.rate.start:g}"
+        + (
+            ""
+            if move.rate.end is None
+            else f", falling to {move.rate.at(settings.horizon, settings.horizon):g}"
+        )
+        for name, move in players
+    )
     penalties = "".join(f", {each.name} at {each.weight.start:g}" for each in settings.penalties)
     return f"{settings.objective}, {settings.form}, batches of {settings.batch}, {paces}{penalties}, noise {settings.noise_law}"
 
