@@ -58,7 +58,7 @@ class GAN(DensityMixin, BaseEstimator):
         on with half the learning rates and three times the penalty.
     augment : {"auto", "on", "off"}, default="auto"
         Whether D sees pictures, real and generated alike, shifted, cut out, lighter or darker; "auto": where pictures of more
-        than 1,024 numbers are fewer than 2,000.
+        than 256 numbers are fewer than 2,000.
     memory : str, optional
         What a round may hold beside weights and optimisers, such as "500MB": batches are then played in parts, for the same
         steps.

@@ -15,6 +15,8 @@ from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Sc
 
 AVERAGE = 0.03
 """Half-life of the average of G kept beside each game, as a share of the rounds played so far."""
+_MOST_OF_PERCEPTRONS = 1024
+"""Numbers of a picture up to which the modern game of the table is one of perceptrons, as the paper's own."""
 
 
 def _same(plan: Plan) -> Plan:
@@ -182,7 +184,7 @@ PAIRS = {"cifar10": coloured, "cifar10-conv": convolutional}
 
 _RECIPES = {
     "goodfellow2014": "The players and schedules of the paper's authors, from their code: 250 epochs",
-    "modern": "This library's own game for small pictures",
+    "modern": "This library's own game of residual perceptrons",
 }
 
 
@@ -212,7 +214,9 @@ def planned_game(
     recipe, changes = GAMES[model]
     height, width, channels = parts.train.rows.shape[1:]
     data = recipes.Data(kind="pictures", shape=(channels, height, width), rows=len(parts.train))
-    plan = with_settings(recipes.plan(recipes.choose(recipe, "pictures"), data), average=AVERAGE)
+    small = recipe == "modern" and data.width <= _MOST_OF_PERCEPTRONS
+    plan = recipes.perceptrons(data) if small else recipes.plan(recipes.choose(recipe, "pictures"), data)
+    plan = with_settings(plan, average=AVERAGE)
     for change in (pair, *changes):
         plan = change(plan)
     return with_settings(plan, seed=seed, horizon=rounds or plan.settings.horizon)

@@ -7,7 +7,7 @@
 """
 
 from saddlepoint.recipes.choice import choose, plan, start_of
-from saddlepoint.recipes.pictures import AUGMENT, FEW_PICTURES, MOST_DENSE_NUMBERS
+from saddlepoint.recipes.pictures import AUGMENT, FEW_PICTURES, MOST_DENSE_NUMBERS, perceptrons
 from saddlepoint.recipes.plan import Data, Plan, Recipe
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Plan",
     "Recipe",
     "choose",
+    "perceptrons",
     "plan",
     "start_of",
 ]

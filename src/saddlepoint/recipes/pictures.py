@@ -12,8 +12,8 @@ from saddlepoint.training.settings import Schedule, Settings
 FEW_PICTURES, AUGMENT = 2000, 0.4
 """Convolutions learn fewer pictures than this by heart before G can make them, so that D sees them changed."""
 
-MOST_DENSE_NUMBERS = 1024
-"""Pictures of so many numbers or fewer (8 x 8 and 28 x 28 grey) get perceptrons, larger ones convolutions."""
+MOST_DENSE_NUMBERS = 256
+"""Pictures of so many numbers or fewer (8 x 8 and 16 x 16 grey) get perceptrons, larger ones convolutions."""
 
 _FOLDED_SIDE, _MOST_FOLDS = 14, 2
 """Side that pictures are folded to, to the nearest power of two, so that rounds stay cheap; but not more than twice."""
@@ -23,10 +23,13 @@ _COMPONENTS = 48
 
 
 def pictures(data: Data, capacity: str) -> Plan:
-    """Perceptrons see a small picture whole, and play many rounds in the time; in a larger one each place would have to
+    """Perceptrons see a tiny picture whole, and play many rounds in the time; in a larger one each place would have to
     learn for itself what an edge is, and the weights would grow with the places: there convolutions share them."""
-    if data.width > MOST_DENSE_NUMBERS:
-        return _convolutions(data, capacity)
+    return (perceptrons if data.width <= MOST_DENSE_NUMBERS else _convolutions)(data, capacity)
+
+
+def perceptrons(data: Data, capacity: str = "medium") -> Plan:
+    """Return the game of residual perceptrons, for pictures of any number of numbers."""
     # Wide rows need wide layers; steps matter more than width, so small ones stay narrow.
     width = {"small": 64, "medium": 128, "large": 256}[capacity] * (3 if data.width > 256 else 1)
     noise_width = 64 if data.width >= 32 else max(4, min(16, 2 * data.width))
@@ -49,18 +52,22 @@ def pictures(data: Data, capacity: str) -> Plan:
 
 def _convolutions(data: Data, capacity: str) -> Plan:
     """Pictures of any size: depth by the sides, width by the number of pictures, penalties by how far apart they lie."""
-    # Many pictures feed a wider pair, few would be learnt by heart; slowly, since rounds count for more than width.
-    full = {"small": 48, "medium": 96, "large": 192}[capacity]
-    width = round(full * min(1.25, max(1.0, (data.rows / 10_000) ** 0.125)))
     few = data.rows < FEW_PICTURES
     places = math.prod(data.shape[1:])
     fold = min(_MOST_FOLDS, max(0, round(math.log2(math.sqrt(places) / _FOLDED_SIDE))))
+    times = {"small": 0.5, "medium": 1.0, "large": 2.0}[capacity]
+    if fold < _MOST_FOLDS:
+        # D's penalties are most of a round: a D of half G's width plays two of them in the time, which is worth more.
+        width, seeing, batch = 64, 32, 32
+    else:
+        # Many pictures feed a wider pair, few would be learnt by heart; slowly, since rounds count for more than width.
+        width = seeing = round(96 * min(1.25, max(1.0, (data.rows / 10_000) ** 0.125)))
+        batch = 16
     # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
     firm = 1e-3 * max(data.spread, 1.0)
     gamma = Schedule(start=firm, end=0.3 * firm, shape="geometric", finish=0.9)
     both = {
         "shape": list(data.shape),
-        "width": width,
         "blocks": 2 if capacity == "large" else 1,
         "condition_width": data.condition_width,
         "fold": fold,
@@ -72,16 +79,17 @@ def _convolutions(data: Data, capacity: str) -> Plan:
             "noise_width": 64,
             "output": "sigmoid",
             "components": _COMPONENTS,
+            "width": round(times * width),
             **both,
         },
-        discriminator={"name": "picture-discriminator", **both},
+        discriminator={"name": "picture-discriminator", "width": round(times * seeing), **both},
         settings=_slower_generator(
             modern_settings(
                 rate=1e-3,
                 gamma=gamma,
                 noise_width=64,
                 horizon=8_000,
-                batch=8 if few else 16,
+                batch=8 if few else batch,
                 augment=AUGMENT if few else 0.0,
             )
         ),
