@@ -28,7 +28,7 @@ FILES = {
 }
 SETS = (*FILES, *ODD)
 ROUNDS = {
-    "mnist": 2_600,
+    "mnist": 5_500,
     "orl": 8_000,
     "cifar": 1_000,
     "sunflowers": 200,
