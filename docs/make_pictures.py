@@ -90,11 +90,48 @@ def of_broken(results: Path) -> list[str]:
     ]
 
 
+def of_memory(results: Path) -> list[str]:
+    """Return what rounds hold: whole batches, parts, and levels that are run again."""
+    path = results / "picture_memory.json"
+    if not path.is_file():
+        return []
+    found = json.loads(path.read_text())
+    lines = []
+    for side in dict.fromkeys(record["side"] for record in found["records"]):
+        by = {
+            (record["penalties"], record["parts"], record["again"]): record["bytes"] / 1e6
+            for record in found["records"]
+            if record["side"] == side
+        }
+        most = max(parts for _, parts, _ in by)
+        lines.append(
+            f"- a round of {found['batch']} colour pictures of {side} x {side} holds, beside weights and optimisers, "
+            f"{by[True, 1, False]:.0f} MB, in {most} parts {by[True, most, False]:.0f} MB (`python -m benchmarks.picture_memory`). "
+            f"With levels that are run again it is {by[True, 1, True]:.0f} and {by[True, most, True]:.0f} MB, since the penalties' "
+            f"second derivatives keep what the first let go; without penalties {by[False, 1, False]:.0f}, and run again "
+            f"{by[False, 1, True]:.0f} MB."
+        )
+    return lines
+
+
+def of_speed(results: Path) -> list[str]:
+    """Return how our rounds stand beside a plain loop of DCGAN's networks."""
+    path = results / "speed.json"
+    game = json.loads(path.read_text())["games"].get("c") if path.is_file() else None
+    if game is None:
+        return []
+    plain, ours = (game["cpu_ms"][game[who]] for who in ("best_plain", "ours"))
+    return [
+        f"- rounds of DCGAN's networks (32 x 32 colour, batch 64): {ours:.1f} CPU ms against {plain:.1f} of a plain loop of "
+        "the same networks, [game (c)](speed.md)."
+    ]
+
+
 def figures(results: Path = RESULTS) -> str:
     """Return what stands between the marks."""
     path = results / "pictures.json"
     stored = json.loads(path.read_text()) if path.is_file() else {"records": []}
-    records: list[Record] = stored["records"]
+    records: list[Record] = sorted(stored["records"], key=lambda each: SETS.index(each["set"]))
     lines = [HEAD]
     for name in SHOWN:
         if (IMAGES / f"pictures-{name}.png").is_file():
@@ -107,7 +144,7 @@ def figures(results: Path = RESULTS) -> str:
     lines += [table(records)]
     for record in records:
         lines += of_classes(record) + of_modes(record)
-    lines += of_detail(records) + of_broken(results)
+    lines += of_detail(records) + of_broken(results) + of_memory(results) + of_speed(results)
     played = {(record["set"], record["row"]) for record in records}
     missing = [name for name in SETS if (name, "ours") not in played]
     older = [name for name in SETS if not {(name, "dcgan"), (name, "wgan-gp")} <= played]
