@@ -106,10 +106,10 @@ def of_memory(results: Path) -> list[str]:
         most = max(parts for _, parts, _ in by)
         lines.append(
             f"- a round of {found['batch']} colour pictures of {side} x {side} holds, beside weights and optimisers, "
-            f"{by[True, 1, False]:.0f} MB, in {most} parts {by[True, most, False]:.0f} MB (`python -m benchmarks.picture_memory`). "
-            f"With levels that are run again it is {by[True, 1, True]:.0f} and {by[True, most, True]:.0f} MB, since the penalties' "
-            f"second derivatives keep what the first let go; without penalties {by[False, 1, False]:.0f}, and run again "
-            f"{by[False, 1, True]:.0f} MB."
+            f"{by[True, 1, False]:.0f} MB, in {most} parts {by[True, most, False]:.0f} MB (`python -m "
+            f"benchmarks.picture_memory`). With levels that are run again it is {by[True, 1, True]:.0f} and "
+            f"{by[True, most, True]:.0f} MB, since the penalties' second derivatives keep what the first let go; without "
+            f"penalties {by[False, 1, False]:.0f}, and run again {by[False, 1, True]:.0f} MB."
         )
     return lines
 
