@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from saddlepoint import recipes
+from saddlepoint.data.images import PicturesEncoder
+from saddlepoint.data.sources import open_source
 from saddlepoint.errors import InputError
+from saddlepoint.fitting import Choices, prepare
 from saddlepoint.networks import build
 
 MNIST = recipes.Data(kind="pictures", shape=(1, 28, 28), rows=50_000)
@@ -80,6 +84,22 @@ def test_convolutions_grow_with_rows_and_capacity_and_their_penalty_with_the_dis
     assert [far.at(r, 100) for r in (0, 50, 100)] == pytest.approx(
         [4 * near.at(r, 100) for r in (0, 50, 100)]
     )
+
+
+def test_smooth_pictures_are_folded_smoothly_by_both_players() -> None:
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:20, :30]
+    ramps = np.rint(100 + random.uniform(-2, 2, (40, 1, 1)) * y + random.uniform(-2, 2, (40, 1, 1)) * x)
+    noise = random.integers(0, 256, (400, 20, 30))
+    plans, bends = [], []
+    for rows in (ramps, noise, np.zeros((40, 20, 30))):
+        dataset = open_source(rows.astype(np.uint8)[..., None], name="X")
+        plans.append(prepare(dataset, Choices(rounds=1, compile="off")).plan)
+        bends.append(PicturesEncoder.fit(dataset.rows).bend(dataset.rows))
+    assert bends[0] < 0.5
+    assert bends[1:] == [pytest.approx(3, abs=0.02), 0]
+    for plan, smooth in zip(plans, (True, False, True), strict=True):
+        assert plan.generator["smooth"] is plan.discriminator["smooth"] is smooth
 
 
 def test_few_rows_are_not_played_until_they_are_known_by_heart() -> None:

@@ -140,8 +140,9 @@ def test_growing_is_shrinking_turned_round_and_doubled_and_no_checkerboard_passe
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("times", [0, 1, 3])
-def test_folding_loses_nothing(shape, times):
-    folding = Folding(shape, times)
+@pytest.mark.parametrize("smooth", [False, True])
+def test_folding_loses_nothing(shape, times, smooth):
+    folding = Folding(shape, times, smooth=smooth)
     rows = torch.rand(2, *shape, dtype=torch.float64)
     folded = folding(rows)
     assert folded.shape[1:] == folding.shape
@@ -157,6 +158,15 @@ def test_folds_are_means_and_details_of_equal_noise():
     matrix = folding(torch.eye(64, dtype=torch.float64).reshape(64, 2, 8, 4)).flatten(1)
     square = matrix.T @ matrix
     assert float((square - square.diag().diag()).abs().max()) < 1e-12
+
+
+def test_of_evenly_rising_pictures_a_smooth_fold_keeps_means_alone():
+    y, x = torch.arange(16.0, dtype=torch.float64)[:, None], torch.arange(12.0, dtype=torch.float64)
+    rows = (2 * y - 3 * x + 0.5 * x * y + 1).expand(1, 2, -1, -1)
+    folded = Folding((2, 16, 12), 1, smooth=True)(rows)
+    torch.testing.assert_close(folded[:, :2], Folding((2, 16, 12), 1)(rows)[:, :2])
+    assert float(folded[:, 2:, 1:-1, 1:-1].abs().max()) < 1e-12
+    assert float(Folding((2, 16, 12), 1)(rows)[:, 2:].abs().min()) > 0.2
 
 
 @pytest.mark.parametrize(("rows", "width"), [(40, 12), (8, 12)])

@@ -80,6 +80,20 @@ class PicturesEncoder:
         some = self.encode(rows[:: -(-len(rows) // most)])
         return float((some - self.mean_encoded).square().flatten(1).sum(1).mean())
 
+    def bend(self, rows: npt.NDArray[Any], *, most: int = 300) -> float:
+        """Return how sharply grey levels turn, E (x_1 - 2 x_2 + x_3)^2 / E (x_2 - x_1)^2 of neighbours along both sides.
+
+        0 where they rise evenly, 3 of white noise, some 1.5 to 2 of photographs and handwriting, below 1 of what is smooth. Of
+        some `most` pictures (n, H, W, C).
+        """
+        some = rows[:: -(-len(rows) // most)].astype(np.float64)
+        steps = [np.diff(some, axis=axis) for axis in (1, 2)]
+        turns = [np.diff(step, axis=axis) for axis, step in enumerate(steps, start=1)]
+        first, second = (
+            sum(np.square(part).mean() for part in parts if part.size) for parts in (steps, turns)
+        )
+        return float(second / first) if first else 0.0
+
     def encode(self, rows: npt.NDArray[Any], *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Return uint8 pictures (n, H, W, C) as a tensor (n, C, H, W) in [low, 1]; InputError otherwise."""
         wanted = (self.height, self.width, self.channels)

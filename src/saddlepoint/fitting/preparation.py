@@ -147,7 +147,7 @@ def prepare(
         finest=_finest(encoder, parts[0]),
         ranges=encoder.ranges if isinstance(encoder, PointsEncoder) else (),
         spans=encoder.layout if isinstance(encoder, TableEncoder) else (),
-        spread=encoder.spread(parts[0].rows) if isinstance(encoder, PicturesEncoder) else 1.0,
+        **_of_pictures(encoder, parts[0]),
     )
     plan = _adjusted(recipes.plan(recipe, data, capacity=choices.capacity), choices)
     one_row = sum(work_of(player) for player in make_players(plan, encoder))
@@ -244,6 +244,12 @@ def _charts(
     ):
         encoder = fitted(encoder.charts // 2)
     return encoder
+
+
+def _of_pictures(encoder: Encoder, train: Dataset) -> dict[str, float]:
+    if not isinstance(encoder, PicturesEncoder):
+        return {}
+    return {"spread": encoder.spread(train.rows), "bend": encoder.bend(train.rows)}
 
 
 def _finest(encoder: Encoder, train: Dataset) -> float:

@@ -191,12 +191,13 @@ class PictureGenerator(nn.Module):
         condition_width: int = 0,
         fold: int = 0,
         components: int = 0,
+        smooth: bool = False,
         recompute: bool = False,
     ) -> None:
         super().__init__()
         self.recompute = recompute
         self.shape, self.output, self.condition_width = tuple(shape), output, condition_width
-        self.folding = Folding(shape, fold)
+        self.folding = Folding(shape, fold, smooth=smooth)
         gain = _OF_A_BLOCK["generator"] / max(1, blocks)
         coarse, *finer = pyramid(self.folding.shape, width, blocks)[::-1]
         self._start = (coarse.channels, *coarse.sides)
@@ -326,12 +327,13 @@ class PictureDiscriminator(nn.Module):
         blocks: int = 1,
         condition_width: int = 0,
         fold: int = 0,
+        smooth: bool = False,
         recompute: bool = False,
     ) -> None:
         super().__init__()
         self.recompute = recompute
         self.shape, self.condition_width = tuple(shape), condition_width
-        self.folding = Folding(shape, fold)
+        self.folding = Folding(shape, fold, smooth=smooth)
         gain = _OF_A_BLOCK["discriminator"] / max(1, blocks)
         levels = pyramid(self.folding.shape, width, blocks)
         self.levels = nn.ModuleList()

@@ -18,6 +18,9 @@ MOST_DENSE_NUMBERS = 256
 _FOLDED_SIDE, _MOST_FOLDS = 14, 2
 """Side that pictures are folded to, to the nearest power of two, so that rounds stay cheap; but not more than twice."""
 
+_SMOOTH = 1.0
+"""Pictures whose grey levels turn less sharply are folded so that their means alone unfold to smooth ones."""
+
 _COMPONENTS = 48
 """Principal components that G begins with, of 64 numbers of noise."""
 
@@ -71,6 +74,7 @@ def _convolutions(data: Data, capacity: str) -> Plan:
         "blocks": 2 if capacity == "large" else 1,
         "condition_width": data.condition_width,
         "fold": fold,
+        "smooth": data.bend < _SMOOTH,
     }
     return Plan(
         recipe="modern",

@@ -18,7 +18,7 @@ class Data:
     finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`),
     and ranges their columns' (lowest, highest), encoded;
     spans are those of a table's row, (one-hot entries, scored) each; spread is the mean squared distance of encoded
-    pictures from their mean.
+    pictures from their mean, and bend how sharply their grey levels turn (`data.images.PicturesEncoder.bend`).
     """
 
     kind: str
@@ -31,6 +31,7 @@ class Data:
     ranges: Sequence[tuple[float, float]] = ()
     spans: Sequence[tuple[int, bool]] = ()
     spread: float = 1.0
+    bend: float = 2.0
 
     @property
     def width(self) -> int:
