@@ -32,10 +32,10 @@ ROUNDS = {
     "orl": 8_000,
     "cifar": 1_000,
     "sunflowers": 200,
-    "stacked": 1_200,
-    "31x47x1": 1_200,
-    "200x64x3": 300,
-    "33x33x4": 1_000,
+    "stacked": 2_500,
+    "31x47x1": 600,
+    "200x64x3": 200,
+    "33x33x4": 600,
 }
 """Rounds of our own game: what one core plays within some twenty minutes; `--rounds` sets others."""
 DRAWN, STACKED = 6_000, 50_000
