@@ -77,6 +77,7 @@ def main() -> None:
         opened = time.perf_counter() - began, time.process_time() - cpu
         began, cpu = time.perf_counter(), time.process_time()
         session = Session.start(Path(run), Source(data=home), Choices(rounds=10, compile="off"))
+        session.fit.threads = 1
         events = list(session.play())
         session.close()
         spent = time.perf_counter() - began, time.process_time() - cpu
