@@ -220,6 +220,37 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
     assert text.index("| goodfellow2014 + average of G |") < text.index("| real rows |")
 
 
+@pytest.mark.parametrize(
+    ("half", "says"), [(90.0, "a lower first rate alone is probably no remedy"), (210.0, "instead of 200.0.")]
+)
+def test_the_page_says_whether_half_the_rates_mend_the_stretched_game(tmp_path, digits, half, says):
+    results = Results(tmp_path)
+
+    def curve(model, ends):
+        looks = [
+            {"round": 100 * (index + 1), "cpu_seconds": 10.0 * (index + 1), "last": end, "average": end}
+            | {"D_on_validation": 0.6, "D_on_samples": 0.4}
+            for index, end in enumerate(ends)
+        ]
+        settings = games.planned_game(model, digits, 0, None).settings.to_dict()
+        return {"model": model, "seed": 0, "settings": settings, "looks": looks}
+
+    scores = {"modern": 200.0, "modern + half the rates": half, "modern + 12000 rounds": 70.0}
+    common = {"seed": 0, "standard_error": 2.0, "sigma": 0.1668, "n_samples": 10_000, "n_test": 10_000}
+    with results.changing("table1-mnist") as content:
+        content["data"] = "mnist"
+        content["curves"] = [curve("modern", (-20.0, 190.0)), curve("modern + 12000 rounds", (-90.0, 60.0))]
+        content["rows"] = [
+            {"model": model, "log_likelihood": score, "rounds": 200, "seconds": 1.0} | common
+            for model, score in scores.items()
+        ]
+    table1_page.write(results, "table1-mnist", data="mnist", quick=False)
+    text = (tmp_path / "table1-mnist.md").read_text()
+    assert f"half the rates for modern give {half:.1f} instead of 200.0" in text
+    assert says in text
+    assert "worst: -90 in round 100" in text
+
+
 class _Wide:
     rows = np.zeros((1, 28, 28, 1), dtype=np.uint8)
 

@@ -237,7 +237,10 @@ def _stretched(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -
 
     told = "that a lower first rate mends it is likely, and was not tried"
     if {_SHORT, _GENTLE} <= set(rows):
-        told = f"half the rates for {_SHORT} give {_mean(rows[_GENTLE]):.1f} instead of {_mean(rows[_SHORT]):.1f}"
+        half, whole = _mean(rows[_GENTLE]), _mean(rows[_SHORT])
+        told = f"half the rates for {_SHORT} give {half:.1f} instead of {whole:.1f}"
+        if half < whole:
+            told += ", so a lower first rate alone is probably no remedy; what is stays open"
     return [
         "",
         f"Why {_STRETCHED} ends lower than {_SHORT}: both get worse while their rates stand near the first and better as they "
