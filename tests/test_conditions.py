@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 import saddlepoint as sp
 from saddlepoint.cli import app
-from saddlepoint.conditional import rows_given
+from saddlepoint.conditional import kept_by, rows_given
 from saddlepoint.data.sources import open_source
 from saddlepoint.data.table_conditions import Conditions
 from saddlepoint.data.tables import frame_of
@@ -78,7 +80,61 @@ def test_conditions_too_rare_to_draw_are_refused(fitted) -> None:
     never = encoder.encode(frame_of(known_law().query("right == 'no'").head(1)))
     conditions = Conditions.read(encoder, {"left": "a", "right": ["yes"], "x": (0, 3)})
     with pytest.raises(InputError, match=r"Of 102,400 rows drawn, 0 meet left=a and .* too rare to draw 10"):
-        rows_given(conditions, lambda chunk, rows, known, entries: never.expand(len(rows), -1), 10, 0)
+        rows_given(
+            conditions,
+            lambda chunk, rows, known, entries: never.expand(len(rows), -1),
+            lambda chunk, rows, known, drawn: torch.zeros(len(drawn)),
+            10,
+            0,
+        )
+
+
+@pytest.mark.parametrize("often", [0.025, 1.1])
+def test_what_g_learnt_of_known_cells_changes_the_draws_but_not_their_law(fitted, monkeypatch, often) -> None:
+    monkeypatch.setattr("saddlepoint.conditional._OFTEN", often)
+    model = copy.deepcopy(fitted.model_)
+    whole = model.sample(40_000, random_state=5)
+    draws = torch.Generator().manual_seed(0)
+    spans = model.generator.order.spans
+    for name in ("context", "context_direct"):
+        # Unconditional rows do not meet these weights.
+        here = getattr(model.generator, f"start_{name}")[:spans]
+        here += 0.3 * torch.randn(here.shape, generator=draws)
+    pd.testing.assert_frame_equal(model.sample(100, random_state=5), whole.iloc[:100])
+    for given, meets in (
+        ({"right": "yes"}, whole["right"] == "yes"),
+        ({"x": (1, 3)}, whole["x"].between(1, 3)),
+    ):
+        expected, rows = whole[meets], model.sample(3000, given=given, random_state=1)
+        assert (rows["left"] == "a").mean() == pytest.approx((expected["left"] == "a").mean(), abs=0.03)
+        assert (rows["right"] == "yes").mean() == pytest.approx((expected["right"] == "yes").mean(), abs=0.03)
+        assert rows["x"].mean() == pytest.approx(expected["x"].mean(), abs=0.08)
+        assert rows["x"].std() == pytest.approx(expected["x"].std(), abs=0.08)
+
+
+def test_rows_are_kept_in_proportion_to_their_weights() -> None:
+    draws = torch.Generator().manual_seed(0)
+    assert kept_by(torch.zeros(100), draws).all()
+    weights = torch.tensor([1.0, 2.0, 4.0]).repeat(20_000)
+    kept = kept_by(weights.log() - 1000, draws)
+    shares = [float(kept[at::3].float().mean()) for at in range(3)]
+    assert shares == pytest.approx([0.25, 0.5, 1.0], abs=0.015)
+    # Where few rows have nearly all the weight, these are cut: a sixteenth is kept all the same.
+    uneven = kept_by(torch.cat([torch.full((100,), 9.0), torch.zeros(9_900)]), draws)
+    assert uneven[:100].all()
+    assert float(uneven.float().mean()) == pytest.approx(1 / 16, abs=0.01)
+
+
+def test_a_table_with_classes_says_of_each_row_the_class_it_was_drawn_for() -> None:
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(1500) < 0.5, "low", "high")
+    frame = pd.DataFrame(
+        {"x": np.where(y == "low", -3.0, 3.0) + rng.normal(size=1500), "w": rng.choice(["a", "b"], 1500)}
+    )
+    model = sp.GAN(rounds=5, random_state=0).fit(frame, y).model_
+    rows, classes = model.draw(500, given={"w": "a"}, random_state=0)
+    assert (rows["w"] == "a").all()
+    assert ((rows["x"] < 0).to_numpy() == (np.asarray(classes) == "low")).mean() > 0.95
 
 
 def test_complete_fills_in_by_the_conditional_law_and_leaves_known_cells_alone(fitted) -> None:

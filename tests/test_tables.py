@@ -146,3 +146,26 @@ def test_a_csv_in_a_csv_out_the_same_bytes_for_the_same_seed(tmp_path: Path, cap
         call("sample", tmp_path / "one", "--out", tmp_path / "some.npy")
     with pytest.raises(InputError, match="--column 'age' is not understood; write NAME=KIND"):
         call("train", source, "--column", "age", "--out", tmp_path / "three")
+
+
+def test_the_few_cells_that_spoil_a_column_of_numbers_are_named_or_taken_as_missing() -> None:
+    frame = pd.DataFrame({"age": [str(20 + i % 50) for i in range(200)], "sex": ["m", "f"] * 100})
+    frame.loc[123, "age"] = "12x"
+    as_words = open_source(frame)
+    assert as_words.notes[-1] == (
+        "column 'age' is learnt as categorical, for it holds numbers but for 1 cell that is no number, '12x' in row 124 "
+        "(--column age=numeric: as numbers, with such cells missing)"
+    )
+    for kind in ("numeric", "integer"):
+        dataset = open_source(frame, columns={"age": kind})
+        assert (
+            dataset.notes[0]
+            == "column 'age' has 1 cell that is no number, '12x' in row 124: taken as missing"
+        )
+        assert list(np.flatnonzero(dataset.rows["age"].isna())) == [123]
+        assert dataset.rows["age"].drop(123).tolist() == [20 + i % 50 for i in range(200) if i != 123]
+    # Where no fifth of the cells is left to be numbers, they are none.
+    with pytest.raises(
+        InputError, match="Column 'sex' of the table should hold numbers, but row 1 holds 'm'"
+    ):
+        open_source(frame, columns={"sex": "numeric"})

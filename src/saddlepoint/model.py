@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint import compute
-from saddlepoint.conditional import CHUNK, Generate, completed, rows_given
+from saddlepoint.conditional import CHUNK, Generate, Weigh, completed, rows_given
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder
 from saddlepoint.data.table_conditions import Conditions
@@ -177,10 +177,15 @@ class Model:
         if isinstance(given, Mapping) and self.classes is not None:
             given = dict(given)
             wish = given.pop("class", None)
-        rows = rows_given(Conditions.read(encoder, given), self._generator_of(wish, seed), n, seed)
-        codes = self.codes(len(rows), wish, seed)
+        conditions = Conditions.read(encoder, given)
+        draw, weigh = self._generator_of(wish, seed), self._weigher_of(wish, seed)
+        rows, places = rows_given(conditions, draw, weigh, n, seed)
         classes = self.classes
-        return rows, None if codes is None or classes is None else [classes[code] for code in codes.tolist()]
+        if classes is None:
+            return rows, None
+        chunks = [self._codes_of_chunk(chunk, CHUNK, wish, seed) for chunk in range(places[-1] // CHUNK + 1)]
+        codes = torch.cat([each for each in chunks if each is not None])
+        return rows, [classes[code] for code in codes[torch.from_numpy(places)].tolist()]
 
     def _conditional(self, what: str) -> TableEncoder:
         if isinstance(self.encoder, TableEncoder) and isinstance(self.generator, OrderedGenerator):
@@ -195,13 +200,39 @@ class Model:
         """Return what draws a chunk given known cells: (chunk, rows, known, never) -> encoded rows."""
 
         def generate(chunk: int, rows: Tensor, known: Tensor, never: Tensor | None) -> Tensor:
-            draws = compute.stream(seed, "sample", chunk)
-            z = compute.noise(self.description["noise_law"], CHUNK, self.noise_width, draws)[: len(rows)]
-            codes = self.codes(len(rows), wish, compute.key(seed, "classes", chunk))
-            parts = [rows, known] if codes is None else [self._one_hot(codes), rows, known]
-            return self.generate(z, condition=torch.cat(parts, 1), never=never)
+            z, condition = self._told(chunk, rows, known, wish, seed)
+            return self.generate(z, condition=condition, never=never)
 
         return generate
+
+    def _weigher_of(self, wish: Any, seed: int) -> Weigh:
+        """Return what weighs the rows that `_generator_of` drew: (chunk, rows, known, rows drawn) -> log weights."""
+
+        def weigh(chunk: int, rows: Tensor, known: Tensor, drawn: Tensor) -> Tensor:
+            generator = self.generator
+            if not isinstance(generator, OrderedGenerator):
+                return torch.zeros(len(drawn))
+            dtype = next(generator.parameters()).dtype
+            z, condition = self._told(chunk, rows, known, wish, seed)
+            parts = []
+            for start in range(0, len(z), _PIECE):
+                mine = slice(start, start + _PIECE)
+                sides = (each[mine].to(self.device, dtype) for each in (z, condition, drawn))
+                parts.append(generator.log_weights(*sides).cpu())
+            return torch.cat(parts)
+
+        return weigh
+
+    def _told(self, chunk: int, rows: Tensor, known: Tensor, wish: Any, seed: int) -> tuple[Tensor, Tensor]:
+        """Return a chunk's noise and its condition, [classes | rows | known]."""
+        draws = compute.stream(seed, "sample", chunk)
+        z = compute.noise(self.description["noise_law"], CHUNK, self.noise_width, draws)[: len(rows)]
+        codes = self._codes_of_chunk(chunk, len(rows), wish, seed)
+        parts = [rows, known] if codes is None else [self._one_hot(codes), rows, known]
+        return z, torch.cat(parts, 1)
+
+    def _codes_of_chunk(self, chunk: int, rows: int, wish: Any, seed: int) -> Tensor | None:
+        return self.codes(rows, wish, compute.key(seed, "classes", chunk))
 
     def base(self) -> Model:
         """Return the model before the game: the mixture of Gaussians, or the fitted heads, that its generator started from.

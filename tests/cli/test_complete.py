@@ -73,6 +73,20 @@ def test_identifiers_that_are_left_empty_are_told(run: Path, tmp_path: Path, cap
     assert "2 cells filled in; 2 left empty in id; 10 rows" in capsys.readouterr().out
 
 
+def test_known_numbers_beyond_what_was_seen_are_told(run: Path, tmp_path: Path, capsys) -> None:
+    gaps = people(120).iloc[:10].astype({"city": object})
+    gaps["age"] = [30, 900, 31, -1, 32, 33, 34, 35, 36, 37]
+    gaps.loc[gaps.index[0], "city"] = None
+    gaps.to_csv(tmp_path / "gaps.csv", index=False)
+    call("complete", run, tmp_path / "gaps.csv", "--out", tmp_path / "out.csv")
+    said = capsys.readouterr().out
+    assert (
+        "; outside what training saw, so taken for the nearest seen: age 900 in row 2 and 1 more (seen: 1"
+        in said
+    )
+    assert pd.read_csv(tmp_path / "out.csv")["age"].tolist() == gaps["age"].tolist()
+
+
 def test_a_column_that_is_absent_is_filled_wholly_and_formulas_are_escaped(
     run: Path, tmp_path: Path, capsys
 ) -> None:

@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from saddlepoint.cli import app, main
+from saddlepoint.cli.terminal import Progress
 from saddlepoint.errors import SaddlepointError
 from saddlepoint.training import checkpoint
 
@@ -360,3 +362,13 @@ def test_money_is_sampled_in_cents(tmp_path: Path) -> None:
 def test_errors_of_ours_are_caught_by_main_and_others_are_not_hidden(monkeypatch) -> None:
     with pytest.raises(SaddlepointError):
         call("draw", "nowhere")
+
+
+def test_the_time_left_is_never_more_than_the_minutes_leave() -> None:
+    settings = SimpleNamespace(horizon=10**9)
+    fit = SimpleNamespace(plan=SimpleNamespace(settings=settings), round=0)
+    session = SimpleNamespace(run=None, fit=fit)
+    record = SimpleNamespace(round=0)
+    for minutes, most in ((2.0, 120.0), (0.0, 0.0)):
+        assert Progress(session, quiet=True, until=None, minutes=minutes)._left(record)[1] <= most
+    assert Progress(session, quiet=True, until=None, minutes=None)._left(record)[1] > 0

@@ -251,7 +251,7 @@ def test_a_column_spoilt_by_a_few_cells_says_so():
     frame = pd.DataFrame({"n": [str(i) for i in range(59)] + ["?"], "few": ["1", "2", "x"] * 20})
     schema = infer(frame)
     assert schema.column("n").kind == "categorical"
-    assert "numbers but for 1 cell, the first '?' in row 60" in schema.describe()[0][2]
+    assert "numbers but for 1 cell that is no number, '?' in row 60" in schema.describe()[0][2]
     assert schema.column("few").reason == "text that repeats"
 
 

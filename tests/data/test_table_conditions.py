@@ -107,6 +107,9 @@ def test_a_set_takes_each_value_by_its_share(encoder) -> None:
         ("key=K00001", "Column 'key' holds identifiers, which are made anew"),
         ("kind=b", "Column 'kind' is always 'a', so kind=b cannot be met"),
         ("city", "The condition 'city' is not understood; write COLUMN=VALUE"),
+        ("age>=30", "The condition 'age>=30' is not understood; write 'age=30..' (a range"),
+        ("age<30", "The condition 'age<30' is not understood; write 'age=..30' (a range"),
+        ("age=>30", "The condition 'age>30' is not understood; write 'age=30..' (a range"),
     ],
 )
 def test_a_condition_that_cannot_be_met_is_refused_in_a_sentence(encoder, given, said) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
@@ -24,13 +24,14 @@ _SECONDS_BETWEEN_LINES = 10.0
 class Progress:
     """Follows a session's events on the terminal and says at the end where everything is."""
 
-    def __init__(self, session: Session, *, quiet: bool, until: int | None) -> None:
+    def __init__(self, session: Session, *, quiet: bool, until: int | None, minutes: float | None) -> None:
         self.session, self.quiet = session, quiet or session.run is None
         self.horizon = session.fit.plan.settings.horizon
         self.last = until or self.horizon
         self.console = Console(stderr=True, highlight=False)
         self.stopped: Stopped | None = None
         self._began, self._first = time.monotonic(), session.fit.round
+        self._ends = None if minutes is None else self._began + 60 * minutes
 
     def follow(self, events: Iterator[Event]) -> str:
         """Show what happens until the game stops; return the reason."""
@@ -92,7 +93,7 @@ class Progress:
             say(f"  going on from round {self._first:,}")
 
     def _lines(self, events: Iterator[Event]) -> None:
-        said = time.monotonic()
+        said = -_SECONDS_BETWEEN_LINES
         for event in events:
             self._tell(event)
             if isinstance(event, Stopped):
@@ -109,6 +110,8 @@ class Progress:
     def _tell(self, event: Event) -> None:
         """Say what the judge saw."""
         lines: list[str] = []
+        if isinstance(event, Fitting):
+            self._began = time.monotonic()  # rounds are counted from here
         if isinstance(event, Checked):
             record = event.record
             lines = [
@@ -129,11 +132,11 @@ class Progress:
             TextColumn("  round {task.completed:,.0f} of {task.total:,.0f}"),
             BarColumn(bar_width=24),
             _Rate(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[losses]}"),
         ]
         with Bar(*columns, console=self.console, transient=True) as bar:
-            task = bar.add_task("rounds", total=self.last, completed=self._first, losses="")
+            task = bar.add_task("rounds", total=self.last, completed=self._first, losses="", left="")
             shown = 0.0
             for event in events:
                 self._tell(event)
@@ -146,12 +149,20 @@ class Progress:
                     bar.update(task, losses=event.sentence)
                 elif isinstance(event, Played):
                     shown = time.monotonic()
-                    bar.update(task, completed=event.record.round + 1, losses=_losses(event.record))
+                    left = f"{_clock(self._left(event.record)[1])} left"
+                    bar.update(
+                        task, completed=event.record.round + 1, losses=_losses(event.record), left=left
+                    )
+
+    def _left(self, record: Record) -> tuple[float, float]:
+        """Return rounds a second so far, and the seconds left: of the rounds, or of the minutes where these end before."""
+        now = time.monotonic()
+        rate = (record.round + 1 - self._first) / max(1e-9, now - self._began)
+        left = (self.last - record.round - 1) / rate
+        return rate, left if self._ends is None else max(0.0, min(left, self._ends - now))
 
     def _state(self, record: Record) -> str:
-        played = record.round + 1 - self._first
-        rate = played / max(1e-9, time.monotonic() - self._began)
-        left = (self.last - record.round - 1) / rate
+        rate, left = self._left(record)
         return f"round {record.round + 1:,} of {self.last:,}, {rate:.0f} rounds/s, {_clock(left)} left, {_losses(record)}"
 
 

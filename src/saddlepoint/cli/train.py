@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,11 +102,12 @@ def train(
         "other_sizes": other_sizes,
         "flips": flips or None,
     }
-    session = _session(source, out, given, named, rounds, minutes, holdout, device, resume, restart)
+    with _working(f"reading {source}, and seeing what is in it", quiet=quiet):
+        session = _session(source, out, given, named, rounds, minutes, holdout, device, resume, restart)
     from saddlepoint.cli.terminal import Progress
 
     try:
-        progress = Progress(session, quiet=quiet, until=rounds)
+        progress = Progress(session, quiet=quiet, until=rounds, minutes=minutes)
         with signals() as caught:
             reason = progress.follow(
                 session.play(
@@ -115,11 +117,19 @@ def train(
                 )
             )
         if session.run is not None:
-            progress.finish()
+            with _working("judging and drawing what the report shows", quiet=quiet):
+                progress.finish()
     finally:
         session.close()
     if reason == "interrupted":
         raise typer.Exit(128 + (caught[0] if caught else signal.SIGINT))
+
+
+def _working(what: str, *, quiet: bool) -> AbstractContextManager[object]:
+    """Say on a terminal what goes on until it is over; nothing elsewhere, and nothing remains."""
+    from rich.console import Console
+
+    return nullcontext() if quiet else Console(stderr=True).status(what)
 
 
 def _session(

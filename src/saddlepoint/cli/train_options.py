@@ -50,7 +50,12 @@ Batch = Annotated[
     typer.Option(help="Rows in a minibatch, instead of the recipe's."),
 ]
 Rounds = Annotated[int | None, typer.Option(help="Rounds to play in all.", show_default="by recipe")]
-Minutes = Annotated[float | None, typer.Option(help="Minutes to play at most; fixes the horizon.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        help="Minutes to play at most; fixes the horizon. Opening the data before and the report after come on top."
+    ),
+]
 Until = Annotated[
     str | None,
     typer.Option(

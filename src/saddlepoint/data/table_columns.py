@@ -130,14 +130,26 @@ def _kind_of(name: str, cells: pa.ChunkedArray, distinct: int, *, dictionary: bo
     return "categorical", f"text that repeats{mixed}"
 
 
+def spoilt(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return which cells of a column of text are no numbers, (n,) truths, where most are; None of any other column."""
+    if not _is_text(cells):
+        return None
+    wrong = pc.fill_null(pc.invert(pc.match_substring_regex(cells, table_text.NUMBER)), False)
+    count = pc.sum(wrong).as_py() or 0
+    return wrong if 0 < count < MIXED_BELOW * (len(cells) - cells.null_count) else None
+
+
+def spoilt_in_words(cells: pa.ChunkedArray, wrong: pa.ChunkedArray) -> str:
+    """Return how many cells are wrong, and the first of them: "1 cell that is no number, '12x' in row 1,234"."""
+    row, count = pc.index(wrong, True).as_py(), pc.sum(wrong).as_py()
+    which = "1 cell that is no number," if count == 1 else f"{count:,} cells that are no numbers, the first"
+    return f"{which} {cells[row].as_py()!r} in row {row + 1:,}"
+
+
 def _mixed(cells: pa.ChunkedArray) -> str:
     """Return what spoils a column that is numbers but for a few cells, as an addition to the reason."""
-    wrong = pc.invert(pc.match_substring_regex(cells, table_text.NUMBER))
-    spoilt = pc.sum(wrong).as_py() or 0
-    if not 0 < spoilt < MIXED_BELOW * (len(cells) - cells.null_count):
-        return ""
-    row = pc.index(wrong, True).as_py()
-    return f"; numbers but for {spoilt:,} cell{'s' * (spoilt > 1)}, the first {cells[row].as_py()!r} in row {row + 1}"
+    wrong = spoilt(cells)
+    return "" if wrong is None else f"; numbers but for {spoilt_in_words(cells, wrong)}"
 
 
 def _whole_kind(name: str, cells: pa.ChunkedArray, distinct: int, present: int) -> tuple[Kind, str]:

@@ -6,6 +6,7 @@ one on the other; conditions that no row can meet are refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -71,12 +72,12 @@ class Conditions:
             encoder=encoder, wanted=wanted, said=" and ".join(f"{name}={text}" for name, text in pairs)
         )
 
-    def accepted(self, frame: pd.DataFrame) -> Truths:
-        """Return which rows of a frame of Arrow-backed columns meet all conditions."""
+    def accepted(self, frame: pd.DataFrame, *, exact: bool = False) -> Truths:
+        """Return which rows of a frame of Arrow-backed columns meet all conditions; exact: those on exact cells too."""
         good = np.ones(len(frame), dtype=bool)
         for codec in self.encoder.codecs:
             wanted = self.wanted.get(codec.name)
-            if wanted is not None and wanted.exact is None:
+            if wanted is not None and (exact or wanted.exact is None):
                 good &= _meets(codec, wanted, decoded(cells_of(frame, codec.name)))
         return good
 
@@ -142,11 +143,25 @@ def _pairs(given: Sequence[str] | Mapping[str, Any]) -> list[tuple[str, str]]:
     for each in [given] if isinstance(given, str) else given:
         name, equals, text = str(each).partition("=")
         if not equals or not name:
-            raise InputError(
-                f"The condition {each!r} is not understood; write COLUMN=VALUE, COLUMN=A|B or COLUMN=LOW..HIGH."
-            )
+            raise _not_understood(str(each))
         pairs.append((name, text))
     return pairs
+
+
+def _not_understood(given: str) -> InputError:
+    """Return the refusal of a condition as it was written, with the range that "age>=30" may mean."""
+    meant = re.fullmatch(r"\s*(.+?)\s*([<>])=?\s*([^<>=]+?)\s*", given)
+    range_ = (
+        "" if meant is None else f"{meant[1]}={meant[3]}.." if meant[2] == ">" else f"{meant[1]}=..{meant[3]}"
+    )
+    return InputError(
+        f"The condition {given!r} is not understood; write "
+        + (
+            f"{range_!r} (a range, its end included)."
+            if range_
+            else "COLUMN=VALUE, COLUMN=A|B or COLUMN=LOW..HIGH."
+        )
+    )
 
 
 def _text(value: Any) -> str:
@@ -160,6 +175,8 @@ def _text(value: Any) -> str:
 def _wanted(encoder: TableEncoder, column: str, text: str) -> Wanted | None:
     names = encoder.form.column_names
     said = f"{column}={text}"
+    if column not in names and column.rstrip("<> ") in names:
+        raise _not_understood(said)
     if column not in names:
         raise InputError(
             f"There is no column {column!r} to give a value of{nearest(column, names) or '.'} The columns are "
@@ -271,6 +288,8 @@ def _number(column: str, text: str, otherwise: float) -> float:
     if not text.strip():
         return otherwise
     value = _as_number(text)
+    if text.strip()[0] in "<>":
+        raise _not_understood(f"{column}{text}")
     if not isinstance(value, float) or value != value:
         raise InputError(
             f"Column {column!r} holds numbers, and {text!r} is none; write {column}=LOW..HIGH or {column}=VALUE."

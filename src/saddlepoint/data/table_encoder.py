@@ -127,6 +127,11 @@ class TableEncoder:
         """Return the logarithm of each entry's share, (entries,)."""
         return _joined([span.log_frequencies() for span in self.spans])
 
+    def log_shares(self, rows: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        """Return the sum of the logarithms of the shares of a row's known entries, (n,), as if columns were independent."""
+        of_entries = known[:, [at for at, (entries, _) in enumerate(self.layout) for _ in range(entries)]]
+        return (rows[:, : of_entries.shape[1]] * of_entries) @ self.log_frequencies
+
     @property
     def entry_scores(self) -> torch.Tensor:
         """Return the score that goes with each entry, (entries,); 0 where its span has none."""

@@ -15,9 +15,10 @@ from saddlepoint.data.arrays import one_per_row
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.parquet_rows import ParquetRows
 from saddlepoint.data.schema import infer
-from saddlepoint.data.table_columns import decoded
+from saddlepoint.data.table_columns import decoded, spoilt, spoilt_in_words
 from saddlepoint.data.table_matrix import cells_of
 from saddlepoint.data.table_passes import infer_from, look_at
+from saddlepoint.data.table_text import narrow
 from saddlepoint.errors import InputError
 
 _DECIMAL_COMMA, _WHOLE = r"^\s*[+-]?[0-9]+,[0-9]+\s*$", r"^\s*[+-]?[0-9]+\s*$"
@@ -74,14 +75,16 @@ def dataset_of_table(
     kept = frame[[each for each in frame.columns if not any(isinstance(n, str) and n == each for n in aside)]]
     if kept.shape[1] == 0:
         raise InputError(f"{name} has no column left to learn from beside the label and group columns.")
+    kept, notes = _spoilt_left_out(kept, columns or {})
     schema = infer(kept, columns, name=name)
     for column in schema.columns:
         if column.reason != "as told":
             _refuse_decimal_commas(decoded(cells_of(kept, column.name)), column.name, name)
         _refuse_infinite(decoded(cells_of(kept, column.name)), column.name, name)
-    notes = [f"learnt as a table, for {reason}"] if reason else []
+    notes += [f"learnt as a table, for {reason}"] if reason else []
     notes += [
-        f"column {column.name!r}: {column.reason.partition('; ')[2]}; it is learnt as {column.kind}"
+        f"column {column.name!r} is learnt as {column.kind}, for it holds {column.reason.partition('; ')[2]} "
+        f"(--column {column.name}=numeric: as numbers, with such cells missing)"
         for column in schema.columns
         if "; " in column.reason
     ]
@@ -99,6 +102,20 @@ def dataset_of_table(
         notes=tuple(notes),
         schema=schema,
     )
+
+
+def _spoilt_left_out(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the frame with columns of text that are told to be numbers as such, and what became missing in them."""
+    kept, notes = frame.copy(deep=False), []
+    for name in [each for each in columns if columns[each] in ("numeric", "integer") and each in frame]:
+        cells = decoded(cells_of(frame, name))
+        wrong = spoilt(cells)
+        if wrong is None:
+            continue
+        good = narrow(pc.if_else(wrong, pa.scalar(None, cells.type), cells))
+        kept[name] = pd.Series(pd.arrays.ArrowExtensionArray(good), index=frame.index)
+        notes.append(f"column {name!r} has {spoilt_in_words(cells, wrong)}: taken as missing")
+    return kept, notes
 
 
 def dataset_of_large_table(

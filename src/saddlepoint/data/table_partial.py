@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saddlepoint.data.table_calendar import DateCodec
-from saddlepoint.data.table_codecs import not_learnt
+from saddlepoint.data.table_codecs import NumberCodec, not_learnt
 from saddlepoint.data.table_columns import decoded
 from saddlepoint.data.table_encoder import Codec, TableEncoder
 from saddlepoint.data.table_identifiers import IdentifierCodec
@@ -95,6 +95,26 @@ class Partial:
                     cells = _merged(came, _plain(cells), field.type)
             out[field.name] = pd.Series(pd.arrays.ArrowExtensionArray(_plain(cells)), copy=False)
         return pd.DataFrame(out)
+
+
+def beyond(encoder: TableEncoder, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Return in words which known numbers of a frame lie outside what was seen in training, a phrase for each column."""
+    found = []
+    for codec in encoder.codecs:
+        if not isinstance(codec, NumberCodec) or codec.name not in frame.columns:
+            continue
+        cells = cells_of(frame, codec.name)
+        if pa.types.is_null(cells.type):
+            continue
+        values = np.asarray(decoded(cells).cast(pa.float64(), safe=False).to_numpy(), dtype=float)
+        low, high = codec.counted.steps.value(codec.counted.levels.values[[0, -1]])
+        rows = np.flatnonzero((values < low) | (values > high))
+        if len(rows):
+            many = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+            found.append(
+                f"{codec.name} {values[rows[0]]:g} in row {rows[0] + 1:,}{many} (seen: {low:g} to {high:g})"
+            )
+    return tuple(found)
 
 
 def _plain(cells: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -85,6 +85,9 @@ def fit_start(
         levels, held = levels[part:], levels[:part]
         if codes is not None:
             codes = codes[0][part:], codes[0][:part]
+    last = STEPS if most_steps is None else min(STEPS, most_steps)
+    if last:
+        yield Fitting(step=0, steps=last)  # before the closed forms, which take a while themselves
     with torch.random.fork_rng([]):
         torch.manual_seed(compute.key(seed, "likelihood/weights"))
         apart = generator.first_weights(encoder.log_frequencies)
@@ -95,7 +98,6 @@ def fit_start(
     rows, course = _Rows(generator, encoder, seed), _Course(first, generator.order, guess[1], len(levels))
     batch = max(8, min(_BATCH, len(levels) // _BATCHES_AN_EPOCH))
     order = RowOrder(len(levels), compute.key(seed, "likelihood/rows"))
-    last = STEPS if most_steps is None else min(STEPS, most_steps)
     best = _Seen(step=0, nats=math.inf, weights=course.weights())
     looks: list[list[float]] = []
     earlier: list[_Seen] = []

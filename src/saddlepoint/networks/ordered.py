@@ -114,6 +114,23 @@ class OrderedGenerator(nn.Module):
         classes, rows, known = torch.split(condition, widths, 1)
         return (classes if self.classes else None), rows, known
 
+    @torch.no_grad()
+    def log_weights(self, z: Tensor, condition: Tensor, drawn_rows: Tensor) -> Tensor:
+        """Return log p(row) - log p(unknown | known), (n,), of rows (n, entries + scores) that `forward` drew so.
+
+        The law of whole rows, restricted to rows with these known cells, has p(row) as its density up to a factor: rows
+        kept with a chance in proportion to the exponential of this follow it, whatever practice p(unknown | known) had.
+        """
+        classes, _, known = self._parts(z, condition)
+        if known is None:
+            return z.new_zeros(len(z))
+        weights, seen, free = self.weights(z.dtype), self.order.coded(drawn_rows), z[:, : self.free]
+        whole, part = (
+            log_likelihood(self.order, weights, seen, each, classes, free).sum(1)
+            for each in (torch.zeros_like(known), known)
+        )
+        return whole - part
+
     def _outputs_of(self, entries: Tensor) -> Tensor:
         found = torch.zeros(self.order.outputs, dtype=torch.bool)
         for step in self.order.steps:
@@ -123,13 +140,18 @@ class OrderedGenerator(nn.Module):
 
 
 def log_likelihood(
-    order: Order, weights: Weights, seen: Tensor, known: Tensor, classes: Tensor | None = None
+    order: Order,
+    weights: Weights,
+    seen: Tensor,
+    known: Tensor,
+    classes: Tensor | None = None,
+    free: Tensor | None = None,
 ) -> Tensor:
-    """Return log p(unknown cells | known ones, classes) in nats, (n, spans), 0 where known.
+    """Return log p(unknown cells | known ones, classes, free noise) in nats, (n, spans), 0 where known.
 
-    seen: inputs (n, inputs) of whole rows; known: 1 for each span that is known, (n, spans). The density of a score is that
-    of its rank, so that independent spans give minus the entropy of their entries. Which bin a score lies in has no gradient:
-    a guess is taught by its own Gaussian likelihood, the bins by what is left.
+    seen: inputs (n, inputs) of whole rows; known: 1 for each span that is known, (n, spans); free: noise, 0 if left out.
+    The density of a score is that of its rank, so that independent spans give minus the entropy of their entries. Which bin
+    a score lies in has no gradient: a guess is taught by its own Gaussian likelihood, the bins by what is left.
     """
     context = known if classes is None else torch.cat([known, classes], 1)
     both = torch.cat([seen, seen * known[:, order.span_of_input], context], 1)
@@ -137,7 +159,10 @@ def log_likelihood(
     def around(name: str, direct: str, before: Tensor) -> Tensor:
         return torch.cat([weights[name] * before, weights[name] * ~before, weights[direct]], 0)
 
-    h = leaky(torch.addmm(weights["enter_bias"], both, around("enter", "context", order.before_unit)))
+    bias = weights["enter_bias"]
+    if free is not None:
+        bias = torch.addmm(bias, free, weights["noise"])
+    h = leaky(torch.addmm(bias, both, around("enter", "context", order.before_unit)))
     h = h + leaky(torch.addmm(weights["mix_bias"], h, weights["mix"] * order.unit_to_unit))
     raw = torch.addmm(weights["leave_bias"], h, weights["leave"] * order.unit_to_output)
     raw = torch.addmm(raw, both, around("direct", "context_direct", order.before_output))

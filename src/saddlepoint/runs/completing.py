@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saddlepoint import compute
+from saddlepoint.data.table_encoder import TableEncoder
+from saddlepoint.data.table_partial import beyond
 from saddlepoint.data.tables import read_as_written
 from saddlepoint.data.writing import check_target, write_samples
 from saddlepoint.errors import InputError
@@ -52,5 +54,7 @@ def complete_to_file(
         f", {', '.join(absent)} wholly" if absent else ""
     )
     empty = [str(name) for name in here if rows[name].isna().any()]
+    wide = beyond(model.encoder, frame) if isinstance(model.encoder, TableEncoder) else ()
+    outside = f"; outside what training saw, so taken for the nearest seen: {', '.join(wide)}" if wide else ""
     left = f"; {after:,} left empty in {', '.join(empty)}" if empty else ""
-    return f"{said}{left}; {written}, written to {out} (again: --seed {used})"
+    return f"{said}{left}{outside}; {written}, written to {out} (again: --seed {used})"
