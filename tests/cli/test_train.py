@@ -252,7 +252,7 @@ def test_samples_of_pictures_are_pictures(tmp_path: Path) -> None:
     call("train", "digits", "--rounds", 3, "--out", tmp_path / "run", "--label", "class", *SMALL, "--quiet")
     call("sample", tmp_path / "run", "-n", 9, "--given", "class=7", "--out", tmp_path / "grid.png")
     with Image.open(tmp_path / "grid.png") as grid:
-        assert grid.size == (408, 408)  # 24 pixels a side, each 17 x 17
+        assert grid.size == (384, 384)  # 24 pixels a side, each 16 x 16: tiles of 128
     call("sample", tmp_path / "run", "-n", 5, "--given", "class=7", "--out", tmp_path / "sevens")
     assert len(list((tmp_path / "sevens" / "7").glob("*.png"))) == 5
     call("sample", tmp_path / "run", "-n", 5, "--out", tmp_path / "some.npz")
