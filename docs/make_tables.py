@@ -95,7 +95,8 @@ def sentences(records: Records) -> str:
             theirs = min(_mean(mine[peer], "jsd_lower", 1), _mean(mended, "jsd_lower", 1))
             bounds = [_mean(ours, "jsd_lower", 1), theirs]
             if seconds and ours[0].get("cpu_seconds"):
-                ratio = seconds / _mean(ours, "cpu_seconds", 1)
+                # A peer measured on another machine than ours carries what ours took there.
+                ratio = seconds / (mine[peer][0].get("ours_cpu_seconds") or _mean(ours, "cpu_seconds", 1))
                 lines.append(
                     f"  - {peer} took {ratio:.1f} times as many CPU seconds as ours; certified bound {bounds[0]:.4f} against "
                     f"{bounds[1]:.4f} of {peer} (repaired, where that is lower)."

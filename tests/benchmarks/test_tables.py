@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from saddlepoint.benchmarks import table_makers, tables
-from saddlepoint.benchmarks.table_figures import broken_format, figures
+from saddlepoint.benchmarks.table_figures import broken_format, figures, sdmetrics_quality
 from saddlepoint.benchmarks.table_makers import copula, independent, make, repaired
 from saddlepoint.benchmarks.table_sets import SHIPPED, table_set
 from saddlepoint.cli import app
@@ -151,3 +152,11 @@ def test_rows_made_in_a_process_of_their_own_come_with_what_it_took(tmp_path: Pa
     pd.testing.assert_frame_equal(made, independent(frame, 3))
     assert facts["peak_memory_mb"] > 20
     assert 0 < facts["cpu_seconds"] < 60
+
+
+def test_an_interpreter_without_sdmetrics_is_refused_with_its_own_words():
+    cancer = table_set("cancer", None)
+    with pytest.raises(
+        InputError, match=r"cannot compute SDMetrics' score \(.*sdmetrics.*\); give a Python that has"
+    ):
+        sdmetrics_quality(cancer, cancer.train.head(20), sys.executable)

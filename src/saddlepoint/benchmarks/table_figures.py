@@ -34,6 +34,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from saddlepoint.benchmarks.table_sets import TableSet
 from saddlepoint.data.decimals import decimals_of
 from saddlepoint.data.schema import infer
+from saddlepoint.errors import InputError
 from saddlepoint.judging import judge
 from saddlepoint.judging.margins import total_variations
 
@@ -232,8 +233,12 @@ def _prepared(tables: TableSet, sides: list[pd.DataFrame]) -> list[pd.DataFrame]
     return [pd.DataFrame(cells) for cells in out]
 
 
-def sdmetrics_quality(tables: TableSet, made: pd.DataFrame, python: str) -> float | None:
-    """Return SDMetrics' quality score (shapes and pair trends, 0 to 1), computed by another interpreter that has it."""
+def sdmetrics_quality(tables: TableSet, made: pd.DataFrame, python: str) -> float:
+    """Return SDMetrics' quality score (shapes and pair trends, 0 to 1), computed by another interpreter that has it.
+
+    Raises:
+        InputError: that interpreter cannot compute it.
+    """
     code = (
         "import json,sys,warnings; warnings.filterwarnings('ignore')\n"
         "import pandas as pd\n"
@@ -253,4 +258,8 @@ def sdmetrics_quality(tables: TableSet, made: pd.DataFrame, python: str) -> floa
     try:
         return round(float(done.stdout.strip().splitlines()[-1]), 4)
     except (IndexError, ValueError):
-        return None
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise InputError(
+            f"{python} cannot compute SDMetrics' score ({last}); give a Python that has sdmetrics and pyarrow, or leave "
+            "--sdmetrics out."
+        ) from None
