@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.torch
 import torch
 
 import saddlepoint as sp
@@ -15,7 +18,7 @@ from saddlepoint.conditional import kept_by, rows_given
 from saddlepoint.data.sources import open_source
 from saddlepoint.data.table_conditions import Conditions
 from saddlepoint.data.tables import frame_of
-from saddlepoint.errors import InputError
+from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting import Choices, prepare
 
 N = 3000
@@ -213,3 +216,28 @@ def test_classes_and_conditions_hold_together() -> None:
     assert (gan.sample(500, given="yes", random_state=0)["left"] == "a").mean() > 0.75
     assert (gan.sample(500, given="no", random_state=0)["left"] == "a").mean() < 0.25
     assert torch.isfinite(torch.tensor(gan.model_.logits(rows, "yes"))).all()
+
+
+def test_a_model_of_before_the_guesses_is_refused_in_a_sentence(fitted, tmp_path) -> None:
+    folder = tmp_path / "model"
+    fitted.model_.save(folder)
+    facts = json.loads((folder / "model.json").read_text())
+    tensors = safetensors.torch.load_file(folder / facts["weights"])
+    order = fitted.model_.generator.order
+    kept = [at for step in order.steps for at in range(step.codes_out.start, step.codes_out.stop)]
+    for (
+        name,
+        value,
+    ) in tensors.items():  # as versions saved them whose heads drew numbers in bins without a guess
+        if name.startswith("generator.") and value.shape[-1:] == (order.outputs,):
+            tensors[name] = value[..., kept].contiguous()
+    content = safetensors.torch.save(tensors)
+    (folder / facts["weights"]).write_bytes(content)
+    facts["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(
+        StoredFileError,
+        match=r"^The model in .* was saved by another version of saddlepoint, whose networks had weights of other "
+        r"shapes: train it again, or load it with the version that saved it\.$",
+    ):
+        sp.load(folder)

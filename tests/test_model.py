@@ -363,7 +363,10 @@ def _flip_a_bit(folder):
         (_flip_a_bit, "are damaged: their checksum is another"),
         (lambda folder: _weights(folder).write_bytes(_weights(folder).read_bytes()[:-9]), "are damaged"),
         (lambda folder: _weights(folder).unlink(), "cannot be read"),
-        (_another_shape, "cannot be read"),
+        (
+            _another_shape,
+            "was saved by another version of saddlepoint, whose networks had weights of other shapes",
+        ),
         (lambda folder: (folder / "model.json").write_text("{"), "cannot be read"),
         (lambda folder: (folder / "model.json").write_text("[]"), "cannot be read"),
         (lambda folder: (folder / "model.json").write_bytes(b"\x80\x04N."), "cannot be read"),

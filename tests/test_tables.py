@@ -162,8 +162,15 @@ def test_the_few_cells_that_spoil_a_column_of_numbers_are_named_or_taken_as_miss
             dataset.notes[0]
             == "column 'age' has 1 cell that is no number, '12x' in row 124: taken as missing"
         )
+        assert dataset.notes[1] == "learnt as a table, for column 'age' has missing cells"
         assert list(np.flatnonzero(dataset.rows["age"].isna())) == [123]
         assert dataset.rows["age"].drop(123).tolist() == [20 + i % 50 for i in range(200) if i != 123]
+    codes = pd.DataFrame({"zip": [f"{i % 90:05d}" for i in range(200)], "x": np.arange(200) / 7})
+    for kinds in ({"zip": "numeric"}, {"x": "numeric", "zip": "categorical"}):
+        # What the column holds as text is no reason any more.
+        assert open_source(codes, columns=kinds).notes == (
+            f"learnt as a table, for the kind of column {next(iter(kinds))!r} is given",
+        )
     # Where no fifth of the cells is left to be numbers, they are none.
     with pytest.raises(
         InputError, match="Column 'sex' of the table should hold numbers, but row 1 holds 'm'"

@@ -65,7 +65,7 @@ def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, 
 
     Raises:
         InputError: there is no model in that folder.
-        StoredFileError: the model is damaged or of a newer format.
+        StoredFileError: the model is damaged, of a newer format, or of networks that have changed since.
     """
     if not (folder / "model.json").is_file():
         raise InputError(
@@ -81,10 +81,17 @@ def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, 
         if hashlib.sha256(content).hexdigest() != facts["sha256"]:
             raise StoredFileError(f"The weights in {folder} are damaged: their checksum is another.")
         tensors = safetensors.torch.load(content)
-        players = {
-            name: compute.lay_out(_player(facts[name], tensors, name).to(device))
-            for name in ("generator", "discriminator")
-        }
+        try:
+            players = {
+                name: compute.lay_out(_player(facts[name], tensors, name).to(device))
+                for name in ("generator", "discriminator")
+            }
+        except RuntimeError:
+            # The seal holds, so these are the weights that were saved: of networks that are built otherwise today.
+            raise StoredFileError(
+                f"The model in {folder} was saved by another version of saddlepoint, whose networks had weights of other "
+                "shapes: train it again, or load it with the version that saved it."
+            ) from None
         encoder = encoder_from_dict(facts["encoder"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise StoredFileError(

@@ -184,3 +184,23 @@ def test_a_thinned_summary_keeps_ranks_within_its_stated_error(
     assert off <= summary.error <= 0.2 * len(values)
     spike = np.flatnonzero(summary.values == values[0])
     assert abs(int(summary.counts[spike[0]]) - int((values == values[0]).sum())) <= summary.error
+
+
+def test_words_among_numbers_are_told_and_refused_as_numbers(tmp_path: Path) -> None:
+    frame = table().assign(size=[f"{i % 400}" for i in range(N)])
+    odd = next(row for row in range(2000, N) if row not in set(np.linspace(0, N - 1, 500).astype(int)))
+    frame.loc[odd, "size"] = "about 7"  # the look does not meet it
+    stored(frame, tmp_path)
+    unseen = open_source(tmp_path / "rows.parquet", columns={"size": "numeric"})
+    with pytest.raises(
+        InputError, match=r"Column 'size' of .* is text and holds 'about 7', .*--column size=categorical"
+    ):
+        prepare(unseen, Choices())
+    frame.loc[0, "size"] = "12x"
+    stored(frame, tmp_path)
+    assert open_source(tmp_path / "rows.parquet").notes[1:] == (
+        "column 'size' is learnt as categorical, for of the 500 rows looked at 1 hold no number, such as '12x' (write the "
+        "file with numbers in it, and such cells missing, to have it learnt as numbers)",
+    )
+    with pytest.raises(InputError, match="holds '12x', which is no number"):
+        open_source(tmp_path / "rows.parquet", columns={"size": "numeric"})

@@ -26,6 +26,11 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
         r"The tolerance '2' is neither nats.*nor a missing cluster in per cent",
     ),
     "--tolerance 2%": ({"tolerance": "2%"}, r"tolerance 2% needs checks, and none are asked for: add until"),
+    "--tolerance 5%, the default": (
+        {"tolerance": "5%"},
+        r"tolerance 5% needs checks, and none are asked for: add until",
+    ),
+    "--ruler quick, the default": ({"ruler": "quick"}, r"ruler quick needs checks"),
     "--on-collapse remedy": ({"on_collapse": "remedy"}, r"on-collapse remedy needs checks"),
     "--also energy": (
         {"also": ["energy"]},

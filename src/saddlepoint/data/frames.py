@@ -71,8 +71,7 @@ def open_frame(
 def _from_frame(
     frame: pd.DataFrame, *, name: str, form: str, label: Any, group: Any, columns: Mapping[str, str] | None
 ) -> Dataset:
-    reason = why_table(frame, aside=(label, group))
-    if reason is None and columns is None:
+    if columns is None and why_table(frame, aside=(label, group)) is None:
         return points_from_frame(frame, name=name, form=form, label=label, group=group)
     return dataset_of_table(
         frame,
@@ -82,7 +81,6 @@ def _from_frame(
         groups=_aside(frame, group, name, "group"),
         aside=(label, group),
         columns=columns,
-        reason=reason,
     )
 
 

@@ -298,7 +298,9 @@ class TableEncoder:
                 rank_error=float(stored.get("rank_error", 0.0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
-            raise StoredFileError(f"the stored table encoder is damaged ({error!r}).") from None
+            raise StoredFileError(
+                f"the stored table encoder is damaged or of another version of saddlepoint ({error!r}): train the model again."
+            ) from None
 
     def _codes(self, codec: Codec, frame: pd.DataFrame) -> list[npt.NDArray[np.int32]]:
         cells = cells_of(frame, codec.name)

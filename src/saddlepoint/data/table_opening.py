@@ -26,14 +26,18 @@ _OTHER_DELIMITERS = {":": "a colon", " ": "blanks", "~": "'~'", "^": "'^'", "\x1
 _LOOKED_AT = 200
 
 
-def why_table(frame: pd.DataFrame, *, aside: tuple[Any, ...] = ()) -> str | None:
+def why_table(
+    frame: pd.DataFrame, *, aside: tuple[Any, ...] = (), told: Mapping[str, str] | None = None
+) -> str | None:
     """Return what makes an Arrow-backed frame a table rather than points; None where all columns are plain numbers.
 
-    aside: names of columns that are not learnt (label, group).
+    aside: names of columns that are not learnt (label, group); told: kinds of columns in place of those inferred.
     """
     for name in frame.columns:
         if any(isinstance(each, str) and each == name for each in aside):
             continue
+        if told and name in told and not frame[name].isna().any():
+            continue  # what it holds is no reason where something else was said of it
         kind = frame[name].dtype.pyarrow_dtype  # type: ignore[union-attr]
         if pa.types.is_dictionary(kind):
             return f"column {name!r} holds categories"
@@ -48,7 +52,7 @@ def why_table(frame: pd.DataFrame, *, aside: tuple[Any, ...] = ()) -> str | None
             return f"column {name!r} holds {'nothing' if pa.types.is_null(kind) else 'text'}"
         if frame[name].isna().any():
             return f"column {name!r} has missing cells"
-    return None
+    return None if not told else f"the kind of column {next(iter(told))!r} is given"
 
 
 def dataset_of_table(
@@ -60,12 +64,11 @@ def dataset_of_table(
     groups: Any = None,
     aside: tuple[Any, ...] = (),
     columns: Mapping[str, str] | None = None,
-    reason: str | None = None,
 ) -> Dataset:
     """Return an Arrow-backed frame as a table.
 
     labels and groups: one a row, or None; aside: names of columns that are not learnt; columns: kinds in place of those
-    inferred, {"age": "integer"}; reason: why it is no set of points.
+    inferred, {"age": "integer"}.
 
     Raises:
         InputError: one row, infinite numbers, or a column that cannot be of the kind it is given.
@@ -81,6 +84,7 @@ def dataset_of_table(
         if column.reason != "as told":
             _refuse_decimal_commas(decoded(cells_of(kept, column.name)), column.name, name)
         _refuse_infinite(decoded(cells_of(kept, column.name)), column.name, name)
+    reason = why_table(kept, told=columns)
     notes += [f"learnt as a table, for {reason}"] if reason else []
     notes += [
         f"column {column.name!r} is learnt as {column.kind}, for it holds {column.reason.partition('; ')[2]} "
@@ -134,6 +138,15 @@ def dataset_of_large_table(
             )
     looked = look_at(rows)
     schema = infer_from(looked, columns, len(rows), name=str(path))
+    notes = ["read in parts, for the file is too large to be held; rows are not compared with one another"]
+    for name in schema.names:
+        cells = decoded(cells_of(looked, name))
+        if schema.column(name).kind == "categorical" and (wrong := spoilt(cells)) is not None:
+            notes.append(
+                f"column {name!r} is learnt as categorical, for of the {len(looked):,} rows looked at "
+                f"{pc.sum(wrong).as_py():,} hold no number, such as {cells[pc.index(wrong, True).as_py()].as_py()!r} (write "
+                "the file with numbers in it, and such cells missing, to have it learnt as numbers)"
+            )
     return Dataset(
         name=path.stem,
         kind="tables",
@@ -143,9 +156,7 @@ def dataset_of_large_table(
         form="parquet",
         shape=(rows.shape[1],),
         dtype="table",
-        notes=(
-            "read in parts, for the file is too large to be held; rows are not compared with one another",
-        ),
+        notes=tuple(notes),
         schema=schema,
     )
 

@@ -23,6 +23,8 @@ from saddlepoint.data.table_dependencies import Dependency
 from saddlepoint.data.table_encoder import TableEncoder
 from saddlepoint.data.table_matrix import cells_of
 from saddlepoint.data.table_tallies import CategoryTally, DateTally, IdentifierTally, NumberTally, Tally
+from saddlepoint.data.table_text import NUMBER
+from saddlepoint.errors import InputError
 
 LOOKED_AT = 50_000
 _ODD_ROWS = 20
@@ -39,6 +41,7 @@ def infer_from(looked: pd.DataFrame, told: Mapping[str, str] | None, rows: int, 
 
     A text that repeats so often among these that the table must hold fewer than half as many values as rows is no key.
     """
+    _refuse_words_for_numbers(looked, told, name=name)
     schema = infer(looked, told, name=name)
     words = {
         column.name: "categorical"
@@ -48,6 +51,25 @@ def infer_from(looked: pd.DataFrame, told: Mapping[str, str] | None, rows: int, 
     if words:
         schema = infer(looked, {**(told or {}), **words}, name=name)
     return replace(schema, rows=rows)
+
+
+def _refuse_words_for_numbers(part: pd.DataFrame, told: Mapping[str, str] | None, *, name: str) -> None:
+    """Refuse a column of text that is told to be numbers and holds a cell that is none: cells of a file stay as they are.
+
+    Raises:
+        InputError: the cell, and what to do.
+    """
+    for column in [each for each, kind in (told or {}).items() if kind in ("numeric", "integer")]:
+        cells = decoded(cells_of(part, column)) if column in part else pa.chunked_array([pa.nulls(0)])
+        if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
+            continue
+        at = pc.index(pc.match_substring_regex(cells, NUMBER), False).as_py()
+        if at >= 0:
+            raise InputError(
+                f"Column {column!r} of {name} is text and holds {cells[at].as_py()!r}, which is no number; in a file that is "
+                f"read in parts that cell cannot be taken as missing: write the column as numbers first, or take it as words "
+                f"with --column {column}=categorical."
+            )
 
 
 def _repeats(column: Column, looked: int, rows: int) -> bool:
@@ -72,6 +94,7 @@ def fit_in_passes(rows: ParquetRows, told: Mapping[str, str] | None = None, *, n
         tallies = _tallies(first)
         pairs = {each.name: each for each in first.dependencies}
         for part in rows.parts():
+            _refuse_words_for_numbers(part, told, name=name)
             odd = _odd(first, part)
             fallen = _fallen(pairs, tallies, part)
             if odd is not None or fallen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from inspect import signature
 from numbers import Integral
 from typing import Any
 
@@ -112,3 +113,9 @@ def seed_of(random_state: Any) -> int:
     if isinstance(random_state, Integral):
         return int(random_state)
     return int(generator.randint(_RANDOM_STATES))
+
+
+def unless_default(estimator: BaseEstimator, name: str) -> str | None:
+    """Return a parameter as text; None where it is the default, of which an estimator cannot say whether it was given."""
+    value = getattr(estimator, name)
+    return None if value == signature(type(estimator)).parameters[name].default else str(value)

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from saddlepoint.estimator.forms import again, classes_of, opened, plain, seed_of
+from saddlepoint.estimator.forms import again, classes_of, opened, plain, seed_of, unless_default
 from saddlepoint.estimator.said import said
 from saddlepoint.estimator.window import ROWS, Window
 from saddlepoint.fitting import Checked, Choices, Event, Judged, Played, Stopped, judged, prepare
@@ -201,11 +201,11 @@ class GAN(DensityMixin, BaseEstimator):
             rounds=plain(self.rounds),
             minutes=plain(self.minutes),
             until=self.until,
-            tolerance=str(self.tolerance),
-            on_collapse=self.on_collapse,
+            tolerance=unless_default(self, "tolerance"),
+            on_collapse=unless_default(self, "on_collapse"),
             augment=self.augment,
             memory=self.memory,
-            ruler=self.ruler,
+            ruler=unless_default(self, "ruler"),
             also=(self.also,) if isinstance(self.also, str) else self.also,
             precision=self.precision,
             compile=self.compile,

@@ -43,18 +43,28 @@ class Watching:
                 )
         tolerance_of(self.tolerance)
         chosen_of(self.also)
-        if self.until is None:
-            if self.also:
-                raise InputError(
-                    f"also {', '.join(self.also)} goes with the final verdict, and none is asked for: add until 'settled' or "
-                    "'budget', or measure it afterwards with saddlepoint judge RUN --also."
-                )
-            for name in ("tolerance", "on_collapse", "ruler"):
-                if getattr(self, name) != getattr(type(self), name):
-                    raise InputError(
-                        f"{name.replace('_', '-')} {getattr(self, name)} needs checks, and none are asked for: add until "
-                        "'settled' (stop when nothing more is to be seen) or 'budget' (watch only)."
-                    )
+        if self.until is None and self.also:
+            raise InputError(
+                f"also {', '.join(self.also)} goes with the final verdict, and none is asked for: add until 'settled' or "
+                "'budget', or measure it afterwards with saddlepoint judge RUN --also."
+            )
+
+    @classmethod
+    def chosen(cls, until: str | None, also: tuple[str, ...], **given: str | None) -> Watching:
+        """Return it with defaults for what is given as None.
+
+        Raises:
+            InputError: something unknown, or something that goes with checks, its default too, where none are asked for.
+        """
+        said = {name: value for name, value in given.items() if value is not None}
+        watching = cls(until=until, also=also, **said)
+        if until is None and said:
+            name, value = next(iter(said.items()))
+            raise InputError(
+                f"{name.replace('_', '-')} {value} needs checks, and none are asked for: add until 'settled' (stop when "
+                "nothing more is to be seen) or 'budget' (watch only)."
+            )
+        return watching
 
 
 @dataclass(frozen=True, kw_only=True)

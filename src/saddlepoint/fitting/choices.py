@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.fitting.check_plan import Watching
 from saddlepoint.fitting.memory import bytes_of
-from saddlepoint.judging.missing_mass import DEFAULT_TOLERANCE
 from saddlepoint.names import AUGMENT
 from saddlepoint.training.choosing import refuse_unknown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What the user chose; None leaves it to the recipe."""
+    """What the user chose; None leaves it to the recipe, or of checks to their defaults."""
 
     recipe: str = "auto"
     start: str = "auto"
@@ -28,9 +28,9 @@ class Choices:
     precision: str = "float32"
     seed: int = 0
     until: str | None = None
-    tolerance: str = DEFAULT_TOLERANCE
-    on_collapse: str = "stop"
-    ruler: str = "quick"
+    tolerance: str | None = None
+    on_collapse: str | None = None
+    ruler: str | None = None
     also: Sequence[str] | None = None
     augment: str = "auto"
     memory: str | None = None
@@ -40,13 +40,17 @@ class Choices:
     @property
     def watching(self) -> Watching:
         """What was chosen about checks."""
-        return Watching(
-            until=self.until,
+        return Watching.chosen(
+            self.until,
+            tuple(self.also or ()),
             tolerance=self.tolerance,
             on_collapse=self.on_collapse,
             ruler=self.ruler,
-            also=tuple(self.also or ()),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was chosen as JSON values; where checks are asked for, with their defaults."""
+        return asdict(self) | (asdict(self.watching) if self.until is not None else {})
 
     def __post_init__(self) -> None:
         refuse_unknown(self.compile)

@@ -130,7 +130,7 @@ class Session:
                     "torch": torch.__version__,
                     "source": dataclasses.asdict(_absolute(source)),
                     "data": dataset.describe(),
-                    "chosen": dataclasses.asdict(choices),
+                    "chosen": choices.to_dict(),
                     **session.preparation.to_dict(),
                 }
             )

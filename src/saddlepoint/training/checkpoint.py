@@ -154,7 +154,8 @@ def restore(game: Game, checkpoint: Checkpoint) -> None:
             optimiser.load_state_dict({"state": state, "param_groups": groups})
     except (RuntimeError, ValueError, KeyError) as error:
         raise StoredFileError(
-            f"The checkpoint of round {checkpoint.round} does not fit this game: {str(error).splitlines()[0]}"
+            f"The checkpoint of round {checkpoint.round} does not fit this game ({str(error).splitlines()[0].rstrip(':')}): "
+            "another version of saddlepoint saved it; go on with that one, or begin again with --restart."
         ) from error
     game.round = checkpoint.round
 
