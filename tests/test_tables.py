@@ -11,6 +11,7 @@ import torch
 
 import saddlepoint as sp
 from saddlepoint.cli import app
+from saddlepoint.data.encoding import fit_encoder
 from saddlepoint.data.sources import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare, restore
@@ -146,6 +147,32 @@ def test_a_csv_in_a_csv_out_the_same_bytes_for_the_same_seed(tmp_path: Path, cap
         call("sample", tmp_path / "one", "--out", tmp_path / "some.npy")
     with pytest.raises(InputError, match="--column 'age' is not understood; write NAME=KIND"):
         call("train", source, "--column", "age", "--out", tmp_path / "three")
+
+
+def test_the_few_cells_that_spoil_a_column_of_dates_are_named_or_taken_as_missing() -> None:
+    days = pd.date_range("2019-01-01", periods=200).strftime("%Y-%m-%d").to_numpy(dtype=object, copy=True)
+    days[31] = "2019-02-30"
+    frame = pd.DataFrame({"day": days, "sex": ["m", "f"] * 100})
+    said = "1 cell that is no date, '2019-02-30' in row 32"
+    assert open_source(frame).notes[-1] == (
+        f"column 'day' is learnt as categorical, for it holds dates but for {said} (--column day=date-time: as dates, with "
+        "such cells missing)"
+    )
+    dataset = open_source(frame, columns={"day": "date-time"})
+    assert dataset.notes[0] == f"column 'day' has {said}: taken as missing"
+    assert dataset.schema.column("day").date_format == "%Y-%m-%d"
+    assert list(np.flatnonzero(dataset.rows["day"].isna())) == [31]
+
+
+def test_what_is_not_learnt_is_told() -> None:
+    frame = pd.DataFrame({"name": [f"Mrs {i} Ng" for i in range(60)], "sex": ["m", "f"] * 30, "none": None})
+    dataset = open_source(frame)
+    assert dataset.notes[-1] == (
+        "column 'name' is made anew in its pattern and not learnt, for 60 of 60 texts are distinct: a key or free text "
+        "(--column name=categorical: as words)"
+    )
+    said = {name: how for name, _, how in fit_encoder(dataset).describe()}
+    assert said["none"] == "empty in every row, kept empty"
 
 
 def test_the_few_cells_that_spoil_a_column_of_numbers_are_named_or_taken_as_missing() -> None:

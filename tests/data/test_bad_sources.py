@@ -167,7 +167,7 @@ CASES = {
     ),
     "a ragged table": (
         written("some.csv", "a,b\n1,2\n3,4,5\n"),
-        "{tmp}/some.csv, line 3: 3 cells where the header has 2; mend that line",
+        "{tmp}/some.csv, line 3: 3 cells where the header has 2, separated by ','; mend that line, or the header.",
     ),
     "column names twice": (
         written("some.csv", "a,a\n1,2\n3,4\n"),
@@ -176,6 +176,11 @@ CASES = {
     "another delimiter": (
         written("some.csv", "a:b\n1:x\n2:y\n"),
         "{tmp}/some.csv was read as one column, 'a:b', and every line holds a colon 1 time: cells are separated by",
+    ),
+    "commas in a .tsv": (
+        written("some.tsv", "a,b\n1,x\n2,y\n"),
+        "{tmp}/some.tsv was read as one column, 'a,b', and every line holds a comma 1 time: cells are separated by a tab in a "
+        ".tsv; write it so or call it .csv",
     ),
     "blanks between cells": (
         written("some.csv", "a b c\n1  x 2\n2 y  3\n"),

@@ -8,8 +8,8 @@ The rules, in this order, on the cells that are not null (n of them, k distinct)
 4. identifier: whole numbers, all distinct, that either are called so (name ends in id, key, uuid, guid) or
    come from so narrow a range R that n independent draws would have met: exp(-n(n-1)/2R) < 1e-4. Uniform
    draws are those that meet least (the birthday problem), so a skewed column makes this rule only safer.
-   Text of at least 20 cells, more than half of them distinct: a key or free text, unless it is numbers but for a few
-   cells. Never a float or a date.
+   Text of at least 20 cells, more than half of them distinct: a key or free text, unless it is numbers or dates but
+   for a few cells. Never a float or a date.
 5. integer: whole numbers, however few are distinct, also when written as floats; numeric: all other numbers.
 6. categorical: all other text, and every dictionary (pandas categories).
 """
@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 
 from saddlepoint.data import table_text
 from saddlepoint.data.decimals import decimals_of
-from saddlepoint.data.table_dates import date_format_of, moments
+from saddlepoint.data.table_dates import date_format_of, moments, mostly_dates
 from saddlepoint.errors import InputError
 
 Kind = Literal["numeric", "integer", "boolean", "categorical", "date-time", "identifier", "constant"]
@@ -130,26 +130,49 @@ def _kind_of(name: str, cells: pa.ChunkedArray, distinct: int, *, dictionary: bo
     return "categorical", f"text that repeats{mixed}"
 
 
-def spoilt(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return which cells of a column of text are no numbers, (n,) truths, where most are; None of any other column."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spoilt:
+    """A column of text that is numbers or dates but for a few cells: `wrong` says which, (n,) truths."""
+
+    kind: Kind
+    wrong: pa.ChunkedArray
+
+    @property
+    def plural(self) -> str:
+        """Return what all other cells are, "numbers" or "dates"."""
+        return "numbers" if self.kind == "numeric" else "dates"
+
+    def said(self, cells: pa.ChunkedArray) -> str:
+        """Return how many cells are wrong, and the first: "1 cell that is no number, '12x' in row 1,234"."""
+        row, count = pc.index(self.wrong, True).as_py(), pc.sum(self.wrong).as_py()
+        which = (
+            f"1 cell that is no {self.plural[:-1]},"
+            if count == 1
+            else f"{count:,} cells that are no {self.plural}, the first"
+        )
+        return f"{which} {cells[row].as_py()!r} in row {row + 1:,}"
+
+
+def spoilt(cells: pa.ChunkedArray) -> Spoilt | None:
+    """Return what spoils a column of text most of whose cells are numbers or dates; None of any other column."""
     if not _is_text(cells):
         return None
     wrong = pc.fill_null(pc.invert(pc.match_substring_regex(cells, table_text.NUMBER)), False)
-    count = pc.sum(wrong).as_py() or 0
-    return wrong if 0 < count < MIXED_BELOW * (len(cells) - cells.null_count) else None
+    kind: Kind = "numeric"
+    if not _a_few(wrong, cells) and (date_format := mostly_dates(cells)) is not None:
+        lost = np.isnan(moments(cells, date_format)) & np.asarray(cells.is_valid())
+        wrong, kind = pa.chunked_array([pa.array(lost)]), "date-time"
+    return Spoilt(kind=kind, wrong=wrong) if _a_few(wrong, cells) else None
 
 
-def spoilt_in_words(cells: pa.ChunkedArray, wrong: pa.ChunkedArray) -> str:
-    """Return how many cells are wrong, and the first of them: "1 cell that is no number, '12x' in row 1,234"."""
-    row, count = pc.index(wrong, True).as_py(), pc.sum(wrong).as_py()
-    which = "1 cell that is no number," if count == 1 else f"{count:,} cells that are no numbers, the first"
-    return f"{which} {cells[row].as_py()!r} in row {row + 1:,}"
+def _a_few(wrong: pa.ChunkedArray, cells: pa.ChunkedArray) -> bool:
+    return bool(0 < (pc.sum(wrong).as_py() or 0) < MIXED_BELOW * (len(cells) - cells.null_count))
 
 
 def _mixed(cells: pa.ChunkedArray) -> str:
-    """Return what spoils a column that is numbers but for a few cells, as an addition to the reason."""
-    wrong = spoilt(cells)
-    return "" if wrong is None else f"; numbers but for {spoilt_in_words(cells, wrong)}"
+    """Return what spoils a column that is numbers or dates but for a few cells, as an addition to the reason."""
+    found = spoilt(cells)
+    return "" if found is None else f"; {found.plural} but for {found.said(cells)}"
 
 
 def _whole_kind(name: str, cells: pa.ChunkedArray, distinct: int, present: int) -> tuple[Kind, str]:

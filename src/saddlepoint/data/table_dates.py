@@ -42,6 +42,8 @@ FORMATS = (
     *_HOURS[:3],
     "%Y-%m",
 )
+MOSTLY = 0.8
+_TRIED, _LOOKED_AT = 3, 20
 _MARKS = {date_format: re.sub(r"%?[A-Za-z]", "", date_format) for date_format in FORMATS}
 
 
@@ -58,6 +60,18 @@ def date_format_of(cells: pa.ChunkedArray) -> str | None:
             all(_reads(cell, date_format) for cell in distinct[:5])
             and not _parse(distinct, date_format).isna().any()
         ):
+            return date_format
+    return None
+
+
+def mostly_dates(cells: pa.ChunkedArray) -> str | None:
+    """Return the first of FORMATS that reads at least four in five of the distinct cells that are not null, or None."""
+    distinct = pc.unique(pc.drop_null(cells)).to_pylist()
+    for date_format in dict.fromkeys(each for cell in distinct[:_TRIED] for each in _candidates(cell)):
+        tried = distinct[:_LOOKED_AT]
+        if sum(_reads(cell, date_format) for cell in tried) < MOSTLY * len(tried):
+            continue
+        if np.asarray(_parse(distinct, date_format).notna()).sum() >= MOSTLY * len(distinct):
             return date_format
     return None
 

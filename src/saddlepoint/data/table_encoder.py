@@ -269,7 +269,10 @@ class TableEncoder:
     def describe(self) -> list[tuple[str, str, str]]:
         """Return (name, kind, how it is learnt) for each column, in the table's order."""
         said = {codec.name: codec.describe() for codec in self.codecs}
-        said |= dict.fromkeys(self.constants, "always the same, repeated")
+        for name, value in self.constants.items():
+            said[name] = (
+                "always the same, repeated" if value[0].is_valid else "empty in every row, kept empty"
+            )
         said |= {each.name: f"a function of {each.of}, restored from it" for each in self.dependencies}
         return [(name, self.kinds[name], said[name]) for name in self.form.column_names]
 

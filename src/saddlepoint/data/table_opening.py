@@ -15,7 +15,7 @@ from saddlepoint.data.arrays import one_per_row
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.parquet_rows import ParquetRows
 from saddlepoint.data.schema import infer
-from saddlepoint.data.table_columns import decoded, spoilt, spoilt_in_words
+from saddlepoint.data.table_columns import decoded, spoilt
 from saddlepoint.data.table_matrix import cells_of
 from saddlepoint.data.table_passes import infer_from, look_at
 from saddlepoint.data.table_text import narrow
@@ -87,10 +87,17 @@ def dataset_of_table(
     reason = why_table(kept, told=columns)
     notes += [f"learnt as a table, for {reason}"] if reason else []
     notes += [
-        f"column {column.name!r} is learnt as {column.kind}, for it holds {column.reason.partition('; ')[2]} "
-        f"(--column {column.name}=numeric: as numbers, with such cells missing)"
+        f"column {column.name!r} is learnt as {column.kind}, for it holds {words} "
+        f"(--column {column.name}={'date-time' if words.startswith('dates') else 'numeric'}: as {words.split()[0]}, with such "
+        "cells missing)"
         for column in schema.columns
-        if "; " in column.reason
+        if (words := column.reason.partition("; ")[2])
+    ]
+    notes += [
+        f"column {column.name!r} is made anew in its pattern and not learnt, for {column.reason} "
+        f"(--column {column.name}=categorical: as words)"
+        for column in schema.columns
+        if column.kind == "identifier" and "text" in column.reason
     ]
     return Dataset(
         name=name,
@@ -109,16 +116,17 @@ def dataset_of_table(
 
 
 def _spoilt_left_out(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
-    """Return the frame with columns of text that are told to be numbers as such, and what became missing in them."""
+    """Return the frame with columns of text that are told to be numbers or dates as such, and what became missing in them."""
     kept, notes = frame.copy(deep=False), []
-    for name in [each for each in columns if columns[each] in ("numeric", "integer") and each in frame]:
+    for name in [each for each in columns if each in frame]:
         cells = decoded(cells_of(frame, name))
-        wrong = spoilt(cells)
-        if wrong is None:
+        found = spoilt(cells) if columns[name] in ("numeric", "integer", "date-time") else None
+        if found is None or (columns[name] == "date-time") != (found.kind == "date-time"):
             continue
-        good = narrow(pc.if_else(wrong, pa.scalar(None, cells.type), cells))
+        good = pc.if_else(found.wrong, pa.scalar(None, cells.type), cells)
+        good = narrow(good) if found.kind == "numeric" else good
         kept[name] = pd.Series(pd.arrays.ArrowExtensionArray(good), index=frame.index)
-        notes.append(f"column {name!r} has {spoilt_in_words(cells, wrong)}: taken as missing")
+        notes.append(f"column {name!r} has {found.said(cells)}: taken as missing")
     return kept, notes
 
 
@@ -141,11 +149,12 @@ def dataset_of_large_table(
     notes = ["read in parts, for the file is too large to be held; rows are not compared with one another"]
     for name in schema.names:
         cells = decoded(cells_of(looked, name))
-        if schema.column(name).kind == "categorical" and (wrong := spoilt(cells)) is not None:
+        if schema.column(name).kind == "categorical" and (found := spoilt(cells)) is not None:
+            first = cells[pc.index(found.wrong, True).as_py()].as_py()
             notes.append(
                 f"column {name!r} is learnt as categorical, for of the {len(looked):,} rows looked at "
-                f"{pc.sum(wrong).as_py():,} hold no number, such as {cells[pc.index(wrong, True).as_py()].as_py()!r} (write "
-                "the file with numbers in it, and such cells missing, to have it learnt as numbers)"
+                f"{pc.sum(found.wrong).as_py():,} hold no {found.plural[:-1]}, such as {first!r} (write the file with "
+                f"{found.plural} in it, and such cells missing, to have it learnt as {found.plural})"
             )
     return Dataset(
         name=path.stem,
@@ -187,14 +196,17 @@ def refuse_other_delimiter(frame: pd.DataFrame, name: str) -> None:
     if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)) or cells.null_count:
         return
     header, some = str(frame.columns[0]), cells.slice(0, _LOOKED_AT).to_pylist()
-    for sign, called in _OTHER_DELIMITERS.items():
+    tabs = ".tsv" in name.lower()
+    others = _OTHER_DELIMITERS | ({",": "a comma", ";": "a semicolon", "|": "'|'"} if tabs else {})
+    for sign, called in others.items():
         count = len(header.split()) - 1 if sign == " " else header.count(sign)
         if count and all(
             (len(each.split()) - 1 if sign == " " else each.count(sign)) == count for each in some
         ):
             raise InputError(
                 f"{name} was read as one column, {header!r}, and every line holds {called} {count:,} time{'s' * (count > 1)}: "
-                "cells are separated by a comma, semicolon, tab or |; write it so, or, if it is one column, give its kind "
+                f"cells are separated by {'a tab in a .tsv' if tabs else 'a comma, semicolon, tab or |'}; write it so"
+                f"{' or call it .csv' if tabs else ''}, or, if it is one column, give its kind "
                 f"with --column '{header}=categorical'."
             )
 

@@ -81,7 +81,7 @@ def read_marked_text(path: Path, *, encoding: str | None = None) -> tuple[str, s
         line = text.count("\n", 0, text.index("\x00")) + 1
         raise InputError(
             f"{path} holds NUL characters (line {line}), so it is no "
-            "text table; if it is UTF-16 without a byte order mark, name its encoding (encoding='utf-16-le')."
+            "text table; if it is UTF-16 without a byte order mark, save it as UTF-8."
         )
     return text, marked if mark and marked is not None else chosen, mark
 
@@ -146,7 +146,7 @@ def parse(text: str, *, name: str, delimiter: str, header: bool | None = True) -
 def has_header(text: str, *, name: str, delimiter: str) -> bool:
     """Tell whether the first line of a delimited text is one of names: not all of its cells are numbers."""
     first = next(_records(text.lstrip("\r\n") + "\n", name=name, delimiter=delimiter))[1]
-    return not all(_is_number(cell) for cell in first)
+    return not all(is_number(cell) for cell in first)
 
 
 def narrow(cells: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -174,7 +174,8 @@ def _any_match(cells: pa.ChunkedArray, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(cells, pattern), skip_nulls=True).as_py())
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is written as a number."""
     try:
         float(cell)
     except ValueError:
@@ -217,6 +218,6 @@ def _explain_ragged(text: str, *, name: str, delimiter: str, width: int) -> None
     for line, cells in _records(text, name=name, delimiter=delimiter):
         if cells and len(cells) != width:
             raise InputError(
-                f"{name}, line {line}: {len(cells)} cells where the header has {width}; "
-                "mend that line, or name another delimiter."
+                f"{name}, line {line}: {len(cells)} cells where the header has {width}, separated by {delimiter!r}; "
+                "mend that line, or the header."
             )

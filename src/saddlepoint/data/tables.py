@@ -8,6 +8,7 @@ and the dates, decimals and dictionaries of a Parquet file come back as what the
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from pathlib import Path
@@ -70,13 +71,27 @@ def read_as_written(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, str | N
     frame = read_table(path, header=None)
     width = frame.shape[1]
     if list(frame.columns) != [f"column_{i + 1}" for i in range(width)]:
-        return frame, None
+        return frame, _in_doubt(frame)
     text = table_text.read_text(Path(path))
     if table_text.has_header(text, name=str(path), delimiter=table_text.delimiter_of(Path(path), text)):
         return frame, None  # the names themselves are column_1, ..., as of rows sampled after such a file
     if width > 1 and list(frame.iloc[0]) == list(range(width)):
         return read_table(path), "the first line, 0, 1, 2, ..., was read as column names"
     return frame, f"there is no header line: the columns were named column_1 to column_{width}"
+
+
+def _in_doubt(frame: pd.DataFrame) -> str | None:
+    """Return what to say of names that may be a row: some are numbers over numbers, and no counting ones such as years."""
+    names = [
+        str(name)
+        for name, kind in frame.dtypes.items()
+        if table_text.is_number(str(name)) and not pa.types.is_large_string(kind.pyarrow_dtype)
+    ]
+    values = [float(name) for name in names]
+    counting = len(names) > 1 and all(b - a == 1 for a, b in itertools.pairwise(values))
+    if not names or counting:
+        return None
+    return f"the first line was read as column names, {names[0]!r} among them; if it is a row, write a line of names above it"
 
 
 def frame_of(source: Any, *, name: str = "the table") -> pd.DataFrame:
