@@ -97,7 +97,7 @@ def test_a_set_takes_each_value_by_its_share(encoder) -> None:
     [
         ("citi=Rome", "There is no column 'citi' to give a value of, did you mean 'city'?"),
         ("city=Roma", "Column 'city' never was 'Roma' in training, did you mean 'Rome'?"),
-        ("age=200", "No value of column 'age' lies in 200; those seen go from 18 to 89."),
+        ("age=200", "Column 'age' never was 200 in training; those seen go from 18 to 89."),
         ("age=95..", "No value of column 'age' lies in 95..; those seen go from 18 to 89."),
         ("age=40..30", "The range 40..30 of column 'age' is empty: write the smaller number first."),
         ("age=old", "Column 'age' holds numbers, and 'old' is none"),
@@ -183,3 +183,16 @@ def test_a_column_left_out_is_known_and_refused_like_any_other() -> None:
             InputError, match=f"Column '{told}' holds 'Paris', which did not occur in training"
         ):
             Partial.of(encoder, frame_of(text.assign(**{told: "Paris"})))
+
+
+def test_of_identifiers_only_missing_ones_can_be_asked_for() -> None:
+    frame = frame_of(towns().assign(key=lambda f: f["key"].where(f["age"] > 30)))
+    encoder = TableEncoder.fit(frame, infer(frame))
+    conditions = Conditions.read(encoder, ["key="])
+    assert (conditions.accepted(frame, exact=True) == frame["key"].isna()).all()
+    levels, known = conditions.known(3, np.full(3, 0.5))
+    at = [encoder.codecs[column].name for column in encoder.columns_of_spans].index("key")
+    assert list(np.flatnonzero(known)) == [at]
+    assert levels[:, at].tolist() == [1, 1, 1]
+    with pytest.raises(InputError, match=r"key=K00001 cannot be asked for, only key= \(no identifier\)\."):
+        Conditions.read(encoder, ["key=K00001"])

@@ -118,13 +118,14 @@ def wanted_of(encoder: TableEncoder, column: str, text: str) -> Wanted | None:
         return _single(codec, Wanted(column=codec.name, said=said, levels=levels))
     name = column if dependency is None else dependency.of
     codec = next(each for each in encoder.codecs if each.name == name)
-    if isinstance(codec, IdentifierCodec):
+    if isinstance(codec, IdentifierCodec) and text:
         raise InputError(
-            f"Column {column!r} holds identifiers, which are made anew and not learnt: {said} cannot be asked for."
+            f"Column {column!r} holds identifiers, which are made anew and not learnt: {said} cannot be asked for"
+            f"{f', only {column}= (no identifier)' if codec.spans else ''}."
         )
-    span = codec.spans[0]
-    if text == "":
-        if not span.nulls:
+    span = codec.spans[0] if codec.spans else None
+    if text == "" or span is None:
+        if span is None or not span.nulls:
             raise InputError(f"Column {column!r} was never empty in training; {said} cannot be asked for.")
         levels = np.append(np.zeros(len(span.counts), dtype=bool), True)
         return Wanted(column=name, said=said, levels=levels, exact=_nothing(encoder, name))
@@ -231,9 +232,12 @@ def _numbers(codec: NumberCodec, text: str, said: str) -> Wanted:
                 f"The range {each} of column {codec.name!r} is empty: write the smaller number first."
             )
         if ends[1] < values[0] or ends[0] > values[-1]:
-            raise InputError(
-                f"No value of column {codec.name!r} lies in {each}; those seen go from {values[0]:g} to {values[-1]:g}."
+            none = (
+                f"No value of column {codec.name!r} lies in {each}"
+                if dots
+                else f"Column {codec.name!r} never was {each} in training"
             )
+            raise InputError(f"{none}; those seen go from {values[0]:g} to {values[-1]:g}.")
         here = (values >= ends[0]) & (values <= ends[1])
         if not here.any():
             near = values[np.argsort(np.abs(values - ends[0]), kind="stable")[:1]]
