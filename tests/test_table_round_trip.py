@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,37 @@ def test_files_of_every_form_are_read_back_as_the_form_that_came_in(
             name: read(str(path)).schema.field(name).type for name in ("day", "at", "level", "yes", "money")
         }
         assert kinds == {name: table.schema.field(name).type for name in kinds}
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+def test_pandas_reads_samples_in_the_dtypes_of_the_file(suffix: str, tmp_path: Path) -> None:
+    n = 120
+    frame = pd.DataFrame(
+        {
+            "level": pd.Categorical(["lo", "hi", "lo"] * 40, ["lo", "mid", "hi"], ordered=True),
+            "child": pd.array([None, 1, 2] * 40, dtype="Int64"),
+            "sure": pd.array([None, True, False] * 40, dtype="boolean"),
+            "word": pd.array(["a", "b", None] * 40, dtype="string"),
+            "pay": np.arange(n) / 4,
+            "at": pd.date_range("2024-01-01", periods=n, tz="Europe/Rome"),
+        }
+    )
+    read, write = (
+        (pd.read_parquet, frame.to_parquet) if suffix == ".parquet" else (pd.read_feather, frame.to_feather)
+    )
+    write(tmp_path / f"in{suffix}")
+    model = model_of(tmp_path / f"in{suffix}")
+    model.save(tmp_path / "model")
+    model = Model.load(tmp_path / "model")
+    write_samples(tmp_path / f"out{suffix}", model.draw(50, random_state=0)[0], model.like)
+    assert read(tmp_path / f"out{suffix}").dtypes.equals(read(tmp_path / f"in{suffix}").dtypes)
+    # After a file that pandas did not write, what it makes of Arrow's types; a dictionary is readable.
+    write_samples(
+        tmp_path / f"plain{suffix}", model.draw(50, random_state=0)[0], replace(model.like, pandas=None)
+    )
+    plain = read(tmp_path / f"plain{suffix}")
+    assert list(plain["level"].cat.categories) == ["lo", "mid", "hi"]
+    assert plain["child"].dtype == "float64"
 
 
 def test_spellings_of_a_text_file_come_back(tmp_path: Path) -> None:

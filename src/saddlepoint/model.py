@@ -32,7 +32,7 @@ _PIECE = 2048
 """Rows that a network takes at once: twice as many leave the cache, and a table's rows take half as long again."""
 _FORM = (
     *("name", "kind", "columns", "dtypes", "levels", "form", "shape", "dtype", "fractions"),
-    *("resolution", "other_sizes"),
+    *("resolution", "other_sizes", "pandas"),
 )
 
 

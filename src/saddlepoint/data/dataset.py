@@ -38,6 +38,7 @@ class Dataset:
         fractions: True if grey levels came as fractions in [0, 1].
         schema: kinds of a table's columns, inferred or told.
         resolution, other_sizes: the size that pictures were brought to and how (`data.sizing`), or None.
+        pandas: what pandas wrote into a Parquet or Feather file of its dtypes (JSON), so that it reads samples in them too.
         flips: True if a picture's mirror image is as good as the picture (left and right alike), by the user's word.
         notes: what was inferred while opening, one sentence each, to be said to the user.
         left_out: name and reason of each file that could not be used.
@@ -61,6 +62,7 @@ class Dataset:
     resolution: str | None = None
     other_sizes: str | None = None
     flips: bool = False
+    pandas: str | None = None
 
     def __post_init__(self) -> None:
         for word, values in (("labels", self.labels), ("groups", self.groups)):

@@ -26,7 +26,7 @@ from saddlepoint.data.table_opening import (
     refuse_other_delimiter,
     why_table,
 )
-from saddlepoint.data.tables import frame_of, read_as_written, read_table, table_suffix
+from saddlepoint.data.tables import frame_of, pandas_dtypes, read_as_written, read_table, table_suffix
 from saddlepoint.errors import InputError, nearest
 
 
@@ -42,7 +42,8 @@ def open_table(
         _refuse_gzip_bomb(path)
     notes: tuple[str, ...] = ()
     if suffix == ".parquet" and (large := ParquetRows.of(path)) is not None:
-        return dataset_of_large_table(large, path=path, label=label, group=group, columns=columns)
+        opened = dataset_of_large_table(large, path=path, label=label, group=group, columns=columns)
+        return replace(opened, pandas=pandas_dtypes(path))
     if "csv" in suffix or "tsv" in suffix:
         frame, note = read_as_written(path)
         if columns is None:
@@ -55,7 +56,8 @@ def open_table(
             pa.Table.from_pandas(frame).validate(full=True)
     form = suffix.removeprefix(".").removesuffix(".gz")
     dataset = _from_frame(frame, name=str(path), form=form, label=label, group=group, columns=columns)
-    return replace(dataset, name=path.name[: -len(suffix)], notes=(*notes, *dataset.notes))
+    dtypes = pandas_dtypes(path) if dataset.kind == "tables" and form in ("parquet", "feather") else None
+    return replace(dataset, name=path.name[: -len(suffix)], notes=(*notes, *dataset.notes), pandas=dtypes)
 
 
 def open_frame(

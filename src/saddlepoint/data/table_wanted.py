@@ -118,17 +118,17 @@ def wanted_of(encoder: TableEncoder, column: str, text: str) -> Wanted | None:
         return _single(codec, Wanted(column=codec.name, said=said, levels=levels))
     name = column if dependency is None else dependency.of
     codec = next(each for each in encoder.codecs if each.name == name)
-    if isinstance(codec, IdentifierCodec) and text:
-        raise InputError(
-            f"Column {column!r} holds identifiers, which are made anew and not learnt: {said} cannot be asked for"
-            f"{f', only {column}= (no identifier)' if codec.spans else ''}."
-        )
-    span = codec.spans[0] if codec.spans else None
-    if text == "" or span is None:
+    if text == "":
+        span = codec.spans[0] if codec.spans else None
         if span is None or not span.nulls:
             raise InputError(f"Column {column!r} was never empty in training; {said} cannot be asked for.")
         levels = np.append(np.zeros(len(span.counts), dtype=bool), True)
         return Wanted(column=name, said=said, levels=levels, exact=_nothing(encoder, name))
+    if isinstance(codec, IdentifierCodec):
+        raise InputError(
+            f"Column {column!r} holds identifiers, which are made anew and not learnt: {said} cannot be asked for"
+            f"{f', only {column}= (no identifier)' if codec.spans else ''}."
+        )
     if isinstance(codec, CategoryCodec):
         allowed, _ = _chosen_words(column, text, codec.values)
         return _single(codec, Wanted(column=name, said=said, levels=np.append(allowed, False)))

@@ -149,6 +149,21 @@ def read_arrow(path: Path, suffix: str) -> pa.Table:
         raise InputError(f"{path} is not a readable {suffix[1:]} file ({reason}); write it again.") from None
 
 
+def pandas_dtypes(path: str | os.PathLike[str]) -> str | None:
+    """Return what pandas wrote into a .parquet or .feather file of its dtypes (JSON); None where another wrote it."""
+    from pyarrow import feather, parquet
+
+    try:
+        if table_suffix(path) == ".parquet":
+            schema = parquet.read_schema(path)
+        else:
+            schema = feather.read_table(path, columns=[], memory_map=True).schema
+    except (pa.ArrowException, OSError, ValueError):
+        return None  # whoever reads the rows says what is wrong
+    found = (schema.metadata or {}).get(b"pandas")
+    return None if found is None else found.decode()
+
+
 def _from_pandas(frame: pd.DataFrame, *, name: str) -> pa.Table:
     names = [str(column) for column in frame.columns]
     columns = {}

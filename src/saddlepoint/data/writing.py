@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import zipfile
 from collections.abc import Callable
@@ -150,7 +151,7 @@ def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None, es
 
     if isinstance(rows, pd.DataFrame):
         frame = rows if classes is None else rows.assign(**{_class_name(rows): classes})
-        _write_frame(path, escaped(frame) if escape_formulas else frame)
+        _write_frame(path, escaped(frame) if escape_formulas else frame, like.pandas)
         return
     names = like.columns or tuple(f"column_{index}" for index in range(rows.shape[1]))
     frame = pd.DataFrame(rows, columns=list(names))
@@ -187,15 +188,36 @@ def _class_name(frame: Any) -> str:
     )
 
 
-def _write_frame(path: Path, frame: Any) -> None:
+def _write_frame(path: Path, frame: Any, dtypes: str | None = None) -> None:
+    from pyarrow import feather, parquet
+
     suffix = path.suffix.lower()
     writers: dict[str, Callable[[Any], Any]] = {
         ".csv": lambda file: frame.to_csv(file, index=False),
         ".tsv": lambda file: frame.to_csv(file, index=False, sep="\t"),
-        ".parquet": lambda file: frame.to_parquet(file, index=False),
-        ".feather": frame.to_feather,
+        ".parquet": lambda file: parquet.write_table(_arrow(frame, dtypes), file),
+        ".feather": lambda file: feather.write_feather(_arrow(frame, dtypes), file),
     }
     _replace(path, writers[suffix])
+
+
+def _arrow(frame: Any, dtypes: str | None) -> Any:
+    """Return a frame as an Arrow table whose metadata name the dtypes that pandas reads it in.
+
+    dtypes: what stood in the file that was learnt from. Left to itself pandas would write the names of Arrow's types, of
+    which it cannot read a dictionary's.
+    """
+    import pyarrow as pa
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if not any(str(kind).endswith("[pyarrow]") for kind in frame.dtypes):
+        return table
+    table = table.replace_schema_metadata(None)
+    if dtypes is None:
+        return table
+    said = json.loads(dtypes)
+    said["columns"] = [each for each in said["columns"] if each["field_name"] in table.column_names]
+    return table.replace_schema_metadata({"pandas": json.dumps({**said, "index_columns": []})})
 
 
 def _write_pictures(path: Path, rows: Array, like: Dataset, classes: Array | None) -> str:
