@@ -20,7 +20,7 @@ from saddlepoint.data.sources import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
 from saddlepoint.model import Model
-from saddlepoint.networks import PictureGenerator
+from saddlepoint.networks import PictureLaw
 from saddlepoint.runs import exporting
 from saddlepoint.runs.film import walk
 from saddlepoint.runs.sampling import load_model, sample_to_file
@@ -109,7 +109,7 @@ def blobs(n: int, height: int, width: int, channels: int) -> np.ndarray:
 def test_any_shape_trains_and_samples_exactly_its_size(shape: tuple[int, ...], tmp_path: Path) -> None:
     pictures, kinds = blobs(60, *shape), np.arange(60) % 2
     gan = sp.GAN(capacity="small", rounds=2, batch=4, random_state=0).fit(pictures, kinds)
-    assert isinstance(gan.model_.generator, PictureGenerator)
+    assert isinstance(gan.model_.generator, PictureLaw)
     rows = gan.sample(3, given=1, random_state=1)
     assert (rows.shape, rows.dtype) == ((3, *shape), np.uint8)
     gan.save(tmp_path / "model")

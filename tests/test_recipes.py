@@ -59,10 +59,19 @@ def test_capacity_is_one_dial() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "name"), [((1, 8, 8), "residual"), ((1, 16, 16), "residual"), ((1, 28, 28), "picture")]
+    ("shape", "bend", "name"),
+    [
+        ((1, 8, 8), 2.0, "residual"),
+        ((1, 16, 16), 0.5, "residual"),
+        ((1, 28, 28), 2.0, "strided"),
+        ((4, 33, 33), 2.0, "strided"),
+        ((4, 33, 33), 0.5, "picture"),
+        ((3, 40, 40), 1.0, "strided"),
+        ((3, 41, 40), 2.0, "picture"),
+    ],
 )
-def test_tiny_grey_pictures_keep_perceptrons(shape: tuple[int, ...], name: str) -> None:
-    data = recipes.Data(kind="pictures", shape=shape, rows=1000)
+def test_the_pair_goes_by_size_and_smoothness(shape: tuple[int, ...], bend: float, name: str) -> None:
+    data = recipes.Data(kind="pictures", shape=shape, rows=1000, bend=bend)
     plan = recipes.plan(recipes.choose("auto", "pictures"), data)
     assert plan.generator["name"] == f"{name}-generator"
     assert plan.discriminator["name"] == f"{name}-discriminator"
@@ -99,7 +108,11 @@ def test_smooth_pictures_are_folded_smoothly_by_both_players() -> None:
     assert bends[0] < 0.5
     assert bends[1:] == [pytest.approx(3, abs=0.02), 0]
     for plan, smooth in zip(plans, (True, False, True), strict=True):
-        assert plan.generator["smooth"] is plan.discriminator["smooth"] is smooth
+        # Where grey levels turn sharply, small pictures need no folds.
+        assert plan.generator.get("smooth", False) is plan.discriminator.get("smooth", False) is smooth
+    large = recipes.Data(kind="pictures", shape=(1, 64, 64), rows=1000, bend=bends[1])
+    plan = recipes.plan(recipes.choose("auto", "pictures"), large)
+    assert plan.generator["smooth"] is plan.discriminator["smooth"] is False
 
 
 def test_few_rows_are_not_played_until_they_are_known_by_heart() -> None:
@@ -144,7 +157,7 @@ def test_a_recipe_for_another_kind_is_refused() -> None:
         ((512, 512), 2),
     ],
 )
-def test_large_pictures_are_folded_by_both_players(sides: tuple[int, int], fold: int) -> None:
-    data = recipes.Data(kind="pictures", shape=(3, *sides), rows=1000)
+def test_large_and_smooth_pictures_are_folded_by_both_players(sides: tuple[int, int], fold: int) -> None:
+    data = recipes.Data(kind="pictures", shape=(3, *sides), rows=1000, bend=0.5)
     plan = recipes.plan(recipes.choose("auto", "pictures"), data)
     assert plan.generator["fold"] == plan.discriminator["fold"] == fold

@@ -119,6 +119,8 @@ def test_every_network_is_built_again_from_its_description() -> None:
         "wave-discriminator": {"shape": [2], "octaves": 3},
         "picture-generator": {"noise_width": 3, "shape": [1, 9, 8]},
         "picture-discriminator": {"shape": [1, 9, 8]},
+        "strided-generator": {"noise_width": 3, "shape": [1, 9, 8]},
+        "strided-discriminator": {"shape": [1, 9, 8]},
         "ordered-generator": {"noise_width": 9, "spans": [[3, True], [2, False], [0, True]], "bins": 4},
         "span-generator": {"noise_width": 9, "spans": [[3, True], [2, False], [0, True]]},
         "span-discriminator": {"spans": [[3, True], [2, False], [0, True]]},

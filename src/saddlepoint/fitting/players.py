@@ -17,7 +17,7 @@ from saddlepoint.networks import (
     ChartGenerator,
     CoinGenerator,
     DeconvolutionGenerator,
-    PictureGenerator,
+    PictureLaw,
     RectifierGenerator,
     ResidualGenerator,
     SpanGenerator,
@@ -35,7 +35,7 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
         generator, discriminator = build(plan.generator), build(plan.discriminator)
     if isinstance(
         generator,
-        RectifierGenerator | ResidualGenerator | CoinGenerator | DeconvolutionGenerator | PictureGenerator,
+        RectifierGenerator | ResidualGenerator | CoinGenerator | DeconvolutionGenerator | PictureLaw,
     ):
         generator.start_at(encoder.mean_encoded)
     if isinstance(generator, SpanGenerator) and isinstance(encoder, TableEncoder):
@@ -50,7 +50,7 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
 
 def start_pictures(generator: nn.Module, train: Dataset, encoder: Encoder) -> None:
     """Let a convolutional generator take its fixed law and its units from some of the training pictures."""
-    if isinstance(generator, PictureGenerator):
+    if isinstance(generator, PictureLaw):
         most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))
         generator.start_with(encoder.encode(train.rows[:: -(-len(train) // most)]))
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from saddlepoint.errors import StoredFileError
+from saddlepoint.networks.beginning import PictureLaw
 from saddlepoint.networks.charts import ChartDiscriminator, ChartGenerator
 from saddlepoint.networks.convolution import DeconvolutionGenerator, MaxoutConvolutionDiscriminator
 from saddlepoint.networks.dense import (
@@ -18,6 +19,7 @@ from saddlepoint.networks.dense import (
 from saddlepoint.networks.heads import SpanDiscriminator, SpanGenerator
 from saddlepoint.networks.ordered import OrderedGenerator
 from saddlepoint.networks.residual import PictureDiscriminator, PictureGenerator
+from saddlepoint.networks.strided import StridedDiscriminator, StridedGenerator
 from saddlepoint.networks.waves import CoinGenerator, WaveDiscriminator
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -34,6 +36,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "ordered-generator": OrderedGenerator,
     "picture-generator": PictureGenerator,
     "picture-discriminator": PictureDiscriminator,
+    "strided-generator": StridedGenerator,
+    "strided-discriminator": StridedDiscriminator,
     "span-generator": SpanGenerator,
     "span-discriminator": SpanDiscriminator,
 }
@@ -63,11 +67,14 @@ __all__ = [
     "OrderedGenerator",
     "PictureDiscriminator",
     "PictureGenerator",
+    "PictureLaw",
     "RectifierGenerator",
     "ResidualDiscriminator",
     "ResidualGenerator",
     "SpanDiscriminator",
     "SpanGenerator",
+    "StridedDiscriminator",
+    "StridedGenerator",
     "WaveDiscriminator",
     "build",
 ]

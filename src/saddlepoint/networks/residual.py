@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from saddlepoint.networks.beginning import LARGEST_BASE, PictureLaw, halved, stretched
 from saddlepoint.networks.dense import Output, activate, joined, leaky
 from saddlepoint.networks.folding import Folding
 
-LARGEST_BASE = 7
 GROUP = 16
 """Channels of a group: narrower ones take the same time on a CPU with vectors of 512 bits, and see less."""
 _MOST_PLACES_FOR_BLOCKS = 64 * 64
@@ -32,8 +32,6 @@ _OF_A_BLOCK = {"generator": 0.5, "discriminator": 1.0}
 """Gain of the last layer of a level's blocks together. A D whose blocks start at next to nothing is linear at first, and sees
 no detail: what the filters between levels leave out is seen by its blocks alone."""
 _FIRST = 0.3
-_MOST_OF_A_COMPONENT = 1024
-_INSIDE = 0.02
 _LEAST_SPREAD = 0.03
 _SLOPE_GAIN = math.sqrt(2.0 / (1.0 + 0.2**2))
 
@@ -58,7 +56,7 @@ def pyramid(shape: Sequence[int], width: int, blocks: int) -> tuple[Level, ...]:
     """
     sides = [(int(shape[1]), int(shape[2]))]
     while max(sides[-1]) > LARGEST_BASE:
-        sides.append(_halved(sides[-1]))
+        sides.append(halved(sides[-1]))
     levels = []
     for height, across in sides:
         places = height * across
@@ -68,11 +66,6 @@ def pyramid(shape: Sequence[int], width: int, blocks: int) -> tuple[Level, ...]:
             Level((height, across), GROUP * groups, blocks if places <= _MOST_PLACES_FOR_BLOCKS else 0)
         )
     return tuple(levels)
-
-
-def _halved(sides: tuple[int, int]) -> tuple[int, int]:
-    one, other = (-(-side // 2) if side > LARGEST_BASE else side for side in sides)
-    return one, other
 
 
 class Shrink(nn.Module):
@@ -169,13 +162,10 @@ def _work(module: nn.Module, places: int) -> int:
     return places * sum(weight.numel() for weight in module.parameters() if weight.ndim > 1)
 
 
-class PictureGenerator(nn.Module):
+class PictureGenerator(PictureLaw):
     """Noise (batch, noise_width) [and a condition] -> pictures (batch, channels, height, width), from coarse to fine.
 
-    What the layers make is added, before the sigmoid if there is one, to a fixed law that `start_at` and `start_with` take from
-    the data: the mean picture and, with components k > 0, the Gaussian of the k largest principal components of the pictures'
-    coarse levels, drawn by the first k numbers of z. So G begins at blurred pictures of the right kind rather than at
-    nothing; the last level is told which one it adds to.
+    What the layers make is added to the fixed law of `PictureLaw`; the last level is told which picture it adds to.
     """
 
     uniforms = 0
@@ -194,9 +184,8 @@ class PictureGenerator(nn.Module):
         smooth: bool = False,
         recompute: bool = False,
     ) -> None:
-        super().__init__()
-        self.recompute = recompute
-        self.shape, self.output, self.condition_width = tuple(shape), output, condition_width
+        super().__init__(shape=shape, noise_width=noise_width, output=output, components=components)
+        self.recompute, self.condition_width = recompute, condition_width
         self.folding = Folding(shape, fold, smooth=smooth)
         gain = _OF_A_BLOCK["generator"] / max(1, blocks)
         coarse, *finer = pyramid(self.folding.shape, width, blocks)[::-1]
@@ -222,92 +211,37 @@ class PictureGenerator(nn.Module):
             self.tell = convolution(self.shape[0], coarse.channels, 3)
         for layer in (self.leave, self.tell):
             self.multiply_adds += 0 if layer is None else _work(layer, math.prod(coarse.sides))
-        self.register_buffer("mean", torch.zeros(self.shape))
         if fold:
             self.register_buffer("scales", torch.ones(self.folding.shape[0], 1, 1))
-        self.components = min(components, noise_width)
-        if components:
-            self.register_buffer("drawn", torch.zeros(self.components, self.shape[0], *_coarse(self.shape)))
-
-    @torch.no_grad()
-    def start_at(self, mean: Tensor) -> None:
-        """Set the fixed picture to the data's mean, of shape `shape`."""
-        kept = self.get_buffer("mean")
-        mean = mean.reshape(self.shape).to(kept.dtype)
-        kept.copy_(torch.logit(mean, eps=1e-3) if self.output == "sigmoid" else mean)
 
     @torch.no_grad()
     def start_with(self, rows: Tensor) -> None:
         """Set components, and the units of folded coefficients, to those of encoded pictures (n, *shape), after `start_at`."""
-        rows = torch.logit(rows, eps=_INSIDE) if self.output == "sigmoid" else rows
-        apart = rows - self.get_buffer("mean").to(rows)
+        super().start_with(rows)
         if self.folding.times:
-            self.get_buffer("scales").copy_(_spreads(self.folding(apart)))
-        if self.components:
-            drawn = self.get_buffer("drawn")
-            low = functional.adaptive_avg_pool2d(apart, _coarse(self.shape))
-            found = principal(low.flatten(1), self.components)
-            drawn.zero_()[: len(found)] = found.reshape(len(found), *drawn.shape[1:]).to(drawn)
+            self.get_buffer("scales").copy_(_spreads(self.folding(self.apart(rows))))
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, *shape)."""
         h = self.enter(joined(z, condition, self.condition_width)).reshape(z.shape[0], *self._start)
         h = h.contiguous(memory_format=torch.channels_last)
-        begin = self.get_buffer("mean").to(h.dtype)
-        last = len(self.levels) - 1
-        drift = None
-        if self.components:
-            drawn = self.get_buffer("drawn").to(h.dtype)
-            drift = (z[:, : self.components] @ drawn.flatten(1)).reshape(z.shape[0], *drawn.shape[1:])
-            begin = begin + _stretched(drift, self.sides)
+        last, drift = len(self.levels) - 1, self.drift(z.to(h.dtype))
         for index, level in enumerate(self.levels):
             if index == last and self.tell is not None and drift is not None:
                 narrow, grow, layers = level.children()
-                h = grow(narrow(h)) + self.tell(_stretched(drift, self._finest))
+                h = grow(narrow(h)) + self.tell(stretched(drift, self._finest))
                 level = layers
             h = _run(level, h, recompute=self.recompute)
         h = self.leave(h if self._rectified else leaky(h))
         if self.folding.times:
             h = self.folding.back(h * self.get_buffer("scales").to(h.dtype))
-        return activate(h + begin, self.output)
-
-    @property
-    def sides(self) -> tuple[int, int]:
-        """Height and width of a picture."""
-        return self.shape[1], self.shape[2]
-
-
-def _coarse(shape: Sequence[int]) -> tuple[int, int]:
-    """Return the sides at which components are kept: of the finest level with at most 1,024 numbers."""
-    sides = (int(shape[1]), int(shape[2]))
-    while shape[0] * math.prod(sides) > _MOST_OF_A_COMPONENT and max(sides) > LARGEST_BASE:
-        sides = _halved(sides)
-    return sides
-
-
-def _stretched(pictures: Tensor, sides: tuple[int, int]) -> Tensor:
-    return functional.interpolate(pictures, size=sides, mode="bilinear", align_corners=False)
+        return activate(h + self.begin(drift, h.dtype), self.output)
 
 
 def _spreads(coefficients: Tensor) -> Tensor:
     """Return each channel's standard deviation, (channels, 1, 1), at least 3 % of the largest."""
     found = coefficients.double().std((0, 2, 3), correction=0)
     return found.clamp_min(_LEAST_SPREAD * float(found.max()) or 1.0)[:, None, None]
-
-
-def principal(rows: Tensor, most: int) -> Tensor:
-    """Return the largest principal components of rows (n, d), times their standard deviations: (at most `most`, d).
-
-    With u of the unit normal law, u @ components has the rows' covariance but for the components left out.
-    """
-    centred = rows.double() - rows.double().mean(0)
-    wide = centred.shape[1] > len(rows)
-    values, vectors = torch.linalg.eigh((centred @ centred.T if wide else centred.T @ centred) / len(rows))
-    kept = torch.argsort(values, descending=True)[:most]
-    kept = kept[values[kept] > 1e-9 * values.max()]
-    # Of the small matrix X X' / n an eigenvector u with value v gives the component X' u / sqrt(n), of length sqrt(v).
-    found: Tensor = vectors[:, kept].T * values[kept, None].sqrt()
-    return vectors[:, kept].T @ centred / math.sqrt(len(rows)) if wide else found
 
 
 class PictureDiscriminator(nn.Module):
