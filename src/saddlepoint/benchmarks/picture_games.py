@@ -1,4 +1,4 @@
-"""Games about one set of pictures: the default recipe, and two older games of the same networks, each resumable.
+"""Games about one set of pictures: the default recipe, the same with classes found, and two older games, each resumable.
 
 The older games differ from ours in what their papers set: DCGAN (Radford et al. 2016, arXiv 1511.06434) the non-saturating
 objective, Adam of rate 2e-4 with momentum .5, no penalty; WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028) the Wasserstein
@@ -23,7 +23,8 @@ from saddlepoint.fitting import Choices, Preparation, Saved, prepare
 from saddlepoint.model import Model
 from saddlepoint.training import OptimiserSettings, PenaltySettings, Schedule, Settings
 
-GAMES = ("ours", "dcgan", "wgan-gp")
+GAMES = ("ours", "found", "dcgan", "wgan-gp")
+"""`found` is ours with classes found in the training pictures (`--label found`); no label is told to any game."""
 
 
 def settings_of(game: str, ours: Settings) -> Settings:
@@ -49,7 +50,9 @@ def prepared(pictures: PictureSet, game: str, seed: int, rounds: int | None) -> 
     """Return a game on one thread with eager rounds, whose vault is the set's held-out part."""
     rows, held = (open_source(part, name=pictures.name) for part in (pictures.train, pictures.held))
     rows = refuse_flips(rows) if pictures.flips else rows
-    preparation = prepare(rows, Choices(seed=seed, rounds=rounds, compile="off"), holdout=held, device="cpu")
+    found = game == "found"
+    choices = Choices(seed=seed, rounds=rounds, compile="off", conditional=found, found=found)
+    preparation = prepare(rows, choices, holdout=held, device="cpu")
     plan = preparation.plan
     plan = dataclasses.replace(plan, settings=settings_of(game, plan.settings))
     return dataclasses.replace(preparation, plan=plan, threads=1)

@@ -28,7 +28,7 @@ FILES = {
 }
 SETS = (*FILES, *ODD)
 ROUNDS = {
-    "mnist": 5_500,
+    "mnist": 20_000,
     "orl": 8_000,
     "cifar": 1_000,
     "sunflowers": 200,

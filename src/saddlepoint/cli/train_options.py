@@ -121,7 +121,8 @@ Compile = Annotated[
 Label = Annotated[
     str | None,
     typer.Option(
-        help="Learn P(x | class): the label column's name, or `class` for data that come with their classes."
+        help="Learn P(x | class): the label column's name, `class` for data that come with their classes, or `found` for "
+        "pictures without: kinds are then found by k-means."
     ),
 ]
 Group = Annotated[str | None, typer.Option(help="Column whose groups are never torn by a split.")]

@@ -36,6 +36,8 @@ class Choices:
     memory: str | None = None
     compile: str = "auto"
     conditional: bool = False
+    found: bool = False
+    """Whether the classes to learn are found in the rows rather than named."""
 
     @property
     def watching(self) -> Watching:

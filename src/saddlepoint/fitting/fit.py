@@ -96,7 +96,7 @@ class Fit:
         self.share = Share.of_this_process()
         self.device = device or torch.device("cpu")
         generator, discriminator = make_players(plan, encoder)
-        start_pictures(generator, train, encoder)
+        start_pictures(generator, train, encoder, codes)
         self.game = Game(generator, discriminator, plan.settings, device=self.device, share=self.share)
         self.batches = Batches(
             train,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -48,11 +50,15 @@ def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
     return generator, discriminator
 
 
-def start_pictures(generator: nn.Module, train: Dataset, encoder: Encoder) -> None:
+def start_pictures(
+    generator: nn.Module, train: Dataset, encoder: Encoder, codes: np.ndarray[Any, Any] | None
+) -> None:
     """Let a convolutional generator take its fixed law and its units from some of the training pictures."""
     if isinstance(generator, PictureLaw):
         most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))
-        generator.start_with(encoder.encode(train.rows[:: -(-len(train) // most)]))
+        some = slice(None, None, -(-len(train) // most))
+        told = None if codes is None else torch.from_numpy(np.ascontiguousarray(codes[some]))
+        generator.start_with(encoder.encode(train.rows[some]), told)
 
 
 def work_of(player: nn.Module) -> int:

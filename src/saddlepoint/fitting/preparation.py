@@ -20,6 +20,7 @@ from saddlepoint.data.charts import MOST_CHARTS, ChartsEncoder
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
 from saddlepoint.data.images import PicturesEncoder
+from saddlepoint.data.kinds import find_kinds
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.scale import smallest_scale
 from saddlepoint.data.splits import refuse_large_batch
@@ -67,6 +68,7 @@ class Preparation:
     classes: list[Any] | None = None
     class_shares: list[float] | None = None
     codes: np.ndarray[Any, Any] | None = None
+    found: bool = False
     checks: CheckPlan | None = None
     round_choice: RoundChoice = EAGER
     play_round: CompiledRound | None = None
@@ -102,6 +104,7 @@ class Preparation:
             "rows": {"train": len(self.train), "monitor": _size(self.monitor), "vault": _size(self.vault)},
             "fingerprint": self.fingerprint,
             "conditional": self.classes is not None,
+            "found": self.found,
             "threads": self.threads,
             "rounds_played": self.round_choice.to_dict(),
             "device": self.device.type,
@@ -131,7 +134,7 @@ def prepare(
     start = recipes.start_of(recipe, dataset.kind, choices.start)
     classes, shares, codes = (None, None, None)
     if choices.conditional:
-        classes, shares, codes = _classes(parts[0])
+        classes, shares, codes = _classes(parts[0], choices.found, choices.seed)
     encoder: Encoder = (
         fit_encoder(parts[0])
         if start in ("plain", "fitted")
@@ -163,6 +166,7 @@ def prepare(
         classes=classes,
         class_shares=shares,
         codes=codes,
+        found=choices.found,
     )
     if choices.memory is not None:
         preparation = _with_memory(preparation, choices.memory)
@@ -188,7 +192,9 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
         settings = Settings.from_dict(stored["settings"])
         choice, play_round = stored_choice(stored.get("rounds_played"))  # runs of before it are eager
         train, monitor, vault = split(dataset, settings.seed, holdout)
-        classes, shares, codes = _classes(train) if stored["conditional"] else (None, None, None)
+        classes, shares, codes = (None, None, None)
+        if stored["conditional"]:
+            classes, shares, codes = _classes(train, stored.get("found", False), settings.seed)
         device = compute.choose_device(None if stored["device"] == "cuda" else stored["device"])
         return Preparation(
             train=train,
@@ -209,6 +215,7 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
             classes=classes,
             class_shares=shares,
             codes=codes,
+            found=stored.get("found", False),
             checks=CheckPlan.from_dict(stored.get("checks")),
             start_steps=stored.get("start_steps"),
         )
@@ -260,7 +267,9 @@ def _finest(encoder: Encoder, train: Dataset) -> float:
     return smallest_scale(encoder.encode(some))
 
 
-def _classes(train: Dataset) -> tuple[list[Any], list[float], np.ndarray[Any, Any]]:
+def _classes(train: Dataset, found: bool, seed: int) -> tuple[list[Any], list[float], np.ndarray[Any, Any]]:
+    if found:
+        return describe_classes(find_kinds(train, seed=seed))
     if train.labels is None:
         raise InputError(
             f"{train.name!r} has no classes to learn; name a label column, or leave the label out."

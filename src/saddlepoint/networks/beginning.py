@@ -20,17 +20,28 @@ class PictureLaw(nn.Module):
     """A generator of pictures (channels, height, width) that adds what its layers make to a fixed law, before its last units.
 
     The law is the mean picture and, with components k > 0, the Gaussian of the k largest principal components of the
-    pictures' coarse levels, drawn by the first k numbers of z. So first samples are blurred pictures of the right kind
-    rather than nothing.
+    pictures' coarse levels, drawn by the first k numbers of z. With a condition the Gaussian stands about the class's mean,
+    and its components are those within classes. So first samples are blurred pictures of the right kind rather than nothing.
     """
 
-    def __init__(self, *, shape: Sequence[int], noise_width: int, output: Output, components: int) -> None:
+    def __init__(
+        self,
+        *,
+        shape: Sequence[int],
+        noise_width: int,
+        output: Output,
+        condition_width: int,
+        components: int,
+    ) -> None:
         super().__init__()
-        self.shape, self.output = tuple(shape), output
+        self.shape, self.output, self.condition_width = tuple(shape), output, condition_width
         self.components = min(components, noise_width)
         self.register_buffer("mean", torch.zeros(self.shape))
         if self.components:
-            self.register_buffer("drawn", torch.zeros(self.components, self.shape[0], *coarse(self.shape)))
+            sides = coarse(self.shape)
+            self.register_buffer("drawn", torch.zeros(self.components, self.shape[0], *sides))
+            if condition_width:
+                self.register_buffer("of_classes", torch.zeros(condition_width, self.shape[0], *sides))
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -45,26 +56,38 @@ class PictureLaw(nn.Module):
         kept.copy_(torch.logit(mean, eps=1e-3) if self.output == "sigmoid" else mean)
 
     @torch.no_grad()
-    def start_with(self, rows: Tensor) -> None:
-        """Set the components to those of encoded pictures (n, *shape), after `start_at`."""
-        apart = self.apart(rows)
-        if self.components:
-            drawn = self.get_buffer("drawn")
-            low = functional.adaptive_avg_pool2d(apart, coarse(self.shape))
-            found = principal(low.flatten(1), self.components)
-            drawn.zero_()[: len(found)] = found.reshape(len(found), *drawn.shape[1:]).to(drawn)
+    def start_with(self, rows: Tensor, codes: Tensor | None = None) -> None:
+        """Set the components to those of encoded pictures (n, *shape) of classes codes (n,), after `start_at`."""
+        if not self.components:
+            return
+        drawn = self.get_buffer("drawn")
+        low = functional.adaptive_avg_pool2d(self.apart(rows), coarse(self.shape))
+        if codes is not None and self.condition_width:
+            middles = self.get_buffer("of_classes")
+            hot = functional.one_hot(codes, self.condition_width).to(low)
+            # A class of which no picture is here begins at the mean of all.
+            counted = hot.sum(0)[:, None]
+            sums = hot.T @ low.flatten(1)
+            means = torch.where(counted > 0, sums / counted.clamp_min(1), low.flatten(1).mean(0))
+            middles.copy_(means.reshape(middles.shape))
+            low = low - means[codes].reshape(low.shape)
+        found = principal(low.flatten(1), self.components)
+        drawn.zero_()[: len(found)] = found.reshape(len(found), *drawn.shape[1:]).to(drawn)
 
     def apart(self, rows: Tensor) -> Tensor:
         """Return how far encoded pictures (n, *shape) lie from the fixed one, in the units before the last."""
         rows = torch.logit(rows, eps=_INSIDE) if self.output == "sigmoid" else rows
         return rows - self.get_buffer("mean").to(rows)
 
-    def drift(self, z: Tensor) -> Tensor | None:
-        """Return what z draws from the components, at their coarse sides; None without components."""
+    def drift(self, z: Tensor, condition: Tensor | None) -> Tensor | None:
+        """Return what z draws from the components, about its class's mean, at their coarse sides; None without components."""
         if not self.components:
             return None
         drawn = self.get_buffer("drawn").to(z.dtype)
-        return (z[:, : self.components] @ drawn.flatten(1)).reshape(len(z), *drawn.shape[1:])
+        moved = z[:, : self.components] @ drawn.flatten(1)
+        if condition is not None and self.condition_width:
+            moved = moved + condition.to(z.dtype) @ self.get_buffer("of_classes").to(z.dtype).flatten(1)
+        return moved.reshape(len(z), *drawn.shape[1:])
 
     def begin(self, drift: Tensor | None, dtype: torch.dtype) -> Tensor:
         """Return the fixed picture with what was drawn, in the units before the last."""

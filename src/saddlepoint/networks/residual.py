@@ -184,8 +184,14 @@ class PictureGenerator(PictureLaw):
         smooth: bool = False,
         recompute: bool = False,
     ) -> None:
-        super().__init__(shape=shape, noise_width=noise_width, output=output, components=components)
-        self.recompute, self.condition_width = recompute, condition_width
+        super().__init__(
+            shape=shape,
+            noise_width=noise_width,
+            output=output,
+            condition_width=condition_width,
+            components=components,
+        )
+        self.recompute = recompute
         self.folding = Folding(shape, fold, smooth=smooth)
         gain = _OF_A_BLOCK["generator"] / max(1, blocks)
         coarse, *finer = pyramid(self.folding.shape, width, blocks)[::-1]
@@ -215,9 +221,9 @@ class PictureGenerator(PictureLaw):
             self.register_buffer("scales", torch.ones(self.folding.shape[0], 1, 1))
 
     @torch.no_grad()
-    def start_with(self, rows: Tensor) -> None:
+    def start_with(self, rows: Tensor, codes: Tensor | None = None) -> None:
         """Set components, and the units of folded coefficients, to those of encoded pictures (n, *shape), after `start_at`."""
-        super().start_with(rows)
+        super().start_with(rows, codes)
         if self.folding.times:
             self.get_buffer("scales").copy_(_spreads(self.folding(self.apart(rows))))
 
@@ -225,7 +231,7 @@ class PictureGenerator(PictureLaw):
         """Return pictures (batch, *shape)."""
         h = self.enter(joined(z, condition, self.condition_width)).reshape(z.shape[0], *self._start)
         h = h.contiguous(memory_format=torch.channels_last)
-        last, drift = len(self.levels) - 1, self.drift(z.to(h.dtype))
+        last, drift = len(self.levels) - 1, self.drift(z.to(h.dtype), condition)
         for index, level in enumerate(self.levels):
             if index == last and self.tell is not None and drift is not None:
                 narrow, grow, layers = level.children()

@@ -100,8 +100,13 @@ class StridedGenerator(PictureLaw):
         condition_width: int = 0,
         components: int = 0,
     ) -> None:
-        super().__init__(shape=shape, noise_width=noise_width, output=output, components=components)
-        self.condition_width = condition_width
+        super().__init__(
+            shape=shape,
+            noise_width=noise_width,
+            output=output,
+            condition_width=condition_width,
+            components=components,
+        )
         levels = halvings(self.sides)[::-1]
         channels = [width * 2 ** (len(levels) - 2 - i) for i in range(len(levels) - 1)] or [width]
         self._start = (channels[0], *levels[0])
@@ -125,7 +130,7 @@ class StridedGenerator(PictureLaw):
         h = self.lay_out(h).reshape(len(z), *self._start).contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             h = layer(leaky(h))
-        return activate(h + self.begin(self.drift(z.to(h.dtype)), h.dtype), self.output)
+        return activate(h + self.begin(self.drift(z.to(h.dtype), condition), h.dtype), self.output)
 
 
 class StridedDiscriminator(nn.Module):

@@ -43,7 +43,8 @@ from saddlepoint.judging.verdict import Verdict
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.version import __version__
 
-BY_CLASS = "class"
+BY_CLASS, FOUND = "class", "found"
+"""Labels that name no column: the classes that data come with, and classes found in pictures that come without."""
 FEWEST_ROWS_A_CLASS = 10
 _MOST_LINES = 40
 
@@ -67,7 +68,7 @@ class Source:
         Raises:
             InputError: something cannot be opened, or has no such label.
         """
-        label = None if self.label == BY_CLASS else self.label
+        label = None if self.label in (BY_CLASS, FOUND) else self.label
         dataset = open_source(
             self.data,
             label=label,
@@ -78,12 +79,12 @@ class Source:
         )
         dataset = refuse_flips(dataset) if self.flips else dataset
         holdout = None if self.holdout is None else open_holdout(self.holdout, dataset, label=label)
-        if self.label is not None and dataset.labels is None:
+        if self.label not in (None, FOUND) and dataset.labels is None:
             raise InputError(
                 f"{self.data} comes without classes, so --label {self.label} has nothing to name: give the name of a "
                 "column, an .npz with labels, or a folder with one sub-folder a class."
             )
-        if self.label is not None and dataset.classes is not None:
+        if self.label not in (None, FOUND) and dataset.classes is not None:
             number = len(dataset.classes)
             if len(dataset) < FEWEST_ROWS_A_CLASS * number:
                 raise InputError(
@@ -115,7 +116,9 @@ class Session:
         """
         join_ranks(device)
         dataset, holdout = source.open()
-        choices = dataclasses.replace(choices, conditional=source.label is not None)
+        choices = dataclasses.replace(
+            choices, conditional=source.label is not None, found=source.label == FOUND
+        )
         leads = compute.rank_and_count()[0] == 0
         if leads:
             RunFolder.refuse_taken(path, restart=restart)
