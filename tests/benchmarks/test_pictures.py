@@ -105,8 +105,8 @@ def test_older_games_have_their_papers_settings() -> None:
 
 @pytest.mark.parametrize("game", GAMES)
 def test_a_game_stops_at_its_seconds_and_goes_on(game: str, tmp_path: Path) -> None:
-    rows, _ = dots(80)
-    few = PictureSet(name="dots", train=rows[:60], held=rows[60:])
+    rows, _ = dots(320)  # classes are found in no fewer than 200
+    few = PictureSet(name="dots", train=rows[:300], held=rows[300:])
     preparation = prepared(few, game, 0, 3)
     _, first = played(preparation, tmp_path, cpu_seconds=0.0)
     assert first["rounds"] == 0
