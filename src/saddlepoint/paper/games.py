@@ -26,13 +26,13 @@ def _same(plan: Plan) -> Plan:
 def _fourfold(plan: Plan) -> Plan:
     """G's rate is four times the paper's, so that G keeps up with D; 39,000 rounds: some 30 minutes of one core.
 
-    The average of G, which changes nothing in the game, is a longer one: what moves faster needs more of it.
+    The average of G, which changes nothing in the game, is a far longer one: what moves faster needs more of it.
     """
     generator = plan.settings.generator
     rate = generator.rate
     faster = dataclasses.replace(rate, start=4 * rate.start, end=None if rate.end is None else 4 * rate.end)
     return with_settings(
-        plan, generator=dataclasses.replace(generator, rate=faster), horizon=39_000, average=0.1
+        plan, generator=dataclasses.replace(generator, rate=faster), horizon=39_000, average=0.3
     )
 
 
