@@ -26,7 +26,7 @@ def _same(plan: Plan) -> Plan:
 def _fourfold(plan: Plan) -> Plan:
     """G's rate is four times the paper's, so that G keeps up with D; 39,000 rounds: some 30 minutes of one core.
 
-    The average of G, which changes nothing in the game, is a far longer one: what moves faster needs more of it.
+    The average of G, which changes nothing in the game, has a half-life of .3 of the rounds: what moves faster needs more of it.
     """
     generator = plan.settings.generator
     rate = generator.rate
@@ -191,7 +191,7 @@ _RECIPES = {
 def described(game: str) -> str:
     """Return in words what a game is: its recipe, and each change to it."""
     recipe, changes = GAMES[game]
-    words = [" ".join((change.__doc__ or "").split("\n\n")[0].split()).rstrip(".") for change in changes]
+    words = [" ".join((change.__doc__ or "").split()).rstrip(".") for change in changes]
     return ". ".join([_RECIPES[recipe] if game == recipe else f"{recipe}, changed", *words])
 
 
