@@ -90,6 +90,12 @@ def test_a_run_leaves_everything_in_its_folder_and_a_clear_last_line(
     assert found == files
 
 
+def test_quiet_prints_the_last_line_only(points_file: Path, tmp_path: Path) -> None:
+    finished = run("train", points_file, "--rounds", 2, "--out", tmp_path / "run", *SMALL, "--quiet")
+    assert finished.stderr == ""
+    assert len(finished.stdout.splitlines()) == 1
+
+
 def stop_sentence(folder: Path) -> str:
     return json.loads((folder / "stop.json").read_text())["sentence"]
 

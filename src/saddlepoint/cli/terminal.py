@@ -49,9 +49,9 @@ class Progress:
 
         report = write_report(self.session.path, preparation=self.session.preparation)
         sentence = "stopped" if self.stopped is None else self.stopped.sentence
-        if (added := self.session.fit.added()) is not None:
-            self.console.print(f"  {added}", markup=False, soft_wrap=True)
         if not self.quiet:
+            if (added := self.session.fit.added()) is not None:
+                self.console.print(f"  {added}", markup=False, soft_wrap=True)
             example = "grid.png" if self.session.preparation.train.kind == "pictures" else "samples.csv"
             self.console.print(
                 f"  to sample: saddlepoint sample {self.session.path} -n 100 --out {example}",
