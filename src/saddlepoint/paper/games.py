@@ -26,7 +26,7 @@ def _same(plan: Plan) -> Plan:
 def _fourfold(plan: Plan) -> Plan:
     """G's rate is four times the paper's, so that G keeps up with D; 39,000 rounds: some 30 minutes of one core.
 
-    The average of G, which changes nothing in the game, has a half-life of .3 of the rounds: what moves faster needs more of it.
+    The average of G, which changes nothing in the game, has a half-life of .3 of the rounds: what moves faster needs more.
     """
     generator = plan.settings.generator
     rate = generator.rate
