@@ -114,10 +114,11 @@ def choose_threads(multiply_adds: float) -> int:
     """Return how many threads one round of that many multiply-adds can feed.
 
     Two threads on a small network are slower than one, and on a busy machine many times slower; so a thread must
-    have about 1 G multiply-adds a round to be worth waking.
+    have about 1 G multiply-adds a round to be worth waking. Never more than torch may use (OMP_NUM_THREADS,
+    torch.set_num_threads): whoever set these knows who else wants the cores.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(available, int(multiply_adds / _MULTIPLY_ADDS_A_THREAD)))
+    return max(1, min(available, torch.get_num_threads(), int(multiply_adds / _MULTIPLY_ADDS_A_THREAD)))
 
 
 @contextmanager
