@@ -100,7 +100,7 @@ def test_the_command_line_learns_found_classes(tmp_path: Path):
         app, ["train", str(tmp_path / "bands.npz"), "--label", "found", "--rounds", "2", "--out", run]
     )
     assert said.exit_code == 0, said.output
-    assert "4 classes" in said.output
+    assert "4 classes, found by k-means" in said.output
     said = call(app, ["sample", run, "-n", "3", "--given", "class=9", "--out", str(tmp_path / "a.png")])
     assert said.exit_code == 1
     assert "The classes are 0, 1, 2, 3." in str(said.exception)

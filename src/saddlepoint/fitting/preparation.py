@@ -51,6 +51,7 @@ from saddlepoint.training.compiling import CompiledRound
 _TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
 _TRIAL_OF_CHECKS = 0.5
 _START_SHARE = 0.5
+_MANY = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,12 @@ class Preparation:
     round_choice: RoundChoice = EAGER
     play_round: CompiledRound | None = None
     start_steps: int | None = None
+
+    @property
+    def would_find(self) -> bool:
+        """Whether classes found in the pictures are known to help: many small ones without, which strided pairs play."""
+        strided = self.plan.generator["name"] == "strided-generator"
+        return strided and self.classes is None and len(self.train) >= _MANY
 
     def fit(self, folder: Path | None = None, *, strip: bool = True) -> Fit:
         """Return the fit at round 0, saving into a folder, showing the same samples at planned rounds if strip."""
