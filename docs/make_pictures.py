@@ -20,13 +20,15 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "pictures.md"
 IMAGES = ROOT / "docs" / "images"
 BEGIN, END = "<!-- figures: made by docs/make_pictures.py -->", "<!-- end of figures -->"
-SHOWN = ("mnist", "orl")
+SHOWN = {"mnist": "found", "orl": "ours"}
+"""Sets whose samples are shown, and whose row these are of."""
 Record = dict[str, Any]
 
 HEAD = """## What it reaches
 
 ```sh
 saddlepoint benchmark pictures --sets mnist,orl --data data                      # ours, and real pictures beside
+saddlepoint benchmark pictures --sets mnist --data data --rows found             # ours with --label found
 saddlepoint benchmark pictures --sets orl --data data --rows ours,dcgan,wgan-gp  # older games, as many CPU seconds
 ```
 
@@ -138,7 +140,8 @@ def figures(results: Path = RESULTS) -> str:
             lines += [
                 f"![Samples of {name}, each beside its nearest training picture](images/pictures-{name}.png)",
                 "",
-                f"*{name}: the first samples of our game, none chosen, each beside the training picture nearest to it.*",
+                f"*{name}, {SHOWN[name]}: the first samples of the game, none chosen, each beside the training picture nearest "
+                "to it.*",
                 "",
             ]
     lines += [table(records)]
@@ -167,7 +170,7 @@ def main() -> None:
     """Write the page, and its pictures where a folder of sheets is given."""
     if len(sys.argv) > 1:
         for name in SHOWN:
-            for sheet in sorted(Path(sys.argv[1]).glob(f"{name}-ours-*.png")):
+            for sheet in sorted(Path(sys.argv[1]).glob(f"{name}-{SHOWN[name]}-*.png")):
                 shutil.copy(sheet, IMAGES / f"pictures-{name}.png")
     PAGE.write_text(page(), encoding="utf-8")
 
