@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from saddlepoint.data.encoding import encoder_from_dict, fit_encoder
-from saddlepoint.data.images import PicturesEncoder
+from saddlepoint.data.images import PicturesEncoder, margin_of
 from saddlepoint.data.sources import open_source
 from saddlepoint.errors import InputError, StoredFileError
 
@@ -89,3 +89,40 @@ def test_other_pictures_are_refused():
         PicturesEncoder(height=2, width=3, channels=1, low=1)
     with pytest.raises(InputError, match=r"not \(3, 2\) float64"):
         PicturesEncoder.fit(np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("low", [0, -1])
+@pytest.mark.parametrize("levels", [2, 16, 255])
+@pytest.mark.parametrize("margin", [0.01, 0.2])
+def test_a_margin_sets_black_and_white_apart_and_every_level_comes_back(low, levels, margin):
+    rows = np.arange(levels + 1, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    encoder = PicturesEncoder.fit(rows, levels=levels, low=low, margin=margin)
+    encoded = encoder.encode(rows)
+    np.testing.assert_array_equal(encoder.decode(encoded), rows)
+    fractions = (encoded.double().flatten() - low) / (1 - low)
+    assert fractions[0] == 0
+    assert fractions[-1] == 1
+    inside = margin + (1 - 2 * margin) * np.arange(1, levels) / levels
+    np.testing.assert_allclose(fractions[1:-1], inside, atol=1e-6)
+    torch.testing.assert_close(encoder.mean_encoded, encoded.mean(0), rtol=0, atol=2e-6)
+    # What comes near an end, nearer than the margin, is that end.
+    near = torch.tensor([0.99 * margin, 1 - 0.99 * margin]).reshape(2, 1, 1, 1) * (1 - low) + low
+    assert encoder.decode(near).flatten().tolist() == [0, levels]
+    assert encoder_from_dict(json.loads(json.dumps(encoder.to_dict()))) == encoder
+
+
+def test_a_margin_is_given_where_many_numbers_lie_at_the_ends_of_many_levels():
+    random = np.random.default_rng(0)
+    grey = random.integers(1, 255, (50, 8, 8, 1)).astype(np.uint8)
+    inked = np.where(random.random(grey.shape) < 0.2, 0, grey).astype(np.uint8)
+    assert margin_of(grey, 255) == 0
+    assert margin_of(inked, 255) == pytest.approx(0.018, abs=1e-4)
+    assert margin_of(inked // 16, 16) == 0  # half a level is as much
+    dataset = open_source(inked, name="X")
+    assert fit_encoder(dataset).margin == 0
+    assert fit_encoder(dataset, ends=True).margin == margin_of(inked, 255)
+
+
+def test_a_margin_out_of_range_is_refused():
+    with pytest.raises(InputError, match=r"margin is 0.3; give a share of the range from 0 to below 1/4"):
+        PicturesEncoder(height=2, width=2, channels=1, margin=0.3)

@@ -13,7 +13,7 @@ import torch
 
 from saddlepoint.data.charts import ChartsEncoder
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.images import PicturesEncoder
+from saddlepoint.data.images import PicturesEncoder, margin_of
 from saddlepoint.data.parquet_rows import ParquetRows
 from saddlepoint.data.points import PointsEncoder
 from saddlepoint.data.schema import infer
@@ -47,10 +47,16 @@ class Encoder(Protocol):
         """Return everything needed to restore the encoder, ready for JSON."""
 
 
-def fit_encoder(dataset: Dataset, *, low: int = 0) -> PointsEncoder | PicturesEncoder | TableEncoder:
-    """Fit the encoder of the dataset's kind; `low` (0 or -1) is where black lies in encoded pictures."""
+def fit_encoder(
+    dataset: Dataset, *, low: int = 0, ends: bool = False
+) -> PointsEncoder | PicturesEncoder | TableEncoder:
+    """Fit the encoder of the dataset's kind; `low` (0 or -1) is where black lies in encoded pictures.
+
+    ends: set black and white of pictures apart by a margin where many numbers lie there.
+    """
     if dataset.kind == "pictures":
-        return PicturesEncoder.fit(dataset.rows, levels=dataset.levels, low=low)
+        margin = margin_of(dataset.rows, dataset.levels) if ends else 0.0
+        return PicturesEncoder.fit(dataset.rows, levels=dataset.levels, low=low, margin=margin)
     if dataset.kind == "tables":
         if isinstance(dataset.rows, ParquetRows):
             columns = () if dataset.schema is None else dataset.schema.columns

@@ -1,4 +1,9 @@
-"""Pictures as tensors: grey level x in 0..levels becomes low + (1 - low) x / levels, low in {0, -1}."""
+"""Pictures as tensors: grey level x in 0..levels becomes low + (1 - low) f(x), low in {0, -1}.
+
+f(x) = x / levels; with a margin m black and white stay at 0 and 1, and what lies between goes to m + (1 - 2 m) x / levels. Of
+pictures that are black for the most part a generator's last units come near 0 and never reach it: what is below the margin is
+black, as it is meant to be, and no faint grey.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +19,14 @@ import torch
 
 from saddlepoint.errors import InputError, StoredFileError
 
+_MARGIN, _MANY_AT_THE_ENDS = 0.02, 0.1
+
 
 @dataclass(frozen=True, kw_only=True)
 class PicturesEncoder:
     """uint8 pictures (n, H, W, C) <-> float tensors (n, C, H, W) in [low, 1]; the round trip is exact.
 
-    `mean` holds the mean grey level of each encoded pixel as a fraction of `levels`, flat in the order C, H,
-    W.
+    `mean` holds the mean of f for each encoded pixel, flat in the order C, H, W.
     """
 
     height: int
@@ -28,11 +34,14 @@ class PicturesEncoder:
     channels: int
     levels: int = 255
     low: int = 0
+    margin: float = 0.0
     mean: tuple[float, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.low not in (0, -1):
             raise InputError(f"low is {self.low}; give 0 (pictures in [0, 1]) or -1 (pictures in [-1, 1]).")
+        if not 0 <= self.margin < 0.25:
+            raise InputError(f"margin is {self.margin}; give a share of the range from 0 to below 1/4.")
         if not 1 <= self.levels <= 255:
             raise InputError(f"levels is {self.levels}; grey levels go up to 1..255.")
         if min(self.height, self.width) < 1 or not 1 <= self.channels <= 4:
@@ -44,7 +53,9 @@ class PicturesEncoder:
             raise InputError(f"{len(self.mean)} pixel means for pictures of shape {self.shape}.")
 
     @classmethod
-    def fit(cls, rows: npt.NDArray[Any], *, levels: int = 255, low: int = 0) -> PicturesEncoder:
+    def fit(
+        cls, rows: npt.NDArray[Any], *, levels: int = 255, low: int = 0, margin: float = 0.0
+    ) -> PicturesEncoder:
         """Return the encoder of pictures (n, H, W, C) uint8; InputError for other arrays or higher levels."""
         if rows.ndim != 4 or rows.dtype != np.uint8 or rows.size == 0:
             raise InputError(
@@ -53,11 +64,22 @@ class PicturesEncoder:
         _, height, width, channels = rows.shape
         total = np.zeros(rows.shape[1:])
         for start in range(0, len(rows), 1024):
-            total += rows[start : start + 1024].sum(axis=0, dtype=np.float64)
-        fractions = (total / len(rows) / levels).transpose(2, 0, 1).ravel()
+            part = rows[start : start + 1024]
+            total += (1 - 2 * margin) / levels * part.sum(axis=0, dtype=np.float64)
+            if margin:
+                total += margin * (len(part) - (part == 0).sum(axis=0) + (part == levels).sum(axis=0))
+        fractions = (total / len(rows)).transpose(2, 0, 1).ravel()
         # Six decimals are kept (far below one grey level) so that the JSON of a large picture stays small.
         mean = tuple(round(value, 6) for value in fractions.tolist())
-        return cls(height=height, width=width, channels=channels, levels=levels, low=low, mean=mean)
+        return cls(
+            height=height,
+            width=width,
+            channels=channels,
+            levels=levels,
+            low=low,
+            margin=margin,
+            mean=mean,
+        )
 
     @property
     def kind(self) -> str:
@@ -107,7 +129,11 @@ class PicturesEncoder:
                 f"grey level {int(rows.max())} was given; these pictures have levels 0..{self.levels}."
             )
         planes = torch.from_numpy(np.ascontiguousarray(rows.transpose(0, 3, 1, 2))).to(dtype)
-        return planes.mul_((1 - self.low) / self.levels).add_(self.low)
+        if not self.margin:
+            return planes.mul_((1 - self.low) / self.levels).add_(self.low)
+        within = planes.mul((1 - 2 * self.margin) / self.levels).add_(self.margin)
+        within = torch.where(planes == 0, 0.0, torch.where(planes == self.levels, 1.0, within))
+        return within.mul_(1 - self.low).add_(self.low)
 
     def decode(self, encoded: torch.Tensor) -> npt.NDArray[Any]:
         """Return a tensor (n, C, H, W) as uint8 pictures (n, H, W, C): rounded, and clipped to 0..levels.
@@ -124,6 +150,8 @@ class PicturesEncoder:
         for start in range(0, len(encoded), 1024):
             part = encoded[start : start + 1024].detach().to(device="cpu", dtype=torch.float32)
             grey = (part - self.low) * (self.levels / (1 - self.low))
+            if self.margin:
+                grey = (grey - self.margin * self.levels) / (1 - 2 * self.margin)
             if not bool(torch.isfinite(grey).all()):
                 raise InputError("encoded pictures with NaN or infinity cannot be decoded.")
             out[start : start + 1024] = (
@@ -133,7 +161,7 @@ class PicturesEncoder:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoder as plain JSON values."""
-        names = ("kind", "height", "width", "channels", "levels", "low")
+        names = ("kind", "height", "width", "channels", "levels", "low", "margin")
         return {name: getattr(self, name) for name in names} | {"mean": list(self.mean)}
 
     @classmethod
@@ -143,6 +171,17 @@ class PicturesEncoder:
             whole = {name: stored[name] for name in ("height", "width", "channels", "levels", "low")}
             if not all(type(value) is int for value in whole.values()):
                 raise TypeError("sizes must be whole numbers")
-            return cls(**whole, mean=tuple(float(value) for value in stored["mean"]))
+            mean = tuple(float(value) for value in stored["mean"])
+            return cls(**whole, margin=float(stored.get("margin", 0.0)), mean=mean)
         except (KeyError, TypeError, ValueError) as error:
             raise StoredFileError(f"the stored pictures encoder is damaged ({error!r}).") from None
+
+
+def margin_of(rows: npt.NDArray[Any], levels: int, *, most: int = 2000) -> float:
+    """Return the margin that sets black and white of pictures (n, H, W, C) apart: 0 unless a tenth of the numbers lie there.
+
+    It is .02 with what rounding to a grey level gives already: few levels need none. Of some `most` pictures.
+    """
+    some = rows[:: -(-len(rows) // most)]
+    ends = float(((some == 0) | (some == levels)).mean())
+    return max(0.0, round(_MARGIN - 0.5 / levels, 4)) if ends >= _MANY_AT_THE_ENDS else 0.0

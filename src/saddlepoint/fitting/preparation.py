@@ -143,7 +143,7 @@ def prepare(
     if choices.conditional:
         classes, shares, codes = _classes(parts[0], choices.found, choices.seed)
     encoder: Encoder = (
-        fit_encoder(parts[0])
+        fit_encoder(parts[0], ends=recipe.name == "modern")
         if start in ("plain", "fitted")
         else _charts(parts, codes, len(classes or ()), choices.seed)
     )

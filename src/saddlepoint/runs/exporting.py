@@ -28,13 +28,14 @@ _CHECKED = 5
 class _Pictures(nn.Module):
     """The generator with pictures in [0, 1], wherever the encoder has black."""
 
-    def __init__(self, generator: nn.Module, low: int) -> None:
+    def __init__(self, generator: nn.Module, low: int, margin: float) -> None:
         super().__init__()
-        self.generator, self.low = generator, low
+        self.generator, self.low, self.margin = generator, low, margin
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         rows: Tensor = self.generator(z) if y is None else self.generator(z, y)
-        return ((rows - self.low) / (1 - self.low)).clamp(0.0, 1.0)
+        levels = (rows - self.low) / (1 - self.low)
+        return ((levels - self.margin) / (1 - 2 * self.margin)).clamp(0.0, 1.0)
 
 
 def export(model: Model, path: Path) -> str:
@@ -57,7 +58,8 @@ def export(model: Model, path: Path) -> str:
         raise InputError(
             f"Export needs {', '.join(NEEDED)}, and {missing[0]} is not installed: pip install 'saddlepoint[onnx]'."
         )
-    module = _Pictures(model.generator, int(model.encoder.to_dict()["low"])).eval()
+    stored = model.encoder.to_dict()
+    module = _Pictures(model.generator, int(stored["low"]), float(stored["margin"])).eval()
     inputs = _inputs(model)
     temporary = path.with_name(f".{path.name}")  # its suffix is what the exporter goes by
     try:
