@@ -132,7 +132,7 @@ def test_a_round_in_bf16_is_nearly_the_round_in_float32() -> None:
     norms = []
     for precision in ("float32", "bf16"):
         choices = Choices(rounds=1, capacity="small", batch=8, precision=precision, augment="off")
-        fit = prepare(open_source(blobs(60, 33, 40, 1)), choices).fit(strip=False)
+        fit = prepare(open_source(blobs(60, 48, 50, 1)), choices).fit(strip=False)
         (record,) = rounds(fit.game, fit.batches.from_round(0), 1)
         norms.append([record.to_dict()[f"{player}_gradient"] for player in ("discriminator", "generator")])
     assert norms[1] == pytest.approx(norms[0], rel=0.1)
