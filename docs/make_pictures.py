@@ -39,6 +39,9 @@ in units of their spread (for sets without classes on principal components of th
 rows of one set. In brackets: the Frechet distance between two halves of the held-out pictures. **top octave**: power at the
 finest frequencies as a share of the training pictures'; 0.5 to 2 is asked for, and an enlarged picture of half the size has
 what stands below. **copying, p**: of the copying test; below 0.01 it would be called copying. One thread.
+
+**found** is our game with `--label found`. **residual pair** and **perceptrons** are the pairs that played MNIST by default in
+earlier versions of this library.
 """
 
 
