@@ -14,11 +14,22 @@ from saddlepoint import names
 from saddlepoint.cli.judge import judge as judge_verb
 from saddlepoint.cli.train import train
 from saddlepoint.fitting import Choices
+from saddlepoint.fitting.check_plan import Watching
 from saddlepoint.objectives import DIVERGENCES, OBJECTIVES
 from saddlepoint.training.settings import Settings
 
 CHOICES = {field.name: field.default for field in dataclasses.fields(Choices)}
-OF_THE_DATA = {"conditional", "seed"}  # by y or --label; and the estimator's seed is its random_state
+# What is asked of checks alone is left out unless said, and then has the checks' own default.
+CHOICES |= {
+    field.name: field.default
+    for field in dataclasses.fields(Watching)
+    if field.name in ("tolerance", "on_collapse", "ruler")
+}
+OF_THE_DATA = {
+    "conditional",
+    "found",
+    "seed",
+}  # by y or --label; and the estimator's seed is its random_state
 
 
 def parameters(function):

@@ -125,7 +125,7 @@ def test_an_encoding_without_a_mark_must_be_said(tmp_path):
     refused(path, "line 3", "0xc5", "utf-8", "latin-1")
     assert read_table(path, encoding="latin-1")["a"][1] == "Åsa"
     refused(path, "'klingon'", encoding="klingon")
-    refused(write(tmp_path, "a,b\n1,2\n", encoding="utf-16-le"), "NUL", "line 1", "utf-16-le")
+    refused(write(tmp_path, "a,b\n1,2\n", encoding="utf-16-le"), "NUL", "line 1", "save it as UTF-8")
 
 
 @pytest.mark.parametrize(

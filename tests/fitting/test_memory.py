@@ -13,7 +13,7 @@ from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
 from saddlepoint.fitting.memory import _Watch, bytes_of, held
 
-PICTURES = np.random.default_rng(0).integers(0, 256, (60, 40, 33, 3), dtype=np.uint8)
+PICTURES = np.random.default_rng(0).integers(0, 256, (60, 48, 44, 3), dtype=np.uint8)
 
 
 def prepared(**choices):
