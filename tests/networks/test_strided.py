@@ -104,3 +104,23 @@ def test_levels_halve_to_a_base_of_eight(sides):
     assert max(levels[-1]) <= 8
     assert all(max(level) > 8 for level in levels[:-1])
     assert all(half == tuple(max(1, side // 2) for side in fine) for fine, half in pairwise(levels))
+
+
+@pytest.mark.parametrize("name", ["strided-generator", "picture-generator"])
+def test_a_traced_generator_takes_any_number_of_rows(name):
+    """What is exported to ONNX is this trace; a batch size read by len() would stay in it."""
+    torch.manual_seed(0)
+    generator = build(
+        {
+            "name": name,
+            "noise_width": 6,
+            "shape": [1, 20, 24],
+            "condition_width": 2,
+            "components": 3,
+            "width": 16,
+        }
+    )
+    z, y = torch.randn(5, 6), torch.eye(2)[[0, 1, 1, 0, 1]]
+    n = torch.export.Dim("n", min=2, max=64)
+    traced = torch.export.export(generator, (z, y), dynamic_shapes=({0: n}, {0: n})).module()
+    torch.testing.assert_close(traced(z[:3], y[:3]), generator(z[:3], y[:3]))

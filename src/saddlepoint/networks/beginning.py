@@ -87,7 +87,7 @@ class PictureLaw(nn.Module):
         moved = z[:, : self.components] @ drawn.flatten(1)
         if condition is not None and self.condition_width:
             moved = moved + condition.to(z.dtype) @ self.get_buffer("of_classes").to(z.dtype).flatten(1)
-        return moved.reshape(len(z), *drawn.shape[1:])
+        return moved.reshape(z.shape[0], *drawn.shape[1:])
 
     def begin(self, drift: Tensor | None, dtype: torch.dtype) -> Tensor:
         """Return the fixed picture with what was drawn, in the units before the last."""

@@ -127,7 +127,7 @@ class StridedGenerator(PictureLaw):
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, *shape)."""
         h = leaky(self.enter(joined(z, condition, self.condition_width)))
-        h = self.lay_out(h).reshape(len(z), *self._start).contiguous(memory_format=torch.channels_last)
+        h = self.lay_out(h).reshape(z.shape[0], *self._start).contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             h = layer(leaky(h))
         return activate(h + self.begin(self.drift(z.to(h.dtype), condition), h.dtype), self.output)
@@ -163,7 +163,7 @@ class StridedDiscriminator(nn.Module):
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1)."""
-        h = rows.reshape(len(rows), *self.shape) * 2.0 - 1.0
+        h = rows.reshape(rows.shape[0], *self.shape) * 2.0 - 1.0
         h = h.contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             h = leaky(layer(h))
