@@ -69,7 +69,7 @@ def test_what_no_kinds_are_found_in_is_refused(rows, words):
 def test_a_game_learns_found_kinds_and_begins_at_their_means():
     rows = grouped(1_200, sides=(40, 44))[0]
     dataset = open_source(rows, name="X")
-    choices = Choices(rounds=2, conditional=True, found=True, compile="off", capacity="small")
+    choices = Choices(rounds=2, found=True, compile="off", capacity="small")
     preparation = prepare(dataset, choices)
     again = restore(dataset, preparation.to_dict())
     assert np.array_equal(preparation.codes, again.codes)

@@ -140,7 +140,7 @@ def prepare(
     refuse_large_batch(choices.batch, len(parts[0]))
     start = recipes.start_of(recipe, dataset.kind, choices.start)
     classes, shares, codes = (None, None, None)
-    if choices.conditional:
+    if choices.conditional or choices.found:
         classes, shares, codes = _classes(parts[0], choices.found, choices.seed)
     encoder: Encoder = (
         fit_encoder(parts[0], ends=recipe.name == "modern")

@@ -26,6 +26,25 @@ def joined(rows: Tensor, condition: Tensor | None, width: int) -> Tensor:
     return torch.cat([flat, condition.to(flat.dtype)], 1)
 
 
+def class_directions(condition_width: int, width: int) -> nn.Linear | None:
+    """Return E of a logit's part f E y for features f of that width and a condition y; None without a condition."""
+    if not condition_width:
+        return None
+    classes = nn.Linear(condition_width, width, bias=False)
+    nn.init.normal_(classes.weight, std=1.0 / math.sqrt(width))
+    return classes
+
+
+def with_class(
+    logit: Tensor, features: Tensor, condition: Tensor | None, classes: nn.Linear | None
+) -> Tensor:
+    """Return the logit plus f E y (Miyato and Koyama 2018, arXiv 1802.05637), or alone where there is no condition."""
+    if classes is None or condition is None:
+        return logit
+    projected: Tensor = (features * classes(condition.to(features.dtype))).sum(1, keepdim=True)
+    return logit + projected
+
+
 def initialise_uniformly(layers: Sequence[nn.Linear], bound: float) -> None:
     """Draw weights from uniform(-bound, bound) and set biases to zero, as the authors' code does ("irange")."""
     for layer in layers:

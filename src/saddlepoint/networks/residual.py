@@ -22,7 +22,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from saddlepoint.networks.beginning import LARGEST_BASE, PictureLaw, halved, stretched
-from saddlepoint.networks.dense import Output, activate, joined, leaky
+from saddlepoint.networks.dense import Output, activate, class_directions, joined, leaky, with_class
 from saddlepoint.networks.folding import Folding
 
 GROUP = 16
@@ -295,9 +295,7 @@ class PictureDiscriminator(nn.Module):
         self.leave = nn.Linear(before, 1)
         nn.init.normal_(self.leave.weight, std=1.0 / math.sqrt(before))
         nn.init.zeros_(self.leave.bias)
-        self.classes = nn.Linear(condition_width, before, bias=False) if condition_width else None
-        if self.classes is not None:
-            nn.init.normal_(self.classes.weight, std=1.0 / math.sqrt(before))
+        self.classes = class_directions(condition_width, before)
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1)."""
@@ -306,7 +304,4 @@ class PictureDiscriminator(nn.Module):
         for level in self.levels:
             h = _run(level, h, recompute=self.recompute)
         features = (leaky(h) * self.filters).sum((2, 3))
-        logit: Tensor = self.leave(features)
-        if self.classes is not None and condition is not None:
-            logit = logit + (features * self.classes(condition.to(features.dtype))).sum(1, keepdim=True)
-        return logit
+        return with_class(self.leave(features), features, condition, self.classes)

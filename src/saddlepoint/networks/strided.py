@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.networks.beginning import PictureLaw
-from saddlepoint.networks.dense import Output, activate, joined, leaky
+from saddlepoint.networks.dense import Output, activate, class_directions, joined, leaky, with_class
 
 _KERNEL, _LARGEST_BASE = 4, 8
 _FIRST = 0.3
@@ -156,9 +156,7 @@ class StridedDiscriminator(nn.Module):
             before = width * 2**index
         self.see = _dense(before * math.prod(levels[-1]), hidden)
         self.leave = _dense(hidden, 1, 1.0)
-        self.classes = nn.Linear(condition_width, hidden, bias=False) if condition_width else None
-        if self.classes is not None:
-            nn.init.normal_(self.classes.weight, std=1.0 / math.sqrt(hidden))
+        self.classes = class_directions(condition_width, hidden)
         self.multiply_adds += self.see.weight.numel()
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -168,7 +166,4 @@ class StridedDiscriminator(nn.Module):
         for layer in self.layers:
             h = leaky(layer(h))
         features = leaky(self.see(h.flatten(1)))
-        logit: Tensor = self.leave(features)
-        if self.classes is not None and condition is not None:
-            logit = logit + (features * self.classes(condition.to(features.dtype))).sum(1, keepdim=True)
-        return logit
+        return with_class(self.leave(features), features, condition, self.classes)
