@@ -14,6 +14,8 @@ ORDER = (
     "figure2-mnist",
     "figure2-faces",
     "figure2-cifar10",
+    "figure2-mnist-conv",
+    "figure2-faces-conv",
     "figure2-cifar10-conv",
     "figure3",
     "theory",

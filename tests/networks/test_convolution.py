@@ -50,14 +50,29 @@ def test_dropout_is_a_function_of_the_numbers_given():
     torch.testing.assert_close(net(rows, uniforms=torch.ones_like(draws)), net.logit.bias.expand(2, 1))
 
 
+@pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize("output", ["sigmoid", "linear"])
-def test_first_samples_lie_at_the_data_s_means(output):
+def test_first_samples_lie_at_the_data_s_means(output, centred):
     torch.manual_seed(0)
     mean = 0.2 + 0.6 * torch.rand(3, 32, 32)
-    net = DeconvolutionGenerator(noise_width=4, shape=(3, 32, 32), hidden=16, output=output)
+    net = DeconvolutionGenerator(noise_width=4, shape=(3, 32, 32), hidden=16, output=output, centred=centred)
     net.start_at(mean)
     net.second.weight.data.zero_()  # every hidden unit at its middle, 1/2
     torch.testing.assert_close(net(torch.randn(1, 4))[0], mean, rtol=1e-4, atol=1e-5)
+
+
+def test_centred_units_make_the_same_functions_by_another_bias():
+    torch.manual_seed(0)
+    plain, centred = (
+        DeconvolutionGenerator(noise_width=4, shape=(3, 32, 32), hidden=16, centred=centred).double()
+        for centred in (False, True)
+    )
+    centred.load_state_dict(plain.state_dict())
+    for net in (plain, centred):
+        net.start_at(torch.full((3, 32, 32), 0.4))
+    z = torch.randn(5, 4, dtype=torch.float64)
+    assert not torch.equal(plain.bias, centred.bias)
+    torch.testing.assert_close(plain(z), centred(z), rtol=0, atol=1e-7)
 
 
 def test_other_sides_are_refused():

@@ -92,9 +92,22 @@ def test_faces_are_48_pixels_wide_and_nobody_is_on_two_sides(tmp_path):
     assert len(set.union(*people)) == sum(map(len, people)) == 40
 
 
+def test_smaller_pictures_stand_in_the_middle_of_black_ones():
+    rows = np.random.default_rng(0).integers(1, 255, (6, 5, 5, 1), dtype=np.uint8)
+    part = open_source(rows, name="X")
+    parts = sources.padded(sources.Parts(name="X", train=part, validation=part, test=part), 8)
+    for each in (parts.train, parts.validation, parts.test):
+        assert each.rows.shape == (6, 8, 8, 1)
+        np.testing.assert_array_equal(each.rows[:, 1:6, 1:6], rows)
+        assert (each.rows == 0).sum() == 6 * (64 - 25)
+
+
 def test_bad_input_is_one_sentence(tmp_path):
     for arguments, sentence in (
-        (["figure2", "--data", "tfd"], "Figure 2 is of mnist, faces, cifar10, cifar10-conv, not of 'tfd'"),
+        (
+            ["figure2", "--data", "tfd"],
+            "Figure 2 is of mnist, faces, cifar10, mnist-conv, faces-conv, cifar10-conv, not of 'tfd'",
+        ),
         (["figure2", "--data", "cifar10"], "Figure 2 of CIFAR-10 needs a local file"),
         (["theory", "--steps", "z"], "There is no step 'z'"),
     ):

@@ -68,7 +68,10 @@ def figure1(seed: Seed = 0, quick: Quick = False, out: Out = Path("paper/results
 @paper.command()
 def figure2(
     data: Annotated[
-        str, typer.Option(help="mnist, faces, cifar10 or cifar10-conv (convolutional).")
+        str,
+        typer.Option(
+            help="mnist, faces or cifar10; with -conv (cifar10-conv) by convolutional players, at 32 x 32."
+        ),
     ] = "mnist",
     seed: Seed = 0,
     rounds: Annotated[
@@ -76,7 +79,7 @@ def figure2(
     ] = None,
     game: Annotated[
         str,
-        typer.Option(help=f"A game of Table 1 ({', '.join(PAPER_GAMES)}); cifar10-conv changes its players."),
+        typer.Option(help=f"A game of Table 1 ({', '.join(PAPER_GAMES)}); -conv changes its players."),
     ] = "goodfellow2014",
     mnist: Mnist = None,
     faces: Faces = None,
@@ -108,10 +111,13 @@ def figure2(
         raise InputError(
             "Figure 2 of CIFAR-10 needs a local file: give an .npz of its pictures with --cifar10."
         )
-    if data == "mnist":
+    name, convolutional = data.removesuffix("-conv"), data.endswith("-conv")
+    if name == "mnist":
         parts = sources.mnist(mnist)
-    elif data == "faces":
-        parts = sources.faces(faces)
+        parts = sources.padded(parts, sources.CONVOLVED_SIDE) if convolutional else parts
+    elif name == "faces":
+        side = sources.CONVOLVED_SIDE if convolutional else sources.FACE_SIDE
+        parts = sources.faces(faces, side=side)
     else:
         parts = sources.cifar10(cifar10 or Path())
     if quick:

@@ -26,7 +26,9 @@ _LAYERS = ((8, 4, 4, 2), (8, 3, 4, 2), (5, 3, 2, 2))
 class DeconvolutionGenerator(nn.Module):
     """Noise -> rectifiers -> 8,000 sigmoid units as 80 x 10 x 10 -> deconvolution -> pictures (channels, 32, 32).
 
-    The output has a bias of its own for each pixel, as in the authors' code.
+    The output has a bias of its own for each pixel, as in the authors' code. With `centred`, 1/2 is taken from the sigmoid
+    units: the bias makes the same functions of both, but a step of the deconvolution's weights then no longer moves every
+    pixel of every sample by half of itself.
     """
 
     uniforms = 0
@@ -39,11 +41,13 @@ class DeconvolutionGenerator(nn.Module):
         hidden: int = 8000,
         output: Output = "sigmoid",
         initial_range: float = 0.05,
+        centred: bool = False,
         condition_width: int = 0,
     ) -> None:
         super().__init__()
         _refuse_sides(shape)
         self.shape, self.output, self.condition_width = tuple(shape), output, condition_width
+        self.middle = 0.5 if centred else 0.0
         self.first = nn.Linear(noise_width + condition_width, hidden)
         self.second = nn.Linear(hidden, _MAPS * _SIDE**2)
         self.spread = nn.ConvTranspose2d(_MAPS, shape[0], _KERNEL, _STRIDE, bias=False)
@@ -58,7 +62,7 @@ class DeconvolutionGenerator(nn.Module):
         """Set the output bias so that first samples lie near the data's means, shape `shape`."""
         mean = mean.reshape(self.shape).to(self.bias.dtype)
         middle = functional.conv_transpose2d(
-            torch.full((1, _MAPS, _SIDE, _SIDE), 0.5, dtype=self.bias.dtype),
+            torch.full((1, _MAPS, _SIDE, _SIDE), 0.5 - self.middle, dtype=self.bias.dtype),
             self.spread.weight,
             stride=_STRIDE,
         )[0]
@@ -67,8 +71,8 @@ class DeconvolutionGenerator(nn.Module):
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, channels, 32, 32) for noise (batch, noise_width)."""
         h = functional.relu(self.first(joined(z, condition, self.condition_width)))
-        h = torch.sigmoid(self.second(h)).reshape(len(z), _MAPS, _SIDE, _SIDE)
-        return activate(self.spread(h) + self.bias, self.output)
+        h = torch.sigmoid(self.second(h)) - self.middle
+        return activate(self.spread(h.reshape(-1, _MAPS, _SIDE, _SIDE)) + self.bias, self.output)
 
 
 class MaxoutConvolutionDiscriminator(nn.Module):

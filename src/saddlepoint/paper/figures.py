@@ -33,8 +33,9 @@ Pictures = NDArray[np.uint8]
 PANELS = (10, 40, 120, line_game.ROUNDS)
 FRAMES = (0, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100, 120, 160, 200, 300, 400, 600, 800, line_game.ROUNDS)
 SHOWN = 30
-QUICK_ROUNDS = {"mnist": 200, "faces": 200, "cifar10": 200, "cifar10-conv": 20}
-ROUNDS = {"mnist": 125_000, "faces": 2_500, "cifar10": 2_000, "cifar10-conv": 2_000}
+_CONVOLUTIONAL = ("mnist-conv", "faces-conv", "cifar10-conv")
+QUICK_ROUNDS = {"mnist": 200, "faces": 200, "cifar10": 200, **dict.fromkeys(_CONVOLUTIONAL, 20)}
+ROUNDS = {"mnist": 125_000, "faces": 2_500, "cifar10": 2_000, **dict.fromkeys(_CONVOLUTIONAL, 2_000)}
 """Rounds of Figure 2's games where nothing else is asked: the paper's for MNIST, what a CPU can give for the rest."""
 
 
@@ -164,7 +165,7 @@ def play(
         )
     pair = games.PAIRS.get(name)
     plan = games.planned_game(game, parts, seed, rounds, **({} if pair is None else {"pair": pair}))
-    if quick and name == "cifar10-conv":  # a round of 128 pictures takes some eight seconds
+    if quick and name in _CONVOLUTIONAL:  # a round of 128 pictures takes some eight seconds
         plan = with_settings(plan, batch=16)
     beside = "" if game == "goodfellow2014" else f"-{table1.slug(game)}"
     folder = runs / f"figure2-{name}{beside}{'-quick' if quick else ''}-seed{seed}"

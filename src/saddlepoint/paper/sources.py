@@ -23,6 +23,7 @@ MNIST_TRAIN = 50_000
 """Rows of MNIST's training part that train; its last 10,000 validate, as in the authors' code."""
 _MD5 = {"train": "6bbc9ace898e44ae57da46a324031adb", "test": "2646ac647ad5339dbf082846283269ea"}
 FACE_SIDE = 48
+CONVOLVED_SIDE = 32
 """Pixels of a face's side, the Toronto Face Database's."""
 
 
@@ -76,22 +77,33 @@ def mnist(path: Path | None) -> Parts:
     )
 
 
-def faces(folder: Path | None) -> Parts:
-    """Return the 400 ORL (Olivetti) faces as 48 x 48 grey pictures, 40 people split 32 : 4 : 4.
+def padded(parts: Parts, side: int) -> Parts:
+    """Return smaller square pictures in the middle of black ones of this side."""
+
+    def pad(data: Dataset) -> Dataset:
+        before, odd = divmod(side - data.rows.shape[1], 2)
+        edges = (before, before + odd)
+        return replace(data, rows=np.pad(data.rows, ((0, 0), edges, edges, (0, 0))))
+
+    return replace(parts, train=pad(parts.train), validation=pad(parts.validation), test=pad(parts.test))
+
+
+def faces(folder: Path | None, *, side: int = FACE_SIDE) -> Parts:
+    """Return the 400 ORL (Olivetti) faces as square grey pictures, 40 people split 32 : 4 : 4.
 
     A folder of PNG named sPP_NN.png, or scikit-learn's copy from the internet without one. No person is on two sides.
 
     Raises:
         InputError: the folder does not hold them, or nothing could be fetched.
     """
-    pictures, people = _olivetti() if folder is None else _orl(folder)
+    pictures, people = _olivetti(side) if folder is None else _orl(folder, side)
     data = open_source(pictures[..., None], name="faces")
     known = np.unique(people)
     cut = [known[: -len(known) // 5], known[-len(known) // 5 : -len(known) // 10], known[-len(known) // 10 :]]
     train, validation, test = (data.take(np.flatnonzero(np.isin(people, each))) for each in cut)
     note = (
         f"Faces: {len(data)} ORL photographs of {len(known)} people, {len(train)} of {len(cut[0])} people to train on, the "
-        f"middle square at {FACE_SIDE} x {FACE_SIDE} pixels: the size of the Toronto Face Database, which is not public and "
+        f"middle square at {side} x {side} pixels; the Toronto Face Database, of {FACE_SIDE} x {FACE_SIDE}, is not public and "
         "far larger."
     )
     return Parts(name="faces", train=train, validation=validation, test=test, note=note)
@@ -139,15 +151,15 @@ def _from_openml() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return pixels[:60_000], pixels[60_000:]
 
 
-def _olivetti() -> tuple[NDArray[np.uint8], NDArray[Any]]:
+def _olivetti(side: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     from sklearn.datasets import fetch_olivetti_faces
 
     found = _fetched(fetch_olivetti_faces, "the Olivetti faces", "--faces FOLDER")
     pictures = [Image.fromarray(np.round(255 * face).astype(np.uint8)) for face in found.images]
-    return np.stack([_square(picture) for picture in pictures]), np.asarray(found.target)
+    return np.stack([_square(picture, side) for picture in pictures]), np.asarray(found.target)
 
 
-def _orl(folder: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+def _orl(folder: Path, side: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     paths = sorted(folder.glob("s??_*.png"))
     if len(paths) < 40:
         raise InputError(
@@ -156,16 +168,16 @@ def _orl(folder: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     pictures = []
     for path in paths:
         with Image.open(path) as picture:
-            pictures.append(_square(picture.convert("L")))
+            pictures.append(_square(picture.convert("L"), side))
     return np.stack(pictures), np.array([path.stem.split("_")[0] for path in paths])
 
 
-def _square(picture: Image.Image) -> NDArray[np.uint8]:
-    """Return the middle square of a face at 48 x 48."""
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    middle = picture.crop((left, top, left + side, top + side))
-    return np.asarray(middle.resize((FACE_SIDE, FACE_SIDE), Image.Resampling.BOX), dtype=np.uint8)
+def _square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
+    """Return the middle square of a face, at side x side."""
+    short = min(picture.size)
+    left, top = (picture.width - short) // 2, (picture.height - short) // 2
+    middle = picture.crop((left, top, left + short, top + short))
+    return np.asarray(middle.resize((side, side), Image.Resampling.BOX), dtype=np.uint8)
 
 
 def _fetched(fetch: Any, what: str, option: str) -> Any:
