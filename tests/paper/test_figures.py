@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from saddlepoint.cli import app
+from saddlepoint.data.sources import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.paper import figures, sources
 from saddlepoint.paper.results import Results
