@@ -35,16 +35,6 @@ Jensen-Shannon divergence, JSD: 0 if both are one law, log 2 = 0.693 if a glance
 """
 
 
-NOT_SHOWN = {
-    "figure2-cifar10-conv": """## Figure 2: cifar10, convolutional
-
-Not shown. `saddlepoint paper figure2 --data cifar10-conv` plays the authors' convolutional pair, but in the minutes that one
-core was given all samples stayed nearly alike: G's 8,000 sigmoid units lie near 1/2 at first, so a step of the deconvolution's
-weights moves every pixel of every sample together, and D follows that, before the noise can be seen in them.
-""",
-}
-
-
 def quick(results: Path) -> list[str]:
     """Return the table of what --quick takes, where it was measured."""
     path = results / "quick.json"
@@ -80,8 +70,6 @@ def page(results: Path = RESULTS) -> str:
         if (results / f"{name}.md").is_file():
             text = (results / f"{name}.md").read_text()
             parts.append(text.replace("](" + name, "](../paper/results/" + name))
-        elif name in NOT_SHOWN:
-            parts.append(NOT_SHOWN[name])
     parts += quick(results)
     found = {json.dumps(json.loads(path.read_text())["versions"]) for path in sorted(results.glob("*.json"))}
     for each in sorted(found):

@@ -255,7 +255,7 @@ def _figure2_page(
     generator, discriminator = (played.model.description[player] for player in ("generator", "discriminator"))
     results.page(
         file,
-        title=f"Figure 2: {file.removeprefix('figure2-').removesuffix('-quick')}",
+        title=f"Figure 2: {file.removeprefix('figure2-').removesuffix('-quick').replace('-conv', ', convolutional')}",
         paper="samples, not picked, the rightmost column with the nearest training example of its neighbour: not memorised.",
         got=[
             f"![samples]({file}.png)",
