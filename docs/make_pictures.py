@@ -28,7 +28,7 @@ HEAD = """## What it reaches
 
 ```sh
 saddlepoint benchmark pictures --sets mnist,orl --data data                      # ours, and real pictures beside
-saddlepoint benchmark pictures --sets mnist --data data --rows found             # ours with --label found
+saddlepoint benchmark pictures --sets mnist --data data --rows found             # ours with --cluster on
 saddlepoint benchmark pictures --sets orl --data data --rows ours,dcgan,wgan-gp  # older games, as many CPU seconds
 ```
 
@@ -40,7 +40,7 @@ rows of one set. In brackets: the Frechet distance between two halves of the hel
 finest frequencies as a share of the training pictures'; 0.5 to 2 is asked for, and an enlarged picture of half the size has
 what stands below. **copying, p**: of the copying test; below 0.01 it would be called copying. One thread.
 
-**found** is our game with `--label found`. **residual pair** and **perceptrons** are the pairs that played MNIST by default in
+**found** is our game with `--cluster on`, **ours** with `off`. **residual pair** and **perceptrons** are the pairs that played MNIST by default in
 earlier versions of this library.
 """
 

@@ -27,7 +27,6 @@ CHOICES |= {
 }
 OF_THE_DATA = {
     "conditional",
-    "found",
     "seed",
 }  # by y or --label; and the estimator's seed is its random_state
 

@@ -21,6 +21,7 @@ OBJECTIVES = (
     "total-variation",
 )
 AUGMENT = ("auto", "on", "off")
+CLUSTER = ("auto", "on", "off")
 OTHER_SIZES = ("crop", "pad", "refuse")
 PAPER_GAMES = (
     "goodfellow2014",

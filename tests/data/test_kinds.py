@@ -69,11 +69,11 @@ def test_what_no_kinds_are_found_in_is_refused(rows, words):
 def test_a_game_learns_found_kinds_and_begins_at_their_means():
     rows = grouped(1_200, sides=(40, 44))[0]
     dataset = open_source(rows, name="X")
-    choices = Choices(rounds=2, found=True, compile="off", capacity="small")
+    choices = Choices(rounds=2, cluster="on", compile="off", capacity="small")
     preparation = prepare(dataset, choices)
     again = restore(dataset, preparation.to_dict())
     assert np.array_equal(preparation.codes, again.codes)
-    assert again.found
+    assert again.clustered
     fit = preparation.fit(strip=False)
     model = fit.model()  # before the first round
     assert preparation.classes == list(range(preparation.codes.max() + 1))
@@ -88,6 +88,34 @@ def test_a_game_learns_found_kinds_and_begins_at_their_means():
     np.testing.assert_allclose(shares, preparation.class_shares, atol=0.02)
 
 
+def test_classes_are_found_by_default_where_they_are_known_to_help():
+    rows, group = grouped(2_600)
+    many, few = open_source(rows, name="X"), open_source(rows[:2_000], name="X")
+    labelled = open_source(rows, label=group, name="X")
+
+    def clustered(dataset, **choices):
+        preparation = prepare(dataset, Choices(rounds=2, compile="off", capacity="small", **choices))
+        return preparation.clustered, preparation.classes
+
+    assert clustered(many) == (True, list(range(20)))
+    assert clustered(many, cluster="off") == (False, None)
+    assert clustered(few) == (False, None)  # 1,600 of them train
+    assert clustered(labelled)[0]
+    assert clustered(labelled, conditional=True) == (False, [0, 1, 2, 3])
+    assert clustered(many, recipe="goodfellow2014") == (False, None)
+    assert not clustered(open_source(grouped(2_600, sides=(44, 44))[0], name="X"))[0]  # the residual pair plays
+
+
+def test_what_is_asked_of_clusters_in_vain_is_refused():
+    with pytest.raises(InputError, match=r"cluster is 'found'. Allowed are auto, on, off."):
+        Choices(cluster="found")
+    with pytest.raises(InputError, match="cluster is 'on', and a label says which classes to learn"):
+        Choices(cluster="on", conditional=True)
+    points = open_source(np.random.default_rng(0).normal(size=(400, 3)), name="X")
+    with pytest.raises(InputError, match="X holds points; finding classes \(cluster\) is for pictures: leave it out"):
+        prepare(points, Choices(cluster="on", rounds=2))
+
+
 def test_the_command_line_learns_found_classes(tmp_path: Path):
     from typer.testing import CliRunner
 
@@ -97,7 +125,7 @@ def test_the_command_line_learns_found_classes(tmp_path: Path):
     run = str(tmp_path / "run")
     call = CliRunner().invoke
     said = call(
-        app, ["train", str(tmp_path / "bands.npz"), "--label", "found", "--rounds", "2", "--out", run]
+        app, ["train", str(tmp_path / "bands.npz"), "--cluster", "on", "--rounds", "2", "--out", run]
     )
     assert said.exit_code == 0, said.output
     assert "4 classes, found by k-means" in said.output

@@ -24,7 +24,7 @@ from saddlepoint.model import Model
 from saddlepoint.training import OptimiserSettings, PenaltySettings, Schedule, Settings
 
 GAMES = ("ours", "found", "dcgan", "wgan-gp")
-"""`found` is ours with classes found in the training pictures (`--label found`); no label is told to any game."""
+"""`found` is ours with classes found in the training pictures (`--cluster on`); no label is told to any game."""
 
 
 def settings_of(game: str, ours: Settings) -> Settings:
@@ -50,8 +50,7 @@ def prepared(pictures: PictureSet, game: str, seed: int, rounds: int | None) -> 
     """Return a game on one thread with eager rounds, whose vault is the set's held-out part."""
     rows, held = (open_source(part, name=pictures.name) for part in (pictures.train, pictures.held))
     rows = refuse_flips(rows) if pictures.flips else rows
-    found = game == "found"
-    choices = Choices(seed=seed, rounds=rounds, compile="off", conditional=found, found=found)
+    choices = Choices(seed=seed, rounds=rounds, compile="off", cluster="on" if game == "found" else "off")
     preparation = prepare(rows, choices, holdout=held, device="cpu")
     plan = preparation.plan
     plan = dataclasses.replace(plan, settings=settings_of(game, plan.settings))

@@ -78,12 +78,8 @@ class Progress:
         for note in self.session.notes:
             say(f"  {note}")
         if preparation.classes is not None:
-            found = ", found by k-means" if preparation.found else ""
+            found = ", found by k-means (--cluster off: without)" if preparation.clustered else ""
             say(f"  learning P(x | class) for {len(preparation.classes)} classes{found}")
-        elif preparation.would_find:
-            say(
-                "  such pictures come nearer to the data, and sooner, with --label found (kinds found by k-means)"
-            )
         settings = preparation.plan.settings
         device = f"{preparation.threads} thread{'s' if preparation.threads > 1 else ''}"
         say(

@@ -39,6 +39,7 @@ def train(
     ruler: options.Ruler = None,
     also: options.Also = None,
     augment: options.Augment = None,
+    cluster: options.Cluster = None,
     memory: options.Memory = None,
     seed: options.Seed = None,
     precision: options.Precision = None,
@@ -92,6 +93,7 @@ def train(
         "ruler": ruler,
         "also": list(also) if also else None,
         "augment": augment,
+        "cluster": cluster,
         "memory": memory,
     }
     named = {

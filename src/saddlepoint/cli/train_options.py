@@ -9,6 +9,7 @@ import typer
 
 from saddlepoint.names import (
     AUGMENT,
+    CLUSTER,
     CAPACITIES,
     COMPANIONS,
     COMPILE,
@@ -100,6 +101,14 @@ Augment = Annotated[
         show_default="auto",
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Find up to 100 classes in pictures by k-means, and learn P(x | class): {', '.join(CLUSTER)}. auto: where "
+        "small sharp pictures without a label are 2,000 or more.",
+        show_default="auto",
+    ),
+]
 Memory = Annotated[
     str | None,
     typer.Option(
@@ -121,8 +130,7 @@ Compile = Annotated[
 Label = Annotated[
     str | None,
     typer.Option(
-        help="Learn P(x | class): the label column's name, `class` for data that come with their classes, or `found` for "
-        "pictures without: kinds are then found by k-means."
+        help="Learn P(x | class): the label column's name, or `class` for data that come with their classes."
     ),
 ]
 Group = Annotated[str | None, typer.Option(help="Column whose groups are never torn by a split.")]

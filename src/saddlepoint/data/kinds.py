@@ -35,14 +35,13 @@ def find_kinds(pictures: Dataset, *, seed: int) -> NDArray[np.int64]:
     """
     if pictures.kind != "pictures":
         raise InputError(
-            f"{pictures.name} holds {pictures.kind}; classes are found in pictures alone: name a label column, or leave "
-            "the label out."
+            f"{pictures.name} holds {pictures.kind}; classes are found in pictures alone: leave cluster out."
         )
     kinds = min(MOST_KINDS, len(pictures) // FEWEST_OF_A_KIND)
     if kinds < 2:
         raise InputError(
             f"Classes are found in at least {2 * FEWEST_OF_A_KIND} pictures, and {pictures.name} has {len(pictures)} to "
-            "train on: leave the label out."
+            "train on: leave cluster out."
         )
     small = _small(pictures.rows)
     some = small[:: -(-len(small) // _ROWS)]

@@ -59,6 +59,9 @@ class GAN(DensityMixin, BaseEstimator):
     augment : {"auto", "on", "off"}, default="auto"
         Whether D sees pictures, real and generated alike, shifted, cut out, lighter or darker; "auto": where pictures of more
         than 256 numbers are fewer than 2,000.
+    cluster : {"auto", "on", "off"}, default="auto"
+        Whether up to 100 classes are found in pictures by k-means and learnt, `classes_` then being their numbers; "auto":
+        where pictures of 40 x 40 places at most, whose grey levels turn sharply, are 2,000 or more and come without y.
     memory : str, optional
         What a round may hold beside weights and optimisers, such as "500MB": batches are then played in parts, for the same
         steps.
@@ -101,7 +104,7 @@ class GAN(DensityMixin, BaseEstimator):
     splits_ : dict of str to int
         How many rows were trained on ("train") and held out ("monitor", "vault").
     classes_ : ndarray of shape (n_classes,)
-        The values of y, where y was given.
+        The values of y, where y was given; the numbers of classes found in pictures (`cluster`).
     n_features_in_ : int
         Columns of X, or numbers in one picture.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -134,6 +137,7 @@ class GAN(DensityMixin, BaseEstimator):
         tolerance: Any = "5%",
         on_collapse: str = "stop",
         augment: str = "auto",
+        cluster: str = "auto",
         memory: str | None = None,
         ruler: str = "quick",
         also: str | Sequence[str] | None = None,
@@ -155,6 +159,7 @@ class GAN(DensityMixin, BaseEstimator):
         self.tolerance = tolerance
         self.on_collapse = on_collapse
         self.augment = augment
+        self.cluster = cluster
         self.memory = memory
         self.ruler = ruler
         self.also = also
@@ -204,6 +209,7 @@ class GAN(DensityMixin, BaseEstimator):
             tolerance=unless_default(self, "tolerance"),
             on_collapse=unless_default(self, "on_collapse"),
             augment=self.augment,
+            cluster=self.cluster,
             memory=self.memory,
             ruler=unless_default(self, "ruler"),
             also=(self.also,) if isinstance(self.also, str) else self.also,

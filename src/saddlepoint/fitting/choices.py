@@ -10,7 +10,7 @@ from typing import Any
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.fitting.check_plan import Watching
 from saddlepoint.fitting.memory import bytes_of
-from saddlepoint.names import AUGMENT
+from saddlepoint.names import AUGMENT, CLUSTER
 from saddlepoint.training.choosing import refuse_unknown
 
 
@@ -35,9 +35,9 @@ class Choices:
     augment: str = "auto"
     memory: str | None = None
     compile: str = "auto"
+    cluster: str = "auto"
+    """Whether classes are found in pictures and learnt."""
     conditional: bool = False
-    found: bool = False
-    """Whether the classes to learn are found in the rows rather than named."""
 
     @property
     def watching(self) -> Watching:
@@ -59,9 +59,15 @@ class Choices:
         if self.memory is not None:
             bytes_of(self.memory)
         _ = self.watching  # refused here, before anything is opened
-        if self.augment not in AUGMENT:
+        for name, allowed in (("augment", AUGMENT), ("cluster", CLUSTER)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(
+                    f"{name} is {value!r}{nearest(value, allowed) or '.'} Allowed are {', '.join(allowed)}."
+                )
+        if self.cluster == "on" and self.conditional:
             raise InputError(
-                f"augment is {self.augment!r}{nearest(self.augment, AUGMENT) or '.'} Allowed are {', '.join(AUGMENT)}."
+                "cluster is 'on', and a label says which classes to learn: leave out the one or the other."
             )
         if self.rounds is not None and (type(self.rounds) is not int or self.rounds < 1):
             raise InputError(f"{self.rounds!r} rounds cannot be played; give a whole number of at least 1.")

@@ -69,17 +69,11 @@ class Preparation:
     classes: list[Any] | None = None
     class_shares: list[float] | None = None
     codes: np.ndarray[Any, Any] | None = None
-    found: bool = False
+    clustered: bool = False
     checks: CheckPlan | None = None
     round_choice: RoundChoice = EAGER
     play_round: CompiledRound | None = None
     start_steps: int | None = None
-
-    @property
-    def would_find(self) -> bool:
-        """Whether classes found in the pictures are known to help: many small ones without, which strided pairs play."""
-        strided = self.plan.generator["name"] == "strided-generator"
-        return strided and self.classes is None and len(self.train) >= _MANY
 
     def fit(self, folder: Path | None = None, *, strip: bool = True) -> Fit:
         """Return the fit at round 0, saving into a folder, showing the same samples at planned rounds if strip."""
@@ -111,7 +105,7 @@ class Preparation:
             "rows": {"train": len(self.train), "monitor": _size(self.monitor), "vault": _size(self.vault)},
             "fingerprint": self.fingerprint,
             "conditional": self.classes is not None,
-            "found": self.found,
+            "clustered": self.clustered,
             "threads": self.threads,
             "rounds_played": self.round_choice.to_dict(),
             "device": self.device.type,
@@ -132,16 +126,17 @@ def prepare(
             the training part.
     """
     recipe = recipes.choose(choices.recipe, dataset.kind)
-    if choices.augment == "on" and dataset.kind != "pictures":
-        raise InputError(
-            f"{dataset.name} holds {dataset.kind}; augmentation (augment) is for pictures: leave it out."
-        )
+    for name, what in (("augment", "augmentation"), ("cluster", "finding classes")):
+        if getattr(choices, name) == "on" and dataset.kind != "pictures":
+            raise InputError(
+                f"{dataset.name} holds {dataset.kind}; {what} ({name}) is for pictures: leave it out."
+            )
     parts = split(dataset, choices.seed, holdout)
     refuse_large_batch(choices.batch, len(parts[0]))
     start = recipes.start_of(recipe, dataset.kind, choices.start)
     classes, shares, codes = (None, None, None)
-    if choices.conditional or choices.found:
-        classes, shares, codes = _classes(parts[0], choices.found, choices.seed)
+    if choices.conditional:
+        classes, shares, codes = _classes(parts[0], clustered=False, seed=choices.seed)
     encoder: Encoder = (
         fit_encoder(parts[0], ends=recipe.name == "modern")
         if start in ("plain", "fitted")
@@ -159,7 +154,15 @@ def prepare(
         spans=encoder.layout if isinstance(encoder, TableEncoder) else (),
         **_of_pictures(encoder, parts[0]),
     )
-    plan = _adjusted(recipes.plan(recipe, data, capacity=choices.capacity), choices)
+    planned = recipes.plan(recipe, data, capacity=choices.capacity)
+    clustered = choices.cluster == "on" or (
+        choices.cluster == "auto" and classes is None and _clusters_help(planned, len(parts[0]))
+    )
+    if clustered:
+        classes, shares, codes = _classes(parts[0], clustered=True, seed=choices.seed)
+        data = dataclasses.replace(data, condition_width=len(classes))
+        planned = recipes.plan(recipe, data, capacity=choices.capacity)
+    plan = _adjusted(planned, choices)
     one_row = sum(work_of(player) for player in make_players(plan, encoder))
     preparation = Preparation(
         train=parts[0],
@@ -173,7 +176,7 @@ def prepare(
         classes=classes,
         class_shares=shares,
         codes=codes,
-        found=choices.found,
+        clustered=clustered,
     )
     if choices.memory is not None:
         preparation = _with_memory(preparation, choices.memory)
@@ -201,7 +204,9 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
         train, monitor, vault = split(dataset, settings.seed, holdout)
         classes, shares, codes = (None, None, None)
         if stored["conditional"]:
-            classes, shares, codes = _classes(train, stored.get("found", False), settings.seed)
+            classes, shares, codes = _classes(
+                train, clustered=stored.get("clustered", False), seed=settings.seed
+            )
         device = compute.choose_device(None if stored["device"] == "cuda" else stored["device"])
         return Preparation(
             train=train,
@@ -222,7 +227,7 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
             classes=classes,
             class_shares=shares,
             codes=codes,
-            found=stored.get("found", False),
+            clustered=stored.get("clustered", False),
             checks=CheckPlan.from_dict(stored.get("checks")),
             start_steps=stored.get("start_steps"),
         )
@@ -274,8 +279,15 @@ def _finest(encoder: Encoder, train: Dataset) -> float:
     return smallest_scale(encoder.encode(some))
 
 
-def _classes(train: Dataset, found: bool, seed: int) -> tuple[list[Any], list[float], np.ndarray[Any, Any]]:
-    if found:
+def _clusters_help(plan: Plan, rows: int) -> bool:
+    """Whether classes found in pictures are known to help: many small sharp ones, which strided pairs play."""
+    return plan.generator["name"] == "strided-generator" and rows >= _MANY
+
+
+def _classes(
+    train: Dataset, *, clustered: bool, seed: int
+) -> tuple[list[Any], list[float], np.ndarray[Any, Any]]:
+    if clustered:
         return describe_classes(find_kinds(train, seed=seed))
     if train.labels is None:
         raise InputError(

@@ -43,8 +43,8 @@ from saddlepoint.judging.verdict import Verdict
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.version import __version__
 
-BY_CLASS, FOUND = "class", "found"
-"""Labels that name no column: the classes that data come with, and classes found in pictures that come without."""
+BY_CLASS = "class"
+"""The label that names no column: the classes that data come with."""
 FEWEST_ROWS_A_CLASS = 10
 _MOST_LINES = 40
 
@@ -68,7 +68,7 @@ class Source:
         Raises:
             InputError: something cannot be opened, or has no such label.
         """
-        label = None if self.label in (BY_CLASS, FOUND) else self.label
+        label = None if self.label == BY_CLASS else self.label
         dataset = open_source(
             self.data,
             label=label,
@@ -79,12 +79,12 @@ class Source:
         )
         dataset = refuse_flips(dataset) if self.flips else dataset
         holdout = None if self.holdout is None else open_holdout(self.holdout, dataset, label=label)
-        if self.label not in (None, FOUND) and dataset.labels is None:
+        if self.label is not None and dataset.labels is None:
             raise InputError(
                 f"{self.data} comes without classes, so --label {self.label} has nothing to name: give the name of a "
                 "column, an .npz with labels, or a folder with one sub-folder a class."
             )
-        if self.label not in (None, FOUND) and dataset.classes is not None:
+        if self.label is not None and dataset.classes is not None:
             number = len(dataset.classes)
             if len(dataset) < FEWEST_ROWS_A_CLASS * number:
                 raise InputError(
@@ -116,9 +116,7 @@ class Session:
         """
         join_ranks(device)
         dataset, holdout = source.open()
-        choices = dataclasses.replace(
-            choices, conditional=source.label is not None, found=source.label == FOUND
-        )
+        choices = dataclasses.replace(choices, conditional=source.label is not None)
         leads = compute.rank_and_count()[0] == 0
         if leads:
             RunFolder.refuse_taken(path, restart=restart)
