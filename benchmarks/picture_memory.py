@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.benchmarks.picture_sets import drawn
+from saddlepoint.benchmarks.picture_sets import discs
 from saddlepoint.data.sources import open_source
 from saddlepoint.fitting import Choices, Fit, prepare
 from saddlepoint.fitting.memory import held
@@ -39,7 +39,7 @@ def main() -> None:
     records = []
     for side in SIDES:
         preparation = prepare(
-            open_source(drawn(20, (side, side, 3), seed=0)), Choices(rounds=3, compile="off", batch=BATCH)
+            open_source(discs(20, (side, side, 3), seed=0)), Choices(rounds=3, compile="off", batch=BATCH)
         )
         plan = preparation.plan
         for penalties in (plan.settings.penalties, ()):

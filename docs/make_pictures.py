@@ -40,8 +40,9 @@ rows of one set. In brackets: the Frechet distance between two halves of the hel
 finest frequencies as a share of the training pictures'; 0.5 to 2 is asked for, and an enlarged picture of half the size has
 what stands below. **copying, p**: of the copying test; below 0.01 it would be called copying. One thread.
 
-**found** is our game with `--cluster on`, **ours** with `off`. **residual pair** and **perceptrons** are the pairs that played MNIST by default in
-earlier versions of this library.
+**found** is our game with `--cluster on`, **ours** with `off`. **residual pair** and **perceptrons** are the pairs that played
+MNIST by default in earlier versions of this library. 31x47x1, 200x64x3 and 33x33x4 are white sprites on black, their shape,
+size, turn, place and lit channels drawn apart; **smooth** are soft discs on ramps, of 31 x 47.
 """
 
 

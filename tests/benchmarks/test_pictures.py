@@ -11,7 +11,7 @@ import pytest
 from saddlepoint.benchmarks import pictures as suite
 from saddlepoint.benchmarks.picture_figures import by_class, classifier, detail, distances, stacked_modes
 from saddlepoint.benchmarks.picture_games import GAMES, played, prepared, settings_of
-from saddlepoint.benchmarks.picture_sets import ODD, PictureSet, drawn, picture_set, stacked
+from saddlepoint.benchmarks.picture_sets import ODD, PictureSet, picture_set, sprites, stacked
 from saddlepoint.benchmarks.picture_sheets import shuffled
 from saddlepoint.cli import app
 from saddlepoint.errors import InputError
@@ -35,11 +35,23 @@ def reader():
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_sets_have_their_shape_and_vary_in_every_channel(name: str) -> None:
-    rows = drawn(20, ODD[name], seed=0)
+    rows = sprites(60, ODD[name], seed=0)
     width, height, channels = (int(each) for each in name.split("x"))
-    assert rows.shape == (20, height, width, channels)
-    assert (rows.std(0) > 5).all()
-    np.testing.assert_array_equal(rows, drawn(20, ODD[name], seed=0))
+    assert rows.shape == (60, height, width, channels)
+    assert (rows.std((0, 1, 2)) > 20).all()
+    assert rows.reshape(60, -1).any(1).all()
+    np.testing.assert_array_equal(rows, sprites(60, ODD[name], seed=0))
+
+
+def test_sprites_have_their_areas_and_lie_wholly_inside() -> None:
+    rows = sprites(4_000, (60, 40, 1), seed=0)[..., 0] / 255
+    for edge in (rows[:, 0], rows[:, -1], rows[:, :, 0], rows[:, :, -1]):
+        assert edge.max() < 0.86  # a corner that touches the edge covers so much of its pixel, at most
+    # E[size^2] of size uniform in [.16, .3] short sides, times the mean area of a square (4), a disc (pi), a bar (2.6).
+    squared = 40**2 * (0.3**3 - 0.16**3) / (3 * 0.14)
+    expected = squared * (4 + np.pi + 2.6) / 3
+    sums = rows.sum((1, 2))
+    assert abs(sums.mean() - expected) < 4 * sums.std() / np.sqrt(len(rows))
 
 
 def test_files_are_split_so_that_no_picture_is_on_both_sides(tmp_path: Path) -> None:

@@ -103,7 +103,9 @@ def test_classes_are_found_by_default_where_they_are_known_to_help():
     assert clustered(labelled)[0]
     assert clustered(labelled, conditional=True) == (False, [0, 1, 2, 3])
     assert clustered(many, recipe="goodfellow2014") == (False, None)
-    assert not clustered(open_source(grouped(2_600, sides=(44, 44))[0], name="X"))[0]  # the residual pair plays
+    assert not clustered(open_source(grouped(2_600, sides=(44, 44))[0], name="X"))[
+        0
+    ]  # the residual pair plays
 
 
 def test_what_is_asked_of_clusters_in_vain_is_refused():
@@ -112,7 +114,9 @@ def test_what_is_asked_of_clusters_in_vain_is_refused():
     with pytest.raises(InputError, match="cluster is 'on', and a label says which classes to learn"):
         Choices(cluster="on", conditional=True)
     points = open_source(np.random.default_rng(0).normal(size=(400, 3)), name="X")
-    with pytest.raises(InputError, match="X holds points; finding classes \(cluster\) is for pictures: leave it out"):
+    with pytest.raises(
+        InputError, match=r"X holds points; finding classes \(cluster\) is for pictures: leave it out"
+    ):
         prepare(points, Choices(cluster="on", rounds=2))
 
 
@@ -124,9 +128,7 @@ def test_the_command_line_learns_found_classes(tmp_path: Path):
     np.savez(tmp_path / "bands.npz", images=grouped(500)[0])
     run = str(tmp_path / "run")
     call = CliRunner().invoke
-    said = call(
-        app, ["train", str(tmp_path / "bands.npz"), "--cluster", "on", "--rounds", "2", "--out", run]
-    )
+    said = call(app, ["train", str(tmp_path / "bands.npz"), "--cluster", "on", "--rounds", "2", "--out", run])
     assert said.exit_code == 0, said.output
     assert "4 classes, found by k-means" in said.output
     said = call(app, ["sample", run, "-n", "3", "--given", "class=9", "--out", str(tmp_path / "a.png")])

@@ -1,11 +1,11 @@
-"""Pictures to learn from and pictures to judge by: four sets from files, one stacked from MNIST, three drawn here.
+"""Pictures to learn from and pictures to judge by: four sets from files, one stacked from MNIST, four drawn here.
 
-The drawn ones are of odd shapes and of known factors: a soft disc of uniform place, radius and brightness (a colour a
-channel) on a ramp of uniform slope and direction; they come in any number.
+The drawn ones are of known factors and come in any number: sprites of odd shapes, and smooth discs.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,16 +26,19 @@ FILES = {
     "sunflowers": "fewshot_sunflowers_256",
     "stacked": "mnist.npz",
 }
-SETS = (*FILES, *ODD)
+SMOOTH = "smooth"
+DRAWN_SETS = (*ODD, SMOOTH)
+SETS = (*FILES, *DRAWN_SETS)
 ROUNDS = {
     "mnist": 20_000,
     "orl": 8_000,
     "cifar": 1_000,
     "sunflowers": 200,
     "stacked": 2_500,
-    "31x47x1": 600,
-    "200x64x3": 200,
-    "33x33x4": 600,
+    "31x47x1": 4_000,
+    "200x64x3": 1_000,
+    "33x33x4": 4_000,
+    "smooth": 600,
 }
 """Rounds of our own game: what one core plays within some twenty minutes; `--rounds` sets others."""
 DRAWN, STACKED = 6_000, 50_000
@@ -60,8 +63,9 @@ def picture_set(name: str, data: Path | None) -> PictureSet:
     Raises:
         InputError: the folder is needed and not given, or does not hold the file.
     """
-    if name in ODD:
-        rows = drawn(2 * DRAWN, ODD[name], seed=_SEED)
+    if name in DRAWN_SETS:
+        draw, shape = (sprites, ODD[name]) if name in ODD else (discs, ODD["31x47x1"])
+        rows = draw(2 * DRAWN, shape, seed=_SEED)
         return PictureSet(name=name, train=rows[:DRAWN], held=rows[DRAWN:])
     path = None if data is None else data / FILES[name]
     if path is None or not path.exists():
@@ -114,8 +118,40 @@ def stacked(digits: Bytes, n: int, seed: int) -> Bytes:
     return np.ascontiguousarray(digits[chosen][..., 0].transpose(0, 2, 3, 1))
 
 
-def drawn(n: int, shape: tuple[int, int, int], *, seed: int) -> Bytes:
-    """Return n pictures (height, width, channels) of a soft disc on a ramp, every factor uniform and independent."""
+def sprites(n: int, shape: tuple[int, int, int], *, seed: int) -> Bytes:
+    """Return n pictures (height, width, channels) of a white sprite on black, every factor uniform and independent.
+
+    Factors: square, disc or bar; size; turn; place, wholly inside; and which channels are lit, at least one. After dSprites
+    (Matthey et al. 2017), with edges that are grey where they cut a pixel.
+    """
+    height, width, channels = shape
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width] + 0.5
+    rows = np.empty((n, *shape), dtype=np.uint8)
+    for row in rows:
+        size = random.uniform(0.16, 0.3) * min(height, width)
+        reach = math.sqrt(2) * size
+        down = y - random.uniform(reach, height - reach)
+        across = x - random.uniform(reach, width - reach)
+        turn = random.uniform(0, 2 * np.pi)
+        u = np.abs(np.cos(turn) * across + np.sin(turn) * down)
+        v = np.abs(np.cos(turn) * down - np.sin(turn) * across)
+        beyond = (
+            np.maximum(u, v) - size,
+            np.hypot(u, v) - size,
+            np.maximum(u - 1.3 * size, v - 0.5 * size),
+        )[random.integers(3)]
+        lit = (random.integers(1, 2**channels) >> np.arange(channels)) & 1
+        row[:] = np.rint(255 * np.clip(0.5 - beyond, 0, 1)[..., None] * lit)
+    return rows
+
+
+def discs(n: int, shape: tuple[int, int, int], *, seed: int) -> Bytes:
+    """Return n pictures (height, width, channels) of a soft disc on a ramp, every factor uniform and independent.
+
+    Factors: place, radius and brightness of the disc (a level a channel); slope and direction of the ramp. Every grey level is
+    smooth in place, so that the least roughness gives a sample away.
+    """
     height, width, channels = shape
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] + 0.5

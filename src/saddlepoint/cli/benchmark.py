@@ -157,7 +157,7 @@ def pictures(
         str | None,
         typer.Option(
             help="Names of sets, with commas between: mnist, orl, cifar, sunflowers, stacked (files in --data), 31x47x1, "
-            "200x64x3, 33x33x4.",
+            "200x64x3, 33x33x4, smooth (drawn).",
             show_default="all there are",
         ),
     ] = None,
@@ -195,7 +195,7 @@ def pictures(
     from saddlepoint.benchmarks import picture_sets
     from saddlepoint.benchmarks import pictures as suite
 
-    there = tuple(picture_sets.ODD) if sets is None and data is None else picture_sets.SETS
+    there = picture_sets.DRAWN_SETS if sets is None and data is None else picture_sets.SETS
     suite.run(
         [picture_sets.picture_set(name, data) for name in _chosen(sets, there, "set")],
         _chosen(rows, suite.ROWS, "row"),

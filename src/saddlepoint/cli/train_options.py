@@ -9,8 +9,8 @@ import typer
 
 from saddlepoint.names import (
     AUGMENT,
-    CLUSTER,
     CAPACITIES,
+    CLUSTER,
     COMPANIONS,
     COMPILE,
     OBJECTIVES,
