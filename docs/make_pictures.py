@@ -20,16 +20,16 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "pictures.md"
 IMAGES = ROOT / "docs" / "images"
 BEGIN, END = "<!-- figures: made by docs/make_pictures.py -->", "<!-- end of figures -->"
-SHOWN = {"mnist": "found", "orl": "ours"}
+SHOWN = {"mnist": "ours", "orl": "ours", "stacked": "ours"}
 """Sets whose samples are shown, and whose row these are of."""
 Record = dict[str, Any]
 
 HEAD = """## What it reaches
 
 ```sh
-saddlepoint benchmark pictures --sets mnist,orl --data data                      # ours, and real pictures beside
-saddlepoint benchmark pictures --sets mnist --data data --rows found             # ours with --cluster on
-saddlepoint benchmark pictures --sets orl --data data --rows ours,dcgan,wgan-gp  # older games, as many CPU seconds
+saddlepoint benchmark pictures --sets mnist,orl --data data                        # ours, and real pictures beside
+saddlepoint benchmark pictures --sets mnist --data data --rows unclustered         # ours with --cluster off
+saddlepoint benchmark pictures --sets mnist --data data --rows ours,dcgan,wgan-gp  # older games, as many CPU seconds
 ```
 
 Every figure is of pictures that nothing was trained on (ORL: one of each person and a tenth of the rest). **bound**: the
@@ -40,8 +40,9 @@ rows of one set. In brackets: the Frechet distance between two halves of the hel
 finest frequencies as a share of the training pictures'; 0.5 to 2 is asked for, and an enlarged picture of half the size has
 what stands below. **copying, p**: of the copying test; below 0.01 it would be called copying. One thread.
 
-**found** is our game with `--cluster on`, **ours** with `off`. **residual pair** and **perceptrons** are the pairs that played
-MNIST by default in earlier versions of this library. 31x47x1, 200x64x3 and 33x33x4 are white sprites on black, their shape,
+**ours** is the default game, which finds classes in many small sharp pictures; **unclustered** the same with `--cluster off`,
+as the older games are. **residual pair** and **perceptrons** are the pairs that played MNIST by default in earlier versions of
+this library. 31x47x1, 200x64x3 and 33x33x4 are white sprites on black, their shape,
 size, turn, place and lit channels drawn apart; **smooth** are soft discs on ramps, of 31 x 47.
 """
 

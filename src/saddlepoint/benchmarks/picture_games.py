@@ -1,4 +1,4 @@
-"""Games about one set of pictures: the default recipe, the same with classes found, and two older games, each resumable.
+"""Games about one set of pictures: the default recipe, the same without classes found, and two older games, each resumable.
 
 The older games differ from ours in what their papers set: DCGAN (Radford et al. 2016, arXiv 1511.06434) the non-saturating
 objective, Adam of rate 2e-4 with momentum .5, no penalty; WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028) the Wasserstein
@@ -23,8 +23,8 @@ from saddlepoint.fitting import Choices, Preparation, Saved, prepare
 from saddlepoint.model import Model
 from saddlepoint.training import OptimiserSettings, PenaltySettings, Schedule, Settings
 
-GAMES = ("ours", "found", "dcgan", "wgan-gp")
-"""`found` is ours with classes found in the training pictures (`--cluster on`); no label is told to any game."""
+GAMES = ("ours", "unclustered", "dcgan", "wgan-gp")
+"""`unclustered` is ours without classes found in the pictures (`--cluster off`), as the older games; none is told labels."""
 
 
 def settings_of(game: str, ours: Settings) -> Settings:
@@ -50,7 +50,7 @@ def prepared(pictures: PictureSet, game: str, seed: int, rounds: int | None) -> 
     """Return a game on one thread with eager rounds, whose vault is the set's held-out part."""
     rows, held = (open_source(part, name=pictures.name) for part in (pictures.train, pictures.held))
     rows = refuse_flips(rows) if pictures.flips else rows
-    choices = Choices(seed=seed, rounds=rounds, compile="off", cluster="on" if game == "found" else "off")
+    choices = Choices(seed=seed, rounds=rounds, compile="off", cluster="auto" if game == "ours" else "off")
     preparation = prepare(rows, choices, holdout=held, device="cpu")
     plan = preparation.plan
     plan = dataclasses.replace(plan, settings=settings_of(game, plan.settings))

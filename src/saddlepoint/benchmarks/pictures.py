@@ -1,7 +1,7 @@
 """How good are pictures, beside older games of the same networks, on pictures that nothing was trained on?
 
 A row of the table is a maker: `real` (the training pictures themselves, what no maker can be asked to beat), `ours`,
-`found`, `dcgan` and `wgan-gp`. Older games get as many CPU seconds as ours took.
+`unclustered` (ours without classes found), `dcgan` and `wgan-gp`. Older games get as many CPU seconds as ours took.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def run(
                     r for r in records if (r["set"], r["row"], r["seed"]) == (pictures.name, "ours", seed)
                 ]
                 limit = (
-                    share * ours[0]["cpu_seconds"] if ours and row not in ("real", "ours", "found") else None
+                    share * ours[0]["cpu_seconds"] if ours and row not in ("real", "ours", "unclustered") else None
                 )
                 record = measure(
                     pictures, row, seed, out / "games", reader=reader, cpu_seconds=limit, say=say, **how

@@ -164,7 +164,7 @@ def pictures(
     rows: Annotated[
         str,
         typer.Option(
-            help="Who makes the pictures: real, ours, found (ours with classes found), dcgan, wgan-gp."
+            help="Who makes the pictures: real, ours, unclustered (ours without classes found), dcgan, wgan-gp."
         ),
     ] = "real,ours",
     data: Annotated[
@@ -190,7 +190,7 @@ def pictures(
 
     - `saddlepoint benchmark pictures --sets 31x47x1 --rounds 200`
 
-    - `saddlepoint benchmark pictures --sets mnist,orl --data data --rows real,ours,found,dcgan,wgan-gp`
+    - `saddlepoint benchmark pictures --sets mnist,orl --data data --rows real,ours,unclustered,dcgan,wgan-gp`
     """
     from saddlepoint.benchmarks import picture_sets
     from saddlepoint.benchmarks import pictures as suite
