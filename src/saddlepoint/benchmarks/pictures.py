@@ -166,7 +166,9 @@ def run(
                     r for r in records if (r["set"], r["row"], r["seed"]) == (pictures.name, "ours", seed)
                 ]
                 limit = (
-                    share * ours[0]["cpu_seconds"] if ours and row not in ("real", "ours", "unclustered") else None
+                    share * ours[0]["cpu_seconds"]
+                    if ours and row not in ("real", "ours", "unclustered")
+                    else None
                 )
                 record = measure(
                     pictures, row, seed, out / "games", reader=reader, cpu_seconds=limit, say=say, **how
