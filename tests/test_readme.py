@@ -138,6 +138,10 @@ def test_figures_are_those_of_the_results_files():
     stopping = result("stopping")
     states, remedy, validity = (stopping[part] for part in ("states", "remedy", "validity"))
     right, games = (sum(each[name] for each in states["summary"]) for name in ("right", "of"))
+    pictures = result("pictures")["records"]
+    mnist = [each for each in pictures if (each["set"], each["row"]) == ("mnist", "ours")]
+    bounds = [f"{each['jsd_lower']:.3f}".lstrip("0") for each in mnist]
+    modes = {each["row"]: each for each in pictures if each["set"] == "stacked"}
     above = sum(each["runs_with_any_bound_above_truth"] for each in validity["paths"])
     figures = [
         f"in the right state in {right} of {games};",
@@ -151,6 +155,13 @@ def test_figures_are_those_of_the_results_files():
         f"in {len(by_class)} seeds",
         f"right on {percent(min(run['classifier_accuracy'] for run in by_class))} of held-out",
         f"in {sum(row['above'] for row in coverage)} of {judged:,} judgements, where 5 % ({judged * 0.05:.0f})",
+        f"bound {' and '.join(bounds)} nats",
+        f"no class's share off by more than {percent(max(each['worst_share'] for each in mnist))};",
+        f"{modes['ours']['rounds']:,} rounds in {modes['ours']['cpu_seconds'] / 60:.0f} CPU minutes of one core: "
+        f"{modes['ours']['modes']:,} of 1,000 modes",
+        f"KL {modes['ours']['kl']:.2f} nats (real pictures {modes['real']['kl']:.2f}); DCGAN's game of the same networks and "
+        f"rounds {modes['dcgan']['modes']}, KL {modes['dcgan']['kl']:.2f}",
+        f"told from held-out ones {100 * modes['ours']['accuracy']:.0f} % of the time",
     ]
     assert [figure for figure in figures if figure not in README] == []
     assert demo["samples equal to a training row"] == 0
