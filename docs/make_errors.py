@@ -91,7 +91,9 @@ def page() -> str:
         "Parameters of the estimator": list(refusals("test_estimator.py")),
         "Samples and classes": list(refusals("test_model.py")),
         "Networks and batches of your own": list(refusals("test_own_networks.py")),
-        "Pictures: export, film, mirror images, augmentation": list(refusals("test_pictures.py")),
+        "Pictures: export, film, mirror images, augmentation, found classes": list(
+            refusals("test_pictures.py")
+        ),
         "When to stop, on the command line": list(refusals("fitting/test_watching.py")),
         "The paper, recomputed": list(refusals("paper/test_refusals.py")),
     }

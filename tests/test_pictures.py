@@ -16,6 +16,7 @@ from PIL import Image
 import saddlepoint as sp
 from saddlepoint.cli import app
 from saddlepoint.data.flips import refuse_flips
+from saddlepoint.data.kinds import find_kinds
 from saddlepoint.data.sources import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
@@ -58,6 +59,15 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
             "train points.csv --augment on",
             lambda: prepare(open_source(points, name="points.csv"), Choices(augment="on")),
         ),
+        (
+            "train points.csv --cluster on",
+            lambda: prepare(open_source(points, name="points.csv"), Choices(cluster="on")),
+        ),
+        ("train pictures/ --label class --cluster on", lambda: Choices(cluster="on", conditional=True)),
+        (
+            "train pictures/ --cluster on (few)",
+            lambda: find_kinds(open_source(pictures, name="pictures"), seed=0),
+        ),
         ("Settings(horizon=1, augment=0.5)", lambda: Settings(horizon=1, augment=0.5)),
         ("train pictures/ --memory much", lambda: Choices(memory="much")),
         (
@@ -80,6 +90,9 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
                 r"points\.csv holds points; mirror images \(--flips\) are for pictures",
                 r"augment is 'of', did you mean 'off'\? Allowed are auto, on, off\.",
                 r"points\.csv holds points; augmentation \(augment\) is for pictures",
+                r"points\.csv holds points; finding classes \(cluster\) is for pictures: leave it out",
+                "^cluster is 'on', and a label says which classes to learn: leave out the one or the other",
+                r"^Classes are found in at least 200 pictures, and pictures has \d+ to train on: leave cluster out",
                 r"augment is 0\.5; it must be below 0\.5, since changes made more often can leak",
                 "^memory is 'much'; give what a round may hold, such as 500MB or 2GB",
                 r"^memory is 50KB, and a round holds \d+ MB even one row at a time: give more",
