@@ -74,6 +74,10 @@ def test_a_game_learns_found_kinds_and_begins_at_their_means():
     again = restore(dataset, preparation.to_dict())
     assert np.array_equal(preparation.codes, again.codes)
     assert again.clustered
+    stored = preparation.to_dict()
+    stored["class_shares"] = stored["class_shares"][::-1]
+    with pytest.raises(InputError, match="The classes found in 'X' are not those this run began with"):
+        restore(dataset, stored)
     fit = preparation.fit(strip=False)
     model = fit.model()  # before the first round
     assert preparation.classes == list(range(preparation.codes.max() + 1))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError
@@ -45,11 +46,12 @@ def find_kinds(pictures: Dataset, *, seed: int) -> NDArray[np.int64]:
         )
     small = _small(pictures.rows)
     some = small[:: -(-len(small) // _ROWS)]
-    with np.errstate(invalid="ignore"):  # of equal pictures: a share of no variance
-        found = PCA(min(_COORDINATES, *some.shape), svd_solver="covariance_eigh").fit(some)
-    places = found.transform(small)
     means = MiniBatchKMeans(kinds, n_init=3, batch_size=2048, random_state=seed)
-    with warnings.catch_warnings():
+    # One thread: a run that goes on with more cores finds the same kinds again.
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        with np.errstate(invalid="ignore"):  # of equal pictures: a share of no variance
+            found = PCA(min(_COORDINATES, *some.shape), svd_solver="covariance_eigh").fit(some)
+        places = found.transform(small)
         warnings.simplefilter(
             "ignore", ConvergenceWarning
         )  # fewer different pictures than kinds: fewer kinds are found

@@ -106,6 +106,7 @@ class Preparation:
             "fingerprint": self.fingerprint,
             "conditional": self.classes is not None,
             "clustered": self.clustered,
+            "class_shares": self.class_shares,
             "threads": self.threads,
             "rounds_played": self.round_choice.to_dict(),
             "device": self.device.type,
@@ -206,6 +207,11 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
         if stored["conditional"]:
             classes, shares, codes = _classes(
                 train, clustered=stored.get("clustered", False), seed=settings.seed
+            )
+        if stored.get("clustered", False) and shares != stored["class_shares"]:
+            raise InputError(
+                f"The classes found in {dataset.name!r} are not those this run began with (another machine or library rounds "
+                "k-means otherwise): go on where it began, or start again with --restart."
             )
         device = compute.choose_device(None if stored["device"] == "cuda" else stored["device"])
         return Preparation(
