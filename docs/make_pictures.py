@@ -20,7 +20,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "pictures.md"
 IMAGES = ROOT / "docs" / "images"
 BEGIN, END = "<!-- figures: made by docs/make_pictures.py -->", "<!-- end of figures -->"
-SHOWN = {"mnist": "ours", "orl": "ours", "stacked": "ours"}
+SHOWN = {"mnist": "ours", "orl": "ours", "stacked": "ours", "31x47x1": "ours"}
 """Sets whose samples are shown, and whose row these are of."""
 Record = dict[str, Any]
 
