@@ -20,7 +20,7 @@ REACHED = {"31x47x1": (120, 0.4), "33x33x4": (100, 0.42), "200x64x3": (30, 0.4)}
 """Rounds of a small pair, batches of 8, and the bound in nats that must not be exceeded, by 200 held-out pictures; where the
 referees are never wrong, so few certify .44. Measured here .31, .36 and .28; on other rows (seeds 6 and 7) .34 to .43."""
 
-STATED = {"31x47x1": 0.25, "33x33x4": 0.5}
+STATED = {"31x47x1": 0.25, "33x33x4": 0.5, "200x64x3": 0.6}
 """The bound in nats, by 4,000 held-out pictures (.67 certified at most), of games about sprites, played to their end."""
 
 
