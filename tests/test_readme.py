@@ -141,6 +141,7 @@ def test_figures_are_those_of_the_results_files():
     pictures = result("pictures")["records"]
     mnist = [each for each in pictures if (each["set"], each["row"]) == ("mnist", "ours")]
     bounds = [f"{each['jsd_lower']:.3f}".lstrip("0") for each in mnist]
+    odd = {each["set"]: f"{each['jsd_lower']:.3f}".lstrip("0") for each in pictures if each["row"] == "ours"}
     modes = {each["row"]: each for each in pictures if each["set"] == "stacked"}
     above = sum(each["runs_with_any_bound_above_truth"] for each in validity["paths"])
     figures = [
@@ -156,6 +157,8 @@ def test_figures_are_those_of_the_results_files():
         f"right on {percent(min(run['classifier_accuracy'] for run in by_class))} of held-out",
         f"in {sum(row['above'] for row in coverage)} of {judged:,} judgements, where 5 % ({judged * 0.05:.0f})",
         f"bound {' and '.join(bounds)} nats",
+        f"bound {odd['31x47x1']} nats at 31 x 47 grey, {odd['33x33x4']} at 33 x 33 with four channels, {odd['200x64x3']} at",
+        f"smooth discs of 31 x 47 {odd['smooth']}:",
         f"no class's share off by more than {percent(max(each['worst_share'] for each in mnist))};",
         f"{modes['ours']['rounds']:,} rounds in {modes['ours']['cpu_seconds'] / 60:.0f} CPU minutes of one core: "
         f"{modes['ours']['modes']:,} of 1,000 modes",
