@@ -156,11 +156,11 @@ def figures(results: Path = RESULTS) -> str:
     lines += of_detail(records) + of_broken(results) + of_memory(results) + of_speed(results)
     played = {(record["set"], record["row"]) for record in records}
     missing = [name for name in SETS if (name, "ours") not in played]
-    older = [name for name in SETS if not {(name, "dcgan"), (name, "wgan-gp")} <= played]
     if missing:
         lines.append(f"- not played to an end yet: {', '.join(missing)}.")
-    if older:
-        lines.append(f"- older games not played beside: {', '.join(older)}.")
+    for game in ("dcgan", "wgan-gp"):
+        if absent := [name for name in SETS if (name, game) not in played]:
+            lines.append(f"- {game} was not played beside: {', '.join(absent)}.")
     lines += [f"- {note}" for note in stored.get("notes", [])]
     return "\n".join(lines) + "\n"
 

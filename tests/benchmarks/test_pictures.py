@@ -92,6 +92,14 @@ def test_an_enlarged_picture_fails_the_test_of_detail() -> None:
     assert found["octave_enlarged"] < 0.5
 
 
+def test_features_in_which_held_out_pictures_do_not_differ_are_left_out() -> None:
+    random = np.random.default_rng(0)
+    held, made = random.normal(size=(80, 5)), random.normal(size=(80, 5))
+    still = np.full((80, 1), 0.3)
+    with_still = distances(np.hstack([made, 1 + made[:, :1]]), np.hstack([held, still]))
+    assert with_still == distances(made, held)
+
+
 def test_modes_of_stacked_digits_are_counted_by_channel(reader) -> None:
     rows, _ = dots(500, seed=4)
     made = stacked(rows, 400, seed=1)

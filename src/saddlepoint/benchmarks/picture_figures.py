@@ -23,6 +23,7 @@ _CHUNK = 500
 _MOST = 3_000
 _FEATURES = 64
 _LARGEST = 64
+_STILL = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +125,14 @@ def by_class(judge: Classifier, made: Bytes, held: Bytes) -> dict[str, Any]:
 
 
 def distances(made: NDArray[np.float64], held: NDArray[np.float64]) -> dict[str, float]:
-    """Return Frechet and kernel distance, precision and recall of features, in the held-out features' units."""
+    """Return Frechet and kernel distance, precision and recall of features, in the held-out features' units.
+
+    Features in which few held-out pictures do not differ are left out.
+    """
     n = min(len(made), len(held), _MOST)
-    mean, spread = held.mean(0), held.std(0) + 1e-9
-    made, held = (made[:n] - mean) / spread, (held[: 2 * n] - mean) / spread
+    mean, spread = held.mean(0), held.std(0)
+    varies = spread > _STILL * spread.max()
+    made, held = ((each[:, varies] - mean[varies]) / spread[varies] for each in (made[:n], held[: 2 * n]))
     half = len(held) // 2
     kernel = statistics.cubic_kernel(np.concatenate([held[:n], made]))
     marks = (np.arange(2 * n) < n)[:, None]

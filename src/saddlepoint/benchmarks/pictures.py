@@ -34,6 +34,8 @@ from saddlepoint.model import Model
 
 ROWS = ("real", *GAMES)
 _JUDGED, _FAKES, _FEW = 4_000, 10_000, 2_000
+_FEWEST = 30
+"""Held-out pictures below which the judge refuses, and the bound is left out."""
 STACKED_SAMPLES = 26_000
 
 
@@ -72,7 +74,7 @@ def measure(
         shuffled(sheets / f"shuffled-{pictures.name}-{row}-{seed}.png", made, held, seed=seed)
     began = time.process_time()
     found = figures(pictures, preparation, made, held, reader(), copies=row != "real")
-    if bound:
+    if bound and len(held) >= _FEWEST:
         verdict = judge(
             held[:_JUDGED], made, held_out="declared", random_state=seed, pool="quick", control=False
         )
