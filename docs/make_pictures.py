@@ -38,13 +38,13 @@ certified lower bound of the Jensen-Shannon distance, by quick referees (0.693 i
 in units of their spread (for sets without classes on principal components of the pixels); they are no FID and compare only
 rows of one set. In brackets: the Frechet distance between two halves of the held-out pictures. **top octave**: power at the
 finest frequencies as a share of the training pictures'; 0.5 to 2 is asked for, and an enlarged picture of half the size has
-what stands below. **copying, p**: of the copying test; below 0.01 it would be called copying. **MB**: the most
-the process held, the judging of rows before it included. One thread.
+what stands below. **copying, p**: of the copying test; below 0.01 it would be called copying. **MB**: the most the
+process held, the judging of rows before it included. One thread.
 
 **ours** is the default game, which finds classes in many small sharp pictures; **unclustered** the same with `--cluster off`,
 as the older games are. **residual pair** and **perceptrons** are the pairs that played MNIST by default in earlier versions of
-this library. 31x47x1, 200x64x3 and 33x33x4 are white sprites on black, their shape,
-size, turn, place and lit channels drawn apart; **smooth** are soft discs on ramps, of 31 x 47.
+this library. 31x47x1, 200x64x3 and 33x33x4 are white sprites on black, their shape, size, turn, place and lit channels drawn
+apart; **smooth** are soft discs on ramps, of 31 x 47.
 """
 
 

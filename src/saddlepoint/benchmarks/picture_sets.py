@@ -32,7 +32,7 @@ SETS = (*FILES, *DRAWN_SETS)
 ROUNDS = {
     "mnist": 20_000,
     "orl": 8_000,
-    "cifar": 1_000,
+    "cifar": 6_000,
     "sunflowers": 200,
     "stacked": 12_000,
     "31x47x1": 4_000,
