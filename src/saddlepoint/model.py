@@ -321,7 +321,7 @@ class Model:
             if given is not None:
                 raise InputError(
                     f"given={given!r} was asked of a model that learnt no classes; train it with labels "
-                    "(--label, or fit(X, y)), or leave the condition out."
+                    "(--label, or fit(X, y)) or with classes found in pictures (cluster), or leave the condition out."
                 )
             return None
         if given is None:
@@ -336,7 +336,7 @@ class Model:
             codes = [known[_names(value)[0]] for value in wanted]
         except KeyError as error:
             name, names = str(error.args[0]), [str(value) for value in classes]
-            some = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+            some = ", ".join(names[:12]) + (f", ..., {names[-1]}" if len(names) > 12 else "")
             raise InputError(
                 f"Unknown class {name!r}{nearest(name, names) or '.'} The classes are {some}."
             ) from error

@@ -129,12 +129,16 @@ def test_the_command_line_learns_found_classes(tmp_path: Path):
 
     from saddlepoint.cli import app
 
-    np.savez(tmp_path / "bands.npz", images=grouped(500)[0])
+    images, labels = grouped(500)
+    np.savez(tmp_path / "bands.npz", images=images, labels=labels)
     run = str(tmp_path / "run")
     call = CliRunner().invoke
     said = call(app, ["train", str(tmp_path / "bands.npz"), "--cluster", "on", "--rounds", "2", "--out", run])
     assert said.exit_code == 0, said.output
-    assert "4 classes, found by k-means" in said.output
+    assert (
+        "4 classes, found by k-means (--cluster off: without; --label class: the 4 that the data come with)"
+        in (said.output)
+    )
     said = call(app, ["sample", run, "-n", "3", "--given", "class=9", "--out", str(tmp_path / "a.png")])
     assert said.exit_code == 1
     assert "The classes are 0, 1, 2, 3." in str(said.exception)

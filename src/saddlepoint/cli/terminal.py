@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from saddlepoint.data.splits import SMALLEST_SPLIT
-from saddlepoint.fitting import Checked, Event, Fitting, Judged, Mended, Played, Stopped
+from saddlepoint.fitting import Checked, Event, Fitting, Judged, Mended, Played, Preparation, Stopped
 from saddlepoint.runs.session import Session
 from saddlepoint.training import Record
 
@@ -78,8 +78,7 @@ class Progress:
         for note in self.session.notes:
             say(f"  {note}")
         if preparation.classes is not None:
-            found = ", found by k-means (--cluster off: without)" if preparation.clustered else ""
-            say(f"  learning P(x | class) for {len(preparation.classes)} classes{found}")
+            say(f"  learning P(x | class) for {len(preparation.classes)} classes{_found(preparation)}")
         settings = preparation.plan.settings
         device = f"{preparation.threads} thread{'s' if preparation.threads > 1 else ''}"
         say(
@@ -182,3 +181,12 @@ def _losses(record: Record) -> str:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"
+
+
+def _found(preparation: Preparation) -> str:
+    """Return where found classes come from, and what else could be learnt; nothing of classes that were named."""
+    if not preparation.clustered:
+        return ""
+    own = preparation.train.classes
+    told = "" if own is None else f"; --label class: the {len(own):,} that the data come with"
+    return f", found by k-means (--cluster off: without{told})"

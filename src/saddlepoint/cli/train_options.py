@@ -97,15 +97,15 @@ Augment = Annotated[
     str | None,
     typer.Option(
         help=f"D sees pictures, real and fake, shifted, cut out, lighter or darker: {', '.join(AUGMENT)}. auto: where "
-        "large pictures are fewer than 2,000.",
+        "fewer than 2,000 pictures of more than 256 numbers train.",
         show_default="auto",
     ),
 ]
 Cluster = Annotated[
     str | None,
     typer.Option(
-        help=f"Find up to 100 classes in pictures by k-means, and learn P(x | class): {', '.join(CLUSTER)}. auto: where "
-        "small sharp pictures without a label are 2,000 or more.",
+        help=f"Find classes in pictures by k-means, one for every 100 up to 100, and learn P(x | class): {', '.join(CLUSTER)}. "
+        "auto: where 2,000 small sharp pictures or more train and --label names no classes.",
         show_default="auto",
     ),
 ]

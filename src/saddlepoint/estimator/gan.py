@@ -60,8 +60,9 @@ class GAN(DensityMixin, BaseEstimator):
         Whether D sees pictures, real and generated alike, shifted, cut out, lighter or darker; "auto": where pictures of more
         than 256 numbers are fewer than 2,000.
     cluster : {"auto", "on", "off"}, default="auto"
-        Whether up to 100 classes are found in pictures by k-means and learnt, `classes_` then being their numbers; "auto":
-        where pictures of 40 x 40 places at most, whose grey levels turn sharply, are 2,000 or more and come without y.
+        Whether classes are found in pictures by k-means, one for every 100 up to 100, and learnt, `classes_` then being
+        their numbers; "auto": where 2,000 pictures or more of at most 40 x 40 places, whose grey levels turn sharply, train
+        without y.
     memory : str, optional
         What a round may hold beside weights and optimisers, such as "500MB": batches are then played in parts, for the same
         steps.

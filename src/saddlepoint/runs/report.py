@@ -91,7 +91,8 @@ def _page(
         ("Train / monitor / vault", f"{rows['train']:,} / {rows['monitor']:,} / {rows['vault']:,}"),
     ]
     if model.classes is not None:
-        learnt.append(("Condition", f"P(x | class), {len(model.classes)} classes"))
+        by = ", found by k-means" if settings.get("clustered") else ""
+        learnt.append(("Condition", f"P(x | class), {len(model.classes)} classes{by}"))
     played_by = [
         ("Recipe", model.description["recipe"]),
         ("Objective", game["objective"]),
