@@ -138,6 +138,14 @@ def test_the_label_column_s_name_may_stand_for_class(tmp_path):
         CliRunner().invoke(
             app, ["sample", folder, "--given", "kind=x", "--out", files[0], "--force"], catch_exceptions=False
         )
+    with pytest.raises(
+        InputError, match=r"--given names 2 classes \(class=x, class=y\), and one file is drawn from one"
+    ):
+        CliRunner().invoke(
+            app,
+            ["sample", folder, "--given", "class=x", "--given", "class=y", "--out", files[0], "--force"],
+            catch_exceptions=False,
+        )
 
 
 def test_a_run_folder_loads_as_an_estimator(run):

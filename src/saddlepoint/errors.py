@@ -25,20 +25,18 @@ _CLOSE = 0.65
 """Of two letters in three the same: "dgo" is near "dog", "nope" is not near "income"."""
 
 
-def nearest(given: str, allowed: list[str] | tuple[str, ...]) -> str:
-    """Return ", did you mean 'x'?" for the closest allowed name, or an empty string; a number is never misspelt.
+def nearest(given: object, allowed: list[str] | tuple[str, ...]) -> str:
+    """Return ", did you mean 'x'?" for the closest allowed name, or an empty string; only words are misspelt.
 
     >>> nearest("relativstic", ["minimax", "relativistic"])
     ", did you mean 'relativistic'?"
-    >>> nearest("nope", ["income"]), nearest("12", ["2"])
-    ('', '')
+    >>> nearest("nope", ["income"]), nearest("12", ["2"]), nearest(None, ["on"])
+    ('', '', '')
     """
     import difflib
 
-    if str(given).lstrip("+-").replace(".", "", 1).isdigit():
+    if not isinstance(given, str) or given.lstrip("+-").replace(".", "", 1).isdigit():
         return ""
-    close = difflib.get_close_matches(
-        str(given).lower(), [name.lower() for name in allowed], n=1, cutoff=_CLOSE
-    )
+    close = difflib.get_close_matches(given.lower(), [name.lower() for name in allowed], n=1, cutoff=_CLOSE)
     original = next((name for name in allowed if close and name.lower() == close[0]), None)
     return f", did you mean {original!r}?" if original else ""

@@ -120,7 +120,11 @@ def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path) -> 
     assert stop["sentence"].split("(")[0].strip()[:40].rstrip() in (out / "report.html").read_text()
     assert (out / "pictures" / "checks.png").is_file()
     # Going on keeps the checks, plays further, and owns up to a second opening of the vault.
-    run("train", tmp_path / "rows.csv", "--resume", "--rounds", 40, "--out", out)
+    resumed = run("train", tmp_path / "rows.csv", "--resume", "--rounds", 40, "--out", out).stderr
+    assert "going on from round 20 to 40; schedules, laid for 20, stay at their end" in resumed
+    assert (
+        "judging and drawing what the report shows ..." in resumed.splitlines()
+    )  # in a log, where nothing moves
     again = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
     assert again[: len(lines)] == lines
     assert again[-1]["opened"] == 2

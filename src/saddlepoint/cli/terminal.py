@@ -90,7 +90,10 @@ class Progress:
         if (plan := preparation.checks) is not None:
             say(f"  {plan.describe()}")
         if self._first:
-            say(f"  going on from round {self._first:,}")
+            end = ""
+            if self.last > self.horizon:
+                end = f" to {self.last:,}; schedules, laid for {self.horizon:,}, stay at their end"
+            say(f"  going on from round {self._first:,}{end}")
 
     def _lines(self, events: Iterator[Event]) -> None:
         said = -_SECONDS_BETWEEN_LINES

@@ -128,10 +128,16 @@ def train(
 
 
 def _working(what: str, *, quiet: bool) -> AbstractContextManager[object]:
-    """Say on a terminal what goes on until it is over; nothing elsewhere, and nothing remains."""
+    """Say what goes on: on a terminal until it is over, in a log as a line."""
     from rich.console import Console
 
-    return nullcontext() if quiet else Console(stderr=True).status(what)
+    if quiet:
+        return nullcontext()
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        return console.status(what)
+    console.print(f"{what} ...", markup=False, soft_wrap=True)
+    return nullcontext()
 
 
 def _session(

@@ -39,7 +39,7 @@ class Watching:
         ):
             if given is not None and given not in allowed:
                 raise InputError(
-                    f"Unknown {name} {given!r}{nearest(str(given), allowed) or '.'} Allowed are {', '.join(allowed)}."
+                    f"Unknown {name} {given!r}{nearest(given, allowed) or '.'} Allowed are {', '.join(allowed)}."
                 )
         tolerance_of(self.tolerance)
         chosen_of(self.also)

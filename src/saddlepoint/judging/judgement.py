@@ -140,9 +140,8 @@ def judge(
 
 def _options(*, held_out: Any, confidence: float, pool: str, random_state: Any) -> None:
     if held_out not in HELD_OUT:
-        close = nearest(held_out, HELD_OUT) if isinstance(held_out, str) else ""
         raise InputError(
-            f"held_out is {held_out!r}{close or '.'} "
+            f"held_out is {held_out!r}{nearest(held_out, HELD_OUT) or '.'} "
             f"Allowed are {', '.join(HELD_OUT)}, or True for declared and False for no."
         )
     whole = isinstance(random_state, Integral) and not isinstance(random_state, bool)

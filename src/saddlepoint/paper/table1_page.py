@@ -21,6 +21,7 @@ _ENOUGH = 1_000
 """Test rows below which the page says that a verdict rests on few."""
 _FAITHFUL, _ROUNDS = "goodfellow2014", 125_000
 _SHORT, _GENTLE, _STRETCHED = "modern", "modern + half the rates", "modern + 12000 rounds"
+_TOLD = ("round", "average", "D_on_validation", "D_on_samples")
 _KINDS = (("last", "G as it stands"), ("average", "average of G"))
 
 
@@ -193,26 +194,35 @@ def _faults(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
 
 
 def _short(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]], data: str) -> list[str]:
-    """Return why the faithful recipe ends below the paper's figure, from its curve, if it does."""
+    """Return why the faithful recipe ends below the paper's figure, from the curves of its finished games, if it does."""
     game, average = rows.get(_FAITHFUL), rows.get(f"{_FAITHFUL} + average of G")
     if not game or not average or data not in LEVELS or _mean(game) >= LEVELS[data]:
         return []
-    curve = next(each for each in content["curves"] if each["model"] == _FAITHFUL)
-    looks, settings = curve["looks"], Settings.from_dict(curve["settings"])
-    last = looks[-1]
-    since = next((look for look in looks[:-1] if look["round"] >= 0.8 * last["round"]), None)
-    if since is None:  # too short a game to say anything of its end
+    done = {row["seed"] for row in game}
+    curves = [each for each in content["curves"] if each["model"] == _FAITHFUL and each["seed"] in done]
+    ends = [_end(each["looks"]) for each in curves]
+    if not ends or None in ends:  # too short a game to say anything of its end
         return []
+    last, since = ({key: np.mean([end[i][key] for end in ends if end]) for key in _TOLD} for i in (0, 1))
     climb = (last["average"] - since["average"]) / (last["round"] - since["round"]) * 10_000
+    settings = Settings.from_dict(curves[0]["settings"])
     left = settings.generator.rate.at(last["round"], settings.horizon) / settings.generator.rate.start
+    over = f" (means of {len(ends)} seeds)" if len(ends) > 1 else ""
     return [
         "",
         f"Why {_FAITHFUL} ends {LEVELS[data] - _mean(game):.0f} nats short: its schedules end, but its rates fall only to "
         f"{left:.2f} of the first, and G still moves. The average of G, which changes nothing in the game, takes that "
         f"movement out, blurs, and is worth {_mean(average) - _mean(game):.0f} nats; over the last fifth of the rounds it "
         f"still rises by {climb:.1f} nats in 10,000 rounds. D is ahead at the end (mean D {last['D_on_validation']:.2f} on "
-        f"validation rows, {last['D_on_samples']:.2f} on samples), so what remains is what G has not learnt.",
+        f"validation rows, {last['D_on_samples']:.2f} on samples), so what remains is what G has not learnt{over}.",
     ]
+
+
+def _end(looks: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the last look and the one a fifth of the rounds before it; None if there is no such one."""
+    last = looks[-1]
+    since = next((look for look in looks[:-1] if look["round"] >= 0.8 * last["round"]), None)
+    return None if since is None else (last, since)
 
 
 def _stretched(content: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -> list[str]:

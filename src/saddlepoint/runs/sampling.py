@@ -57,9 +57,14 @@ def condition_of(run: Path, model: Model, given: list[str]) -> Any:
     name, equals, value = pairs[0]
     if not equals:  # there is one label, so that a value alone is clear
         name, value = "class", name
-    if len(given) > 1 or name not in names or not value:
-        ways = " or ".join(f"--given {each}=VALUE" for each in dict.fromkeys(names))
-        raise InputError(f"--given {' '.join(map(repr, given))} is not understood; write {ways}.")
+    ways = " or ".join(f"--given {each}=VALUE" for each in dict.fromkeys(names))
+    if name not in names or not value:
+        raise InputError(f"--given {given[0]!r} is not understood; write {ways}.")
+    if len(given) > 1:
+        raise InputError(
+            f"--given names {len(given)} classes ({', '.join(given)}), and one file is drawn from one of them, or from all "
+            f"by their shares: give one {ways}, a file each, or none."
+        )
     return value
 
 
