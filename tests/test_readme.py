@@ -171,6 +171,29 @@ def test_figures_are_those_of_the_results_files():
     assert demo["samples equal to a training row"] == 0
 
 
+def test_table_1_is_that_of_its_results_file():
+    rows = json.loads((ROOT / "paper" / "results" / "table1-mnist.json").read_text())["rows"]
+
+    def scores(model):
+        found = [row for row in rows if row["model"] == model]
+        assert sorted(row["seed"] for row in found) == list(range(len(found)))
+        return np.array([row["log_likelihood"] for row in found]), np.mean([row["seconds"] for row in found])
+
+    faithful, _ = scores("goodfellow2014")
+    averaged, _ = scores("goodfellow2014 + average of G")
+    fourfold, seconds = scores("goodfellow2014 + fourfold rate of G + average of G")
+    narrow, short = scores("narrow modern + linear units + steady rates")
+    assert len(faithful) == len(averaged) == len(fourfold) == 3
+    figures = [
+        f"the paper's recipe, three seeds: {faithful.mean():.1f} after 125,000 rounds ({averaged.mean():.1f} by the average "
+        "of G)",
+        f"a long average of G, three seeds: {fourfold.mean():.1f} in {seconds / 60:.0f} CPU minutes",
+        f"gets {narrow.mean():.0f} in {short:.0f} CPU seconds",
+        f"real rows get {scores('real rows')[0][0]:.1f}, blurred ones {scores('real rows blurred')[0][0]:.1f}",
+    ]
+    assert [figure for figure in figures if figure not in README] == []
+
+
 def test_the_picture_is_small_and_made_by_a_command():
     picture = ROOT / "docs" / "images" / "digits.png"
     assert 5_000 < picture.stat().st_size < 60_000

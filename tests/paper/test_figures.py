@@ -44,7 +44,10 @@ def test_figure_2_writes_picture_page_and_verdict(digits, played, tmp_path):
     assert (content["samples"], content["rounds"], content["copying"]["exact_copies"]) == (300, 12, 0)
     page = (tmp_path / "figure2-digits-quick.md").read_text()
     assert "A quick version" in page
-    assert "0 of 300 fakes" in page
+    assert "no copies found: 0 samples equal a training row; " in page
+    assert "The first 30 samples of goodfellow2014, seed 0, its average of G after 12 rounds" in page
+    made, real = content["spread"]
+    assert ("these are not good samples" in page) == (made < real / 2)
     assert (tmp_path / "figure2-digits-quick.png").stat().st_size < 300_000
 
 

@@ -108,6 +108,18 @@ def test_the_line_s_law_is_one():
     assert line_game.kolmogorov(line_game.draw(20_000, 0)[:, 0]) < 1.95 / math.sqrt(20_000)  # 0.1 % level
 
 
+def test_a_number_is_written_with_the_digits_that_its_tolerance_leaves():
+    def said(**how):
+        return str(theory.Check(what="it", **how))
+
+    assert said(found=0.650483, expected=0.593147, tolerance=0.1) == "it: 0.65 (0.593 within 0.1)"
+    assert said(found=0.00042379, expected=0.0, tolerance=2e-3) == "it: 0.000424 (0 within 0.002)"
+    assert said(found=1.0, expected=1.0) == "it: 1 (1 exactly)"
+    assert said(found=-355.0, expected=-1.0, below=True) == "it: -355 (below -1)"
+    assert said(found=2.0, expected=1.0, below=True) == "it: 2 (below 1; NOT MET)"
+    assert said(found=math.nan, expected=1.0, tolerance=1.0) == "it: nan (1 within 1; NOT MET)"
+
+
 def test_a_step_is_written_once_and_an_unknown_one_refused(tmp_path, monkeypatch):
     calls = []
 

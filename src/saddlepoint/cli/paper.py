@@ -17,7 +17,9 @@ paper = typer.Typer(help="The paper, recomputed: theorems, Figures 1 to 3 and Ta
 Out = Annotated[Path, typer.Option(help="Folder for the JSON, the pictures and the page.")]
 Runs = Annotated[Path, typer.Option(help="Folder for the runs: the same command goes on with them.")]
 Seed = Annotated[int, typer.Option(help="The seed of everything random.", min=0)]
-Quick = Annotated[bool, typer.Option("--quick", help="A small version in less than two minutes; it says so.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="A small version, two minutes of one core at most; it says so.")
+]
 Mnist = Annotated[
     Path | None, typer.Option(help="An .npz of MNIST.", show_default="fetched from OpenML, checksum checked")
 ]
@@ -30,7 +32,13 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default=
 
 @paper.command()
 def theory(
-    steps: Annotated[str, typer.Option(help="Steps, with commas between: a to g.")] = "a,b,c,d,e,f,g",
+    steps: Annotated[
+        str,
+        typer.Option(
+            help="Steps, with commas between: a the best D, b the value of the game, c saddle or not, d thin sets, e each "
+            "dimension apart, f early gradients, g a run that converges."
+        ),
+    ] = "a,b,c,d,e,f,g",
     quick: Quick = False,
     out: Out = Path("paper/results"),
 ) -> None:

@@ -133,10 +133,13 @@ def _draw(panels: Sequence[Moment], *, name: str, title: str | None) -> Figure:
             axes.tick_params(left=False, labelleft=False)
         if panel.logit is not None:
             notes += _probability(axes, panel.logit, grid_x, labelled=last)
+        where = f"{panel.label}: " if panel.label and len(panels) > 1 else ""
         for cloud in pair:
-            notes += [
-                note for note in [*cloud.notes(marked=False), *outside(cloud, [limits])] if note not in notes
+            found = [
+                *cloud.notes(marked=False),
+                *(where + note for note in outside(cloud, [limits])),
             ]
+            notes += [note for note in found if note not in notes]
         bottom: Axes = axes
         if mapped:
             bottom = grid[1, index]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -60,9 +61,14 @@ class Panel:
 
 @styled
 def panels(
-    given: Sequence[Panel], *, title: str | None = None, notes: Sequence[str] = (), height: float = 2.6
+    given: Sequence[Panel],
+    *,
+    title: str | None = None,
+    notes: Sequence[str] = (),
+    height: float = 2.6,
+    key_columns: int | None = None,
 ) -> Figure:
-    """Return the panels side by side, at most 4.
+    """Return the panels side by side, at most 4; with key_columns one key for all of them, above.
 
     Raises InputError if there are none or more than 4, or a role is unknown.
     """
@@ -70,9 +76,14 @@ def panels(
         raise InputError(f"There are {len(given)} panels; a figure holds 1 to 4.")
     figure = new_figure(WIDTH * (0.62 if len(given) == 1 else 1.0), height)
     grid = figure.subplots(1, len(given), squeeze=False)[0]
+    key: dict[str, Artist] = {}
     for axes, panel in zip(grid, given, strict=True):
         _draw(figure, axes, panel)
-    letter(figure, title, notes)
+        handles, names = axes.get_legend_handles_labels()
+        key |= dict(zip(names, handles, strict=True))
+        if key_columns is None and names:
+            axes.legend(markerscale=3, loc="upper right" if panel.room else "best")
+    letter(figure, title, notes, key=list(key.values()) if key_columns else (), key_columns=key_columns)
     return figure
 
 
@@ -136,5 +147,3 @@ def _draw(figure: Figure, axes: Axes, panel: Panel) -> None:
         axes.set_ylim(low, high + panel.room * (high - low))
     if panel.square and panel.field is None:
         axes.set_aspect("equal", adjustable="datalim")
-    if any(trace.label for trace in panel.traces):
-        axes.legend(markerscale=3, loc="upper right" if panel.room else "best")

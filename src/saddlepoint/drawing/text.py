@@ -61,18 +61,20 @@ def letter(
     notes: Iterable[str],
     *,
     key: Sequence[Artist] = (),
+    key_columns: int | None = None,
     left: float = _EDGE,
 ) -> None:
     """Write the title and the key above, the notes below a figure that arranges its own axes.
 
     The figure grows by the height of these lines, so that its axes keep their size; call it last. `left` is
-    where the key begins, in inches.
+    where the key begins, in inches; it is one line, or as many as its columns make.
     """
     inches, height = figure.get_size_inches()
     heading = wrap(title, inches - 2 * _EDGE, TITLE) if title else []
     below = [line for note in notes for line in wrap(note, inches - 2 * _EDGE, SMALL)]
     heading_inches = len(heading) * TITLE * _LEADING / 72.0 + _EDGE
-    key_inches = SMALL * _LEADING / 72.0 + 0.5 * _EDGE if key else 0.0
+    columns = key_columns or len(key)
+    key_inches = -(-len(key) // columns) * SMALL * _LEADING / 72.0 + 0.5 * _EDGE if key else 0.0
     below_inches = len(below) * SMALL * _LEADING / 72.0 + _EDGE if below else 0.0
     total = height + heading_inches + key_inches + below_inches
     figure.set_size_inches(inches, total)
@@ -93,7 +95,7 @@ def letter(
             handles=list(key),
             loc="upper left",
             bbox_to_anchor=place,
-            ncols=len(key),
+            ncols=columns,
             columnspacing=1.6,
             borderpad=0.0,
             borderaxespad=0.0,

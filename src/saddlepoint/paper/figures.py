@@ -19,9 +19,9 @@ from saddlepoint import compute
 from saddlepoint.drawing import figure1 as drawing
 from saddlepoint.drawing.pictures import interpolation, sample_grid
 from saddlepoint.drawing.saving import to_png
-from saddlepoint.judging.copies import Copying, copying
+from saddlepoint.judging.copies import copying
 from saddlepoint.model import Model
-from saddlepoint.paper import games, line_game, table1
+from saddlepoint.paper import figure_pages, games, line_game, table1
 from saddlepoint.paper.course import Course, with_settings
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.sources import Parts, fractions
@@ -64,6 +64,7 @@ def figure1(
     seconds = _seconds(began, wall)
     record = {
         "seed": seed,
+        "rounds": last,
         "kolmogorov": {str(key): round(value, 5) for key, value in distances.items()},
         "mean_abs_D_minus_half": round(float(np.abs(unsure - 0.5).mean()), 5),
         "command": command,
@@ -71,24 +72,7 @@ def figure1(
     }
     with results.changing(name) as content:
         content.update(record)
-    results.page(
-        name,
-        title="Figure 1",
-        paper="data (dotted), p_g (solid), D (dashed) and the map from z to x (arrows) at four moments of a game; at the "
-        "end p_g = p_data and D = 1/2.",
-        got=[
-            f"![four moments]({name}.png)",
-            "",
-            f"![the game, moving]({name}.gif)",
-            "",
-            f"A real game of {last:,} rounds. The largest difference of the distribution functions of 20,000 samples and "
-            f"p_data falls from {distances[min(distances)]:.3f} to {distances[last]:.3f}; in the end D is "
-            f"{record['mean_abs_D_minus_half']:.4f} from 1/2 on average.",
-        ],
-        settings={"seed": seed, "rounds": last, **seconds},
-        commands=[command],
-        quick=quick,
-    )
+    figure_pages.figure1(results, name, quick=quick)
 
 
 def _panel(moment: line_game.Moment, seed: int) -> drawing.Moment:
@@ -128,7 +112,8 @@ class Played:
 
     model: Model
     rounds: int
-    said: str
+    game: str
+    table1: bool
     moves: str
     cpu_seconds: float
     wall_seconds: float = 0.0
@@ -159,7 +144,8 @@ def play(
         return Played(
             model=model,
             rounds=played,
-            said=f"Table 1's run of {game}, its average of G after {played:,} rounds",
+            game=game,
+            table1=True,
             moves=_moves(games.planned_game(game, parts, seed, None).settings),
             cpu_seconds=0,
         )
@@ -179,7 +165,8 @@ def play(
         return Played(
             model=course.fit.playing(),
             rounds=course.fit.round,
-            said=f"{game}, its average of G after {course.fit.round:,} rounds",
+            game=game,
+            table1=False,
             moves=_moves(course.fit.plan.settings),
             cpu_seconds=course.cpu_seconds,
             wall_seconds=course.wall_seconds,
@@ -209,7 +196,7 @@ def figure2(
         samples[:SHOWN],
         parts.train.rows[near],
         columns=6,
-        title=f"{parts.name}: the first samples, not picked",
+        title=f"{name.replace('-conv', ', convolutional')}: the first samples, not picked",
     )
     results.picture(figure, file, dpi=None, colours=128)
     seconds = _seconds(began, wall, played)
@@ -217,65 +204,26 @@ def figure2(
     with results.changing(file) as content:
         content.update(
             {
+                "data": name,
+                "game": played.game,
+                "table1": played.table1,
+                "players": [
+                    _layers(played.model.description[player]) for player in ("generator", "discriminator")
+                ],
+                "moves": played.moves,
                 "seed": seed,
                 "spread": [round(each, 4) for each in spread],
                 "rounds": played.rounds,
                 "samples": number,
+                "shown": SHOWN,
+                "rows": [len(parts.train), len(parts.validation)],
+                "note": parts.note,
                 "copying": verdict.to_dict(),
                 "command": command,
                 **seconds,
             }
         )
-    _figure2_page(
-        results,
-        parts,
-        file,
-        played,
-        verdict,
-        number,
-        spread,
-        quick,
-        {"seed": seed, **seconds},
-        command,
-    )
-
-
-def _figure2_page(
-    results: Results,
-    parts: Parts,
-    file: str,
-    played: Played,
-    verdict: Copying,
-    number: int,
-    spread: Sequence[float],
-    quick: bool,
-    settings: dict[str, Any],
-    command: str,
-) -> None:
-    generator, discriminator = (played.model.description[player] for player in ("generator", "discriminator"))
-    results.page(
-        file,
-        title=f"Figure 2: {file.removeprefix('figure2-').removesuffix('-quick').replace('-conv', ', convolutional')}",
-        paper="samples, not picked, the rightmost column with the nearest training example of its neighbour: not memorised.",
-        got=[
-            f"![samples]({file}.png)",
-            "",
-            f"The first {SHOWN} samples of {played.said}, each with the training example nearest in pixels at its right. "
-            f"Copying, tested on {number:,} samples against {len(parts.train):,} training and {len(parts.validation):,} "
-            f"validation rows: {verdict}",
-            "",
-            f"A pixel's standard deviation is {spread[0]:.3f} over the samples and {spread[1]:.3f} over training rows.",
-            *(["", parts.note] if parts.note else []),
-        ],
-        settings={
-            "generator": f"{generator['name']}, {_layers(generator)}",
-            "discriminator": f"{discriminator['name']}, {_layers(discriminator)}",
-            "moves": played.moves,
-            **settings,
-        },
-        commands=[command],
-        quick=quick,
-    )
+    figure_pages.figure2(results, file, quick=quick)
 
 
 def figure3(
@@ -308,29 +256,18 @@ def figure3(
     with results.changing(name) as content:
         content.update(
             {
+                "game": played.game,
+                "table1": played.table1,
                 "seed": seed,
                 "rounds": played.rounds,
+                "lines": [lines, steps],
                 "longest_step": longest,
                 "apart": apart,
                 "command": command,
             }
         )
         content.update(seconds)
-    beside = "" if apart is None else f" (two training digits are {apart:.1f} apart on average)"
-    results.page(
-        name,
-        title="Figure 3",
-        paper="digits made by going in a straight line between two points of z space.",
-        got=[
-            f"![lines]({name}.png)",
-            "",
-            f"{lines} lines of {steps} steps, by {played.said}; both ends of each are noise as it came. The largest step "
-            f"between neighbours is {longest:.1f} in pixel distance{beside}.",
-        ],
-        settings={"seed": seed, **seconds},
-        commands=[command],
-        quick=quick,
-    )
+    figure_pages.figure3(results, name, quick=quick)
 
 
 def _noise(model: Model, n: int, seed: int, purpose: str) -> torch.Tensor:
@@ -350,7 +287,9 @@ def _nearest(parts: Parts, samples: Pictures) -> NDArray[np.int64]:
 
 def _layers(network: dict[str, Any]) -> str:
     kept = {key: value for key, value in network.items() if key not in ("name", "condition_width")}
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in kept.items())
+    words = {"centred": "1/2 taken from sigmoid units:"}
+    layers = ", ".join(f"{words.get(key, key.replace('_', ' '))} {value}" for key, value in kept.items())
+    return f"{network['name']}, {layers}"
 
 
 def _moves(settings: Settings) -> str:

@@ -24,7 +24,7 @@ def _same(plan: Plan) -> Plan:
 
 
 def _fourfold(plan: Plan) -> Plan:
-    """G's rate is four times the paper's, so that G keeps up with D; 39,000 rounds: some 30 minutes of one core.
+    """G's rate is four times the paper's, so that G keeps up with D; 39,000 rounds.
 
     The average of G, which changes nothing in the game, has a half-life of .3 of the rounds: what moves faster needs more.
     """
@@ -78,7 +78,7 @@ def _falling(plan: Plan) -> Plan:
 
 
 def _longer(plan: Plan) -> Plan:
-    """2.4 times the rounds, with schedules stretched to them: some 22 minutes of one core on MNIST."""
+    """2.4 times the rounds, with schedules stretched to them."""
     return with_settings(plan, horizon=12_000)
 
 
@@ -189,7 +189,8 @@ PAIRS = {
 
 
 _RECIPES = {
-    "goodfellow2014": "The players and schedules of the paper's authors, from their code: 250 epochs",
+    "goodfellow2014": "The players and schedules of the paper's authors for MNIST, from their code. They stopped by hand; here "
+    "it is after 250 epochs, where their momentum has risen to its last value",
     "modern": "This library's own game of residual perceptrons",
 }
 

@@ -101,14 +101,14 @@ class Results:
 
 
 def readable(command: str) -> str:
-    """Return a command without what only fits the machine that it ran on: folders, threads, where results go.
+    """Return a command without what only fits the machine and the sitting: folders, threads, minutes, where results go.
 
     >>> readable("saddlepoint paper figure3 --mnist /data/mnist.npz --out results --threads 1")
     'saddlepoint paper figure3 --mnist mnist.npz'
     """
     words, kept = shlex.split(command), []
     for word, before in zip(words, ["", *words], strict=False):
-        if not {word, before} & {"--out", "--runs", "--threads"}:
+        if not {word, before} & {"--out", "--runs", "--threads", "--minutes"}:
             kept.append(word.rsplit("/", 1)[-1])
     return shlex.join(kept)
 

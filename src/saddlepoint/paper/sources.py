@@ -23,8 +23,9 @@ MNIST_TRAIN = 50_000
 """Rows of MNIST's training part that train; its last 10,000 validate, as in the authors' code."""
 _MD5 = {"train": "6bbc9ace898e44ae57da46a324031adb", "test": "2646ac647ad5339dbf082846283269ea"}
 FACE_SIDE = 48
-CONVOLVED_SIDE = 32
 """Pixels of a face's side, the Toronto Face Database's."""
+CONVOLVED_SIDE = 32
+"""Pixels of a side of what the convolutional pair plays about, CIFAR-10's."""
 
 
 @dataclass(frozen=True, kw_only=True)

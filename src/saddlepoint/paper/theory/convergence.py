@@ -51,13 +51,13 @@ def converging_run(*, rounds: int = line_game.ROUNDS, tolerance: float = 0.02) -
                 room=0.8,
             ),
         ],
-        title="A game that ends as Proposition 2 says",
+        title="A game in which p_g tends to p_data, and D to 1/2",
     )
     return Finding(
         letter="g",
         title="A run that converges",
-        paper="Proposition 2: with enough capacity and D at its best in each round, p_g converges to p_data, and D to "
-        "1/2. (Perceptrons and joint updates void its assumptions; a run shows what happens.)",
+        paper="Proposition 2: with enough capacity and D at its best in each round, p_g converges to p_data, where D is "
+        "1/2 (Theorem 1). (Perceptrons and joint updates void its assumptions; a run shows what happens.)",
         done=f"A game of {rounds:,} rounds on 20,000 points of a known law on the line, noise of one dimension, with a "
         "light R1 penalty, falling rates and the average of G; 20,000 samples compared with the exact law.",
         checks=(

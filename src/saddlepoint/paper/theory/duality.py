@@ -118,7 +118,7 @@ def saddle(*, rounds: int = 20_000) -> Finding:
             Panel(
                 title=f"first half, estimated (round {number})",
                 across="gradient steps of D'",
-                traces=[Trace(x=tries, y=seen, role="discriminator", label="V after so many")],
+                traces=[Trace(x=tries, y=seen, role="discriminator", label="V after so many steps")],
                 levels={"max over D' of V": first},
                 levels_left=True,
                 log_x=True,
@@ -129,11 +129,13 @@ def saddle(*, rounds: int = 20_000) -> Finding:
     return Finding(
         letter="c",
         title="Saddle or not",
-        paper="The game is min_G max_D V; the proofs move densities p_g themselves (Proposition 2), where V is linear "
-        "in p_g and concave in D, so that min max = max min = -log 4.",
+        paper="The game is min_G max_D V. Whether the order of min and max matters the paper does not ask; its proofs move "
+        "densities p_g themselves (Proposition 2), where V is linear in p_g and concave in D, and there it does not: "
+        "min max = max min = -log 4.",
         done="p_data = two normal laws at -2 and 2. G may be one normal law N(m, 1): min max by going through 161 "
-        "means, max min by its convex dual, bounded from both sides. Then a game of tables (48 cells) was played by "
-        "simultaneous gradient steps, with both halves of its duality gap exact.",
+        "means, max min over mixtures of those laws (the same number, and a convex problem), bounded from both sides. Then a "
+        "game was played by simultaneous gradient steps in which G and D are tables of 48 numbers in place of networks, so "
+        "that both halves of its duality gap are exact.",
         checks=(
             Check(what="upper minus lower bound of max min", found=upper - lower, expected=0, tolerance=2e-5),
             Check(what="max min", found=lower, expected=-LOG4, tolerance=1e-4),
@@ -172,9 +174,9 @@ def saddle(*, rounds: int = 20_000) -> Finding:
             ),
         ),
         reading=f"With single normal laws for G the order matters by {min_max - lower:.3f} nats: no G answers every D, "
-        "only a mixture of Gs does, and min max has no saddle point. The gap of a played game (Grnarova et al. 2018, "
-        "arXiv 1811.05512) is max over D' of V(G, D') minus min over G' of V(G', D): its first half is -log 4 + 2 JSD, "
-        "what G still owes; its second, at most -log 4, what D owes. Each is found by training a fresh player, which "
+        "only a mixture of Gs does, and the game has no saddle point. The gap of a played game (Grnarova et al. 2018, "
+        "arXiv 1811.05512) is max over D' of V(G, D') minus min over G' of V(G', D): its first half is -log 4 + 2 JSD, so "
+        "that G still owes 2 JSD; its second is -log 4 less what D owes. Each is found by training a fresh player, which "
         "never gets past the true optimum: an estimated gap is a lower bound, so a small one proves nothing, and it "
         "holds D's faults against G.",
         figure=figure,

@@ -119,8 +119,10 @@ def early_gradients(*, rounds: int = 400) -> Finding:
                 across="round",
                 up="norm of G's gradient",
                 traces=[
-                    Trace(x=np.arange(rounds), y=runs["minimax"][0] + 1e-9, role="first"),
-                    Trace(x=np.arange(rounds), y=runs["non-saturating"][0] + 1e-9, role="model"),
+                    Trace(x=np.arange(rounds), y=runs["minimax"][0] + 1e-9, role="first", label="log(1 - D)"),
+                    Trace(
+                        x=np.arange(rounds), y=runs["non-saturating"][0] + 1e-9, role="model", label="-log D"
+                    ),
                 ],
                 log_y=True,
             ),
@@ -144,7 +146,7 @@ def early_gradients(*, rounds: int = 400) -> Finding:
         paper="Early in learning log(1 - D(G(z))) saturates; maximising log D(G(z)) has the same fixed point and much "
         "stronger gradients.",
         done="Exact gradients for two normal laws a distance apart, checked by automatic differentiation; and a real "
-        "game that starts 6 spreads away, D five steps ahead in each round.",
+        "game that starts 6 standard deviations away, D five steps ahead in each round.",
         checks=(
             *checks,
             Check(
@@ -156,15 +158,15 @@ def early_gradients(*, rounds: int = 400) -> Finding:
             Check(what="minimax gradient at distance 6", found=at_six[0], expected=0.02, below=True),
             Check(what="non-saturating gradient at distance 6", found=at_six[1], expected=6, tolerance=0.02),
             Check(
-                what="rounds until the mean is within 1: non-saturating minus minimax",
+                what=f"rounds until the mean is within 1 (at most {rounds:,}): non-saturating minus minimax",
                 found=float(reached[1] - reached[0]),
                 expected=-1,
                 below=True,
             ),
         ),
-        reading=f"Both gradients add up to the distance; where D is sure all of it is in -log D (at 6 spreads "
-        f"{at_six[1] / at_six[0]:,.0f} times as much). In the game the mean came within 1 of the data after "
-        f"{reached[1]:,} rounds with -log D, and after {reached[0]:,} with log(1 - D)"
-        f"{' (not within the game)' if reached[0] == rounds else ''}.",
+        reading=f"Both gradients add up to the distance; where D is sure nearly all of it is in -log D (at 6 standard "
+        f"deviations {at_six[1] / at_six[0]:,.0f} times as much). In the game the mean came within 1 of the data after "
+        f"{reached[1]:,} rounds with -log D, and with log(1 - D) "
+        f"{f'not within {rounds:,} rounds' if reached[0] == rounds else f'after {reached[0]:,}'}.",
         figure=figure,
     )

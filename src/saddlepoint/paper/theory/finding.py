@@ -28,10 +28,19 @@ class Check:
         return bool(abs(self.found - self.expected) <= self.tolerance)
 
     def __str__(self) -> str:
+        within = f"within {self.tolerance:.2g}" if self.tolerance else "exactly"
         relation = (
-            f"below {self.expected:.6g}" if self.below else f"{self.expected:.6g} within {self.tolerance:.2g}"
+            f"below {self._written(self.expected)}"
+            if self.below
+            else f"{self._written(self.expected)} {within}"
         )
-        return f"{self.what}: {self.found:.6g} ({relation}{'' if self.holds else '; NOT MET'})"
+        return f"{self.what}: {self._written(self.found)} ({relation}{'' if self.holds else '; NOT MET'})"
+
+    def _written(self, value: float) -> str:
+        """Return a difference to three digits, of another number the digits that its tolerance leaves."""
+        if self.below or self.expected == 0 or self.tolerance == 0:
+            return f"{value:.3g}"
+        return f"{round(value, min(6, 2 - math.floor(math.log10(self.tolerance)))):g}"
 
 
 @dataclass(frozen=True, kw_only=True)

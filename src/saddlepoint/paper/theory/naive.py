@@ -56,7 +56,7 @@ def each_dimension_apart(*, rows: int = 4_000, rounds: int = 4_000) -> Finding:
             )
             for title, points, role in (
                 ("data", real, "data"),
-                (f"each dimension apart: JSD >= {bounds[0]:.3f}", apart, "first"),
+                (f"each apart: JSD >= {bounds[0]:.3f}", apart, "first"),
                 (f"a GAN: JSD >= {bounds[1]:.3f}", made, "model"),
             )
         ],
@@ -68,22 +68,16 @@ def each_dimension_apart(*, rows: int = 4_000, rounds: int = 4_000) -> Finding:
     return Finding(
         letter="e",
         title="Each dimension apart",
-        paper="A density over x is hard, which is why the paper learns a sampler; the cheapest way out would be to "
-        "model every dimension for itself.",
+        paper="A density over x is hard, which is why the paper learns a sampler. The cheapest way out, which it does not "
+        "speak of, would be to model every dimension for itself.",
         done=f"{rows:,} points of a ring of 8 normal laws; the coordinates shuffled apart (both marginals perfect); "
         f"and a GAN of {rounds:,} rounds that starts from plain noise, judged on {rows:,} rows it never saw.",
         checks=(
             Check(
-                what="the judge's bound minus the exact JSD, each dimension apart",
-                found=bounds[0] - exact,
-                expected=0,
-                below=True,
-            ),
-            Check(
-                what="the exact JSD minus the judge's bound, each dimension apart",
-                found=exact - bounds[0],
-                expected=0.1,
-                below=True,
+                what=f"each dimension apart, the judge's bound: below the exact JSD, {exact:.4f}, and near it",
+                found=bounds[0],
+                expected=round(exact - 0.05, 4),
+                tolerance=0.05,
             ),
             Check(
                 what="the GAN's bound minus the naive model's",

@@ -51,7 +51,7 @@ def best_discriminator(*, steps: int = 400) -> Finding:
     )
     q = square.normalised(mixture(square.points, np.array([[0.4, 0.0]]), 1.1))
     error_2, mean_2, most_2 = _errors(square, p, q, steps)
-    x = flat.points[:, 0]
+    x, top = flat.points[:, 0], max(one.max(), other.max())
     trained = _sigmoid(trained_logits(flat, one, other, steps=steps))
     figure = panels(
         [
@@ -60,8 +60,8 @@ def best_discriminator(*, steps: int = 400) -> Finding:
                 across="x",
                 room=0.6,
                 traces=[
-                    Trace(x=x, y=one / one.max(), role="data", label="p_data"),
-                    Trace(x=x, y=other / one.max(), role="model", label="p_g"),
+                    Trace(x=x, y=one / top, role="data", label="p_data"),
+                    Trace(x=x, y=other / top, role="model", label="p_g"),
                     Trace(x=x, y=one / (one + other), role="first", label="p / (p + q)"),
                     Trace(x=x, y=trained, role="discriminator", label="trained D"),
                 ],
@@ -84,8 +84,8 @@ def best_discriminator(*, steps: int = 400) -> Finding:
         ],
         title="For a fixed G the best D is p_data / (p_data + p_g)",
         notes=[
-            "Densities on a common scale. Where neither law has mass (white; the line's ends) D is free: nothing "
-            "in V asks anything of it there."
+            "Both densities on one scale, the largest value 1. Where neither law has mass (white; the line's ends) D is free: "
+            "nothing in V asks anything of it there."
         ],
     )
     return Finding(
@@ -110,8 +110,7 @@ def best_discriminator(*, steps: int = 400) -> Finding:
                 tolerance=5e-2,
             ),
         ),
-        reading="A trained D reads the ratio of two densities off their samples; that is all the game ever learns "
-        "about p_data.",
+        reading="A D trained to the end is the ratio of the two densities in disguise: D / (1 - D) = p_data / p_g.",
         figure=figure,
     )
 

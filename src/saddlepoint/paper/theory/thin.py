@@ -71,20 +71,20 @@ def thin_sets(*, rows: int = 2_000) -> Finding:
                     for gap, role in zip(_GAPS, roles, strict=True)
                 ],
                 levels={"log 2: without noise": math.log(2)},
-                room=0.15,
+                room=0.5,
                 levels_left=True,
                 log_x=True,
             ),
         ],
         title="Noise of fewer dimensions than the data",
-        notes=["Right: two parallel lines, exact."],
+        notes=["Right: two parallel lines, which are what two such circles are at close sight; exact."],
     )
     bounds = {gap: verdict.jsd_lower or 0.0 for gap, verdict in verdicts.items()}
     rungs = {
         gap: [rung["jsd_estimate"] for rung in verdict.ladder or ()] for gap, verdict in verdicts.items()
     }
     said = "; ".join(
-        f"{gap:g} away: certified JSD >= {bounds[gap]:.3f}, after noise of .1, .2, .4, .8 spreads "
+        f"{gap:g} away: certified JSD >= {bounds[gap]:.3f}, after noise of .1, .2, .4, .8 standard deviations of the data "
         + (", ".join(f"{max(0.0, each):.3f}" for each in rungs[gap]) or "not climbed")
         for gap in bounds
     )
@@ -92,7 +92,7 @@ def thin_sets(*, rows: int = 2_000) -> Finding:
         letter="d",
         title="Thin sets",
         paper="The proofs write E_z log(1 - D(G(z))) as an integral over x against a density p_g(x). With noise of "
-        "fewer dimensions than x (100 against 784) there is no such density: the step is loose there.",
+        "fewer dimensions than x (100 against 784) there is no such density, and that step, as we read it, is loose.",
         done=f"Two thin sets a gap apart: exactly, and by the judge on {rows:,} + {rows:,} points of circles of "
         "radius 1 and 1 + gap.",
         checks=(
@@ -116,16 +116,10 @@ def thin_sets(*, rows: int = 2_000) -> Finding:
                 tolerance=0.3,
             ),
             Check(
-                what="the judge's bound for circles 0.1 apart: at most log 2",
+                what="the judge's bound for circles 0.1 apart: at most log 2, and near it",
                 found=bounds[0.1],
-                expected=math.log(2),
-                below=True,
-            ),
-            Check(
-                what="log 2 minus the judge's bound for circles 0.1 apart",
-                found=math.log(2) - bounds[0.1],
-                expected=0.2,
-                below=True,
+                expected=math.log(2) - 0.1,
+                tolerance=0.1,
             ),
         ),
         reading=f"Without noise every such G scores C(G) = 0, its worst, and no gradient says which of them is nearer. "
