@@ -121,10 +121,8 @@ def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path) -> 
     assert (out / "pictures" / "checks.png").is_file()
     # Going on keeps the checks, plays further, and owns up to a second opening of the vault.
     resumed = run("train", tmp_path / "rows.csv", "--resume", "--rounds", 40, "--out", out).stderr
-    assert "going on from round 20 to 40; schedules, laid for 20, stay at their end" in resumed
-    assert (
-        "judging and drawing what the report shows ..." in resumed.splitlines()
-    )  # in a log, where nothing moves
+    assert f"going on from round {stop['round']} to 40; schedules, laid for 20, stay at their end" in resumed
+    assert "  drawing what the report shows ..." in resumed.splitlines()  # in a log, where nothing moves
     again = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
     assert again[: len(lines)] == lines
     assert again[-1]["opened"] == 2

@@ -47,6 +47,8 @@ class Progress:
         """Draw the pictures and the report, and say where everything is."""
         from saddlepoint.runs.report import write_report
 
+        if not self.quiet and not self.console.is_terminal:
+            self.console.print("  drawing what the report shows ...")
         report = write_report(self.session.path, preparation=self.session.preparation)
         sentence = "stopped" if self.stopped is None else self.stopped.sentence
         if not self.quiet:

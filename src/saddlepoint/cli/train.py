@@ -119,7 +119,7 @@ def train(
                 )
             )
         if session.run is not None:
-            with _working("judging and drawing what the report shows", quiet=quiet):
+            with _working("drawing what the report shows", quiet=quiet):
                 progress.finish()
     finally:
         session.close()
@@ -128,16 +128,10 @@ def train(
 
 
 def _working(what: str, *, quiet: bool) -> AbstractContextManager[object]:
-    """Say what goes on: on a terminal until it is over, in a log as a line."""
+    """Say on a terminal what goes on until it is over; nothing elsewhere, and nothing remains."""
     from rich.console import Console
 
-    if quiet:
-        return nullcontext()
-    console = Console(stderr=True, highlight=False)
-    if console.is_terminal:
-        return console.status(what)
-    console.print(f"{what} ...", markup=False, soft_wrap=True)
-    return nullcontext()
+    return nullcontext() if quiet else Console(stderr=True).status(what)
 
 
 def _session(
