@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Choices
 from saddlepoint.runs.session import Session, Source
 

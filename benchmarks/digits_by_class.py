@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.svm import SVC
 
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Choices, prepare
 
 RESULT = Path(__file__).parent / "results" / "digits_by_class.json"

@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from saddlepoint.fitting import restore
-from saddlepoint.judging.copies import copying
+from saddlepoint.judging.memorisation import copying
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.sampling import load_model
 from saddlepoint.runs.session import Source

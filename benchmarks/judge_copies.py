@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from saddlepoint.judging.copies import copying
+from saddlepoint.judging.memorisation import copying
 
 HERE = Path(__file__).resolve()
 RESULTS = HERE.parent / "results" / "judge_copies.json"
@@ -94,7 +94,7 @@ def normal_parts(n, h, m, share, noise, kind, generator):
 
 
 def adult_rows(shared):
-    from saddlepoint.data.schema import infer
+    from saddlepoint.data.tables.schema import infer
 
     matrix = infer(shared / "adult.csv").matrix(shared / "adult.csv")
     return matrix.values, matrix.categorical

@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 from judge_pairs import Pair, dropped_mode, known_pairs, near_disjoint
 
-from saddlepoint.judging.reading import read
-from saddlepoint.judging.referees import appoint
+from saddlepoint.judging.c2st.ensemble import appoint, read
+from saddlepoint.judging.c2st.splits import split
 from saddlepoint.judging.samples import check
-from saddlepoint.judging.splits import split
 
 OUT = Path(__file__).parent / "results" / "judge_coverage.json"
 ROWS, PER_REAL, ALPHA = 1000, 4, 0.05

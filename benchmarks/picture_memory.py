@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from saddlepoint.benchmarks.picture_sets import discs
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Choices, Fit, prepare
-from saddlepoint.fitting.memory import held
+from saddlepoint.fitting.memory_limit import held
 from saddlepoint.training import rounds
 
 RESULTS = Path(__file__).parent / "results" / "picture_memory.json"

@@ -32,7 +32,7 @@ def one(rows: int, columns: int) -> dict[str, Any]:
     import numpy as np
 
     from saddlepoint.benchmarks.point_sets import normals
-    from saddlepoint.data.sources import open_source
+    from saddlepoint.data.opening import open_source
     from saddlepoint.fitting import Choices, Played, prepare
 
     draw, random = normals(columns, 10, 3.0), np.random.default_rng(0)

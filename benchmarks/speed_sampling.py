@@ -24,7 +24,7 @@ from sklearn.datasets import make_moons
 
 import saddlepoint as sp
 from saddlepoint import compute
-from saddlepoint.conditional import CHUNK
+from saddlepoint.model import CHUNK
 
 POINTS = 1_000_000
 

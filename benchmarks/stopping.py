@@ -36,14 +36,13 @@ from scipy.stats import norm
 from stopping_games import SHARES, remedy, share
 from torch import nn
 
-from saddlepoint.data.sources import open_source
-from saddlepoint.fitting.check_plan import CheckPlan
-from saddlepoint.fitting.checks import Checks
-from saddlepoint.judging.collapse import Watch
-from saddlepoint.judging.missing_mass import jsd_of_missing
-from saddlepoint.judging.ringside import Ringside
-from saddlepoint.judging.ruler import ruler
-from saddlepoint.judging.stopping import LEVEL, Check, Rules, states_of
+from saddlepoint.data.opening import open_source
+from saddlepoint.fitting.check_schedule import CheckPlan
+from saddlepoint.fitting.monitor import Checks
+from saddlepoint.judging.monitor.mode_collapse import Watch
+from saddlepoint.judging.monitor.power import jsd_of_missing, ruler
+from saddlepoint.judging.monitor.quick_c2st import Ringside
+from saddlepoint.judging.monitor.stopping import LEVEL, Check, Rules, states_of
 
 OUT = Path(__file__).parent / "results" / "stopping.json"
 EXPECTED = {"converge": "reached", "stall": "plateau", "diverge": "diverging", "collapse": "collapsed"}

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from known_laws import Mixture, ring
 
-from saddlepoint.data.sources import open_source
-from saddlepoint.fitting import Checked, Choices, Mended, Preparation, final, prepare
+from saddlepoint.data.opening import open_source
+from saddlepoint.fitting import Checked, Choices, Mended, Preparation, final_verdict, prepare
 from saddlepoint.fitting import preparation as preparing
-from saddlepoint.fitting.check_plan import CheckPlan
-from saddlepoint.fitting.checks import Checks
+from saddlepoint.fitting.check_schedule import CheckPlan
+from saddlepoint.fitting.monitor import Checks
 from saddlepoint.training import OptimiserSettings, Schedule
 
 RUNS = Path(__file__).parents[1] / "runs"
@@ -56,7 +56,7 @@ def doomed(seed: int, on_collapse: str) -> Preparation:
         on_collapse=on_collapse,
         horizon=ROUNDS,
         count=CHECKS,
-        final="quick",
+        final_verdict="quick",
         seconds_a_check=0.1,
         foreseen_seconds=10.0,
     )
@@ -138,7 +138,7 @@ def _processor_seconds() -> dict[str, float]:
 
     counted(preparing, "plan_checks", "plan")
     counted(Checks, "check", "checks")
-    counted(final, "final_verdict", "verdict")
+    counted(final_verdict, "final_verdict", "verdict")
     return used
 
 

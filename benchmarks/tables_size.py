@@ -102,8 +102,8 @@ def make(file: Path, rows: int) -> None:
 
 def in_parts(file: Path, rounds: int) -> dict[str, Any]:
     """Fit the encoder, play, sample; in this process, whose memory is then the figure."""
-    from saddlepoint.data.sources import open_source
-    from saddlepoint.data.table_encoder import TableEncoder
+    from saddlepoint.data.opening import open_source
+    from saddlepoint.data.transforms.table import TableEncoder
     from saddlepoint.fitting import Choices, prepare
 
     clock = Clock()

@@ -213,7 +213,7 @@ def draw(results: Path = RESULTS) -> bytes:
     from matplotlib.figure import Figure
 
     from saddlepoint.drawing import style
-    from saddlepoint.drawing.saving import to_png
+    from saddlepoint.drawing.style import to_png
 
     found = hard(json.loads(results.read_text())["records"])
     figure = Figure(figsize=(7.2, 0.5 + 1.5 * len(found)), layout="constrained", facecolor=style.PAPER)

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from saddlepoint.drawing.pictures import sample_grid
-from saddlepoint.drawing.saving import to_png
+from saddlepoint.drawing.style import to_png
 from saddlepoint.fitting import restore
+from saddlepoint.runs.figures import nearest_rows
 from saddlepoint.runs.folder import RunFolder
-from saddlepoint.runs.portrait import nearest_rows
 from saddlepoint.runs.sampling import load_model
 from saddlepoint.runs.session import Source
 

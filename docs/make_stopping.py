@@ -231,7 +231,7 @@ def page(results: Path = RESULTS) -> str:
 def draw(results: Path = RESULTS) -> bytes:
     """Return the picture of the example game, as PNG."""
     from saddlepoint.drawing.checks import checks_chart
-    from saddlepoint.drawing.saving import to_png
+    from saddlepoint.drawing.style import to_png
 
     records = json.loads(results.read_text())["remedy"]["example"]
     fine = [each for each in records if not (each["missing"] or each["narrow"])]

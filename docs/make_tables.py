@@ -227,7 +227,7 @@ def draw(results: Path = RESULTS) -> bytes:
     from matplotlib.figure import Figure
 
     from saddlepoint.drawing import style
-    from saddlepoint.drawing.saving import to_png
+    from saddlepoint.drawing.style import to_png
 
     records = records_of(results)
     sets = list(dict.fromkeys(record["set"] for record in records))

@@ -28,8 +28,8 @@ def quick_looks():
 
     For modules that hold what must be true whatever a look sees; what it sees is held in tests/fitting/test_looks.py.
     """
-    from saddlepoint.judging.point_referees import logistic
+    from saddlepoint.judging.classifiers.points import logistic
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("saddlepoint.judging.glance.network", logistic)
+        patch.setattr("saddlepoint.judging.monitor.quick_c2st.network", logistic)
         yield

@@ -14,12 +14,12 @@ import torch
 
 import saddlepoint as sp
 from saddlepoint.cli import app
-from saddlepoint.conditional import kept_by, rows_given
-from saddlepoint.data.sources import open_source
-from saddlepoint.data.table_conditions import Conditions
-from saddlepoint.data.tables import frame_of
+from saddlepoint.data.conditions import Conditions
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.tables.read import frame_of
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting import Choices, prepare
+from saddlepoint.model import kept_by, rows_given
 
 N = 3000
 
@@ -94,7 +94,7 @@ def test_conditions_too_rare_to_draw_are_refused(fitted) -> None:
 
 @pytest.mark.parametrize("often", [0.025, 1.1])
 def test_what_g_learnt_of_known_cells_changes_the_draws_but_not_their_law(fitted, monkeypatch, often) -> None:
-    monkeypatch.setattr("saddlepoint.conditional._OFTEN", often)
+    monkeypatch.setattr("saddlepoint.model._OFTEN", often)
     model = copy.deepcopy(fitted.model_)
     whole = model.sample(40_000, random_state=5)
     draws = torch.Generator().manual_seed(0)

@@ -14,7 +14,7 @@ from saddlepoint import names
 from saddlepoint.cli.judge import judge as judge_verb
 from saddlepoint.cli.train import train
 from saddlepoint.fitting import Choices
-from saddlepoint.fitting.check_plan import Watching
+from saddlepoint.fitting.check_schedule import Watching
 from saddlepoint.objectives import DIVERGENCES, OBJECTIVES
 from saddlepoint.training.settings import Settings
 

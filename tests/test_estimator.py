@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import saddlepoint as sp
 from saddlepoint.errors import InputError, StoredFileError
-from saddlepoint.judging.parzen import log_density
+from saddlepoint.judging.metrics.parzen import log_density
 
 QUICK = {"capacity": "small", "rounds": 20, "random_state": 0}
 
@@ -198,7 +198,7 @@ def test_verbose_speaks_and_silence_is_the_default(points, capsys):
 
 
 def test_verbose_says_a_line_now_and_then(points, capsys, monkeypatch):
-    monkeypatch.setattr("saddlepoint.estimator.said._SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("saddlepoint.estimator.gan._SECONDS_BETWEEN_LINES", 0.0)
     sp.GAN(**QUICK, verbose=True).fit(points)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 22
@@ -436,7 +436,7 @@ def test_the_log_density_is_in_the_units_of_x(points, fitted):
 
 
 def test_the_density_integrates_to_one_in_the_units_of_x(monkeypatch):
-    monkeypatch.setattr("saddlepoint.estimator.window.SAMPLES", 300)
+    monkeypatch.setattr("saddlepoint.estimator.gan.SAMPLES", 300)
     x = np.random.default_rng(0).normal(50.0, 9.0, size=(200, 1))
     gan = sp.GAN(**QUICK).fit(x)
     window = gan._window

@@ -13,8 +13,8 @@ from torch import nn
 
 import saddlepoint as sp
 from saddlepoint import compute
-from saddlepoint.data.arrays import dataset_from_array
-from saddlepoint.data.encoding import fit_encoder
+from saddlepoint.data.encoders import fit_encoder
+from saddlepoint.data.opening.arrays import dataset_from_array
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.model import _CHUNK, Model, describe_classes, form_of
 from saddlepoint.networks import build

@@ -15,7 +15,7 @@ from saddlepoint.compute import PRECISIONS
 from saddlepoint.objectives import OBJECTIVES
 from saddlepoint.paper.controls import CONTROLS
 from saddlepoint.paper.games import GAMES
-from saddlepoint.recipes.choice import _RECIPES
+from saddlepoint.recipes import _RECIPES
 
 HEAVY = ("torch", "numpy", "sklearn", "pandas", "matplotlib", "scipy", "PIL", "pyarrow")
 ROOT = Path(__file__).parent.parent

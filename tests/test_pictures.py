@@ -15,16 +15,15 @@ from PIL import Image
 
 import saddlepoint as sp
 from saddlepoint.cli import app
-from saddlepoint.data.flips import refuse_flips
-from saddlepoint.data.kinds import find_kinds
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.pictures import refuse_flips
+from saddlepoint.data.pseudo_labels import find_kinds
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
 from saddlepoint.model import Model
 from saddlepoint.networks import PictureLaw
-from saddlepoint.runs import exporting
-from saddlepoint.runs.film import walk
-from saddlepoint.runs.sampling import load_model, sample_to_file
+from saddlepoint.runs import onnx_export
+from saddlepoint.runs.sampling import load_model, sample_to_file, walk
 from saddlepoint.training import Settings, checkpoint, rounds
 
 DOCS = Path(__file__).parents[1] / "docs" / "pictures.md"
@@ -50,8 +49,8 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
             sample_to_file(Path(folder), Path("film.gif"), n=2, seed=0)
 
     return [
-        ("export runs/X g.pt", lambda: exporting.export(model(pictures), Path("g.pt"))),
-        ("export of a run on points", lambda: exporting.export(model(points), Path("g.onnx"))),
+        ("export runs/X g.pt", lambda: onnx_export.export(model(pictures), Path("g.pt"))),
+        ("export of a run on points", lambda: onnx_export.export(model(points), Path("g.onnx"))),
         ("sample -n 2 --out film.gif", filmed),
         ("train points.csv --flips", lambda: refuse_flips(open_source(points, name="points.csv"))),
         ('Choices(augment="of")', lambda: Choices(augment="of")),
@@ -230,13 +229,13 @@ def test_a_model_opens_in_ten_lines_of_plain_pytorch(
 def test_export_without_its_packages_is_a_sentence(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx_export.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"and onnx is not installed: pip install 'saddlepoint\[onnx\]'"):
         call("export", run, tmp_path / "g.onnx")
 
 
 @pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in exporting.NEEDED),
+    any(importlib.util.find_spec(name) is None for name in onnx_export.NEEDED),
     reason="saddlepoint[onnx] is not installed",
 )
 def test_onnx_and_torch_agree(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

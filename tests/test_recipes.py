@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from saddlepoint import recipes
-from saddlepoint.data.images import PicturesEncoder
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.encoders.picture import PicturesEncoder
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
 from saddlepoint.networks import build

@@ -14,9 +14,9 @@ import pytest
 from pyarrow import feather, parquet
 
 import saddlepoint as sp
-from saddlepoint.data.sources import open_source
-from saddlepoint.data.table_encoder import TableEncoder
-from saddlepoint.data.writing import escaped, write_samples
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.write import escaped, write_samples
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
 from saddlepoint.model import Model

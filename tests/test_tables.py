@@ -11,8 +11,8 @@ import torch
 
 import saddlepoint as sp
 from saddlepoint.cli import app
-from saddlepoint.data.encoding import fit_encoder
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.encoders import fit_encoder
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare, restore
 from saddlepoint.training import checkpoint

@@ -1,31 +1,237 @@
 """The fitted model: an encoder and two players; enough to sample, to judge and to export, and nothing of the game.
 
 On disk it is a folder with `model.json` and one safetensors file that the JSON names and seals.
+
+Rows of a table that meet conditions, and tables with their missing cells filled in: what a conditional G is for.
+
+Where unconditional rows often meet the conditions, these are drawn until enough do. Otherwise cells that are known exactly
+are given to G, which draws all others from its p(unknown | known); of sets and ranges the rarest column takes a value by
+the shares seen in training, if no cell is exact; whatever conditions are left are met by drawing again. Of rows drawn so
+some are kept, by the weight p(row) that whole rows have, over the density they were drawn with. So either way the law is
+that of unconditional rows which meet the conditions; what G learnt of known cells settles how many draws that takes.
+
+A model on disk: a folder with `model.json` and one safetensors file, which the JSON names and seals by its SHA-256.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from saddlepoint import compute
-from saddlepoint.conditional import CHUNK, Generate, Weigh, completed, rows_given
+from saddlepoint.data.conditions import Conditions
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.encoding import Encoder
-from saddlepoint.data.table_conditions import Conditions
-from saddlepoint.data.table_encoder import TableEncoder
-from saddlepoint.data.table_partial import Partial
-from saddlepoint.data.tables import frame_of
-from saddlepoint.errors import GameError, InputError, nearest
-from saddlepoint.model_files import read, write
-from saddlepoint.networks import ChartGenerator, OrderedGenerator
+from saddlepoint.data.encoders import Encoder, encoder_from_dict
+from saddlepoint.data.imputation import Partial
+from saddlepoint.data.tables.read import frame_of
+from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.errors import GameError, InputError, StoredFileError, nearest
+from saddlepoint.networks import ChartGenerator, OrderedGenerator, build
+from saddlepoint.version import __version__
+
+_FORMAT = 1
+_OF_THE_FILE = ("format", "saddlepoint", "encoder", "weights", "sha256")
+
+
+def write(folder: Path, facts: dict[str, Any], players: dict[str, nn.Module]) -> None:
+    """Write facts (plain JSON values, the encoder's among them) and the players' weights, whole or not at all.
+
+    Raises:
+        StoredFileError: the folder cannot be written.
+    """
+    content = safetensors.torch.save(
+        {
+            f"{name}.{key}": value.detach().to("cpu", copy=True).contiguous()
+            for name, module in players.items()
+            for key, value in module.state_dict().items()
+        }
+    )
+    seal = hashlib.sha256(content).hexdigest()
+    weights = folder / f"weights-{seal[:12]}.safetensors"
+    facts = {
+        "format": _FORMAT,
+        "saddlepoint": __version__,
+        **facts,
+        "weights": weights.name,
+        "sha256": seal,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for target, data in (
+            (weights, content),
+            (folder / "model.json", json.dumps(facts, indent=1).encode()),
+        ):
+            temporary = target.with_name(f".{target.name}.tmp")
+            temporary.write_bytes(data)
+            os.replace(temporary, target)
+        for old in folder.glob("weights-*.safetensors"):
+            if old != weights:
+                old.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoredFileError(f"The model cannot be written to {folder} ({error.strerror}).") from error
+
+
+def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, nn.Module], Encoder]:
+    """Return the facts, the players by name, and the encoder.
+
+    Raises:
+        InputError: there is no model in that folder.
+        StoredFileError: the model is damaged, of a newer format, or of networks that have changed since.
+    """
+    if not (folder / "model.json").is_file():
+        raise InputError(
+            f"There is no model in {folder} (no model.json); give a run folder or a saved model."
+        )
+    try:
+        facts = json.loads((folder / "model.json").read_bytes())
+        if facts["format"] != _FORMAT:
+            raise StoredFileError(
+                f"{folder} has format {facts['format']}; this version reads format {_FORMAT}: upgrade."
+            )
+        content = (folder / Path(facts["weights"]).name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+            raise StoredFileError(f"The weights in {folder} are damaged: their checksum is another.")
+        tensors = safetensors.torch.load(content)
+        try:
+            players = {
+                name: compute.lay_out(_player(facts[name], tensors, name).to(device))
+                for name in ("generator", "discriminator")
+            }
+        except RuntimeError:
+            # The seal holds, so these are the weights that were saved: of networks that are built otherwise today.
+            raise StoredFileError(
+                f"The model in {folder} was saved by another version of saddlepoint, whose networks had weights of other "
+                "shapes: train it again, or load it with the version that saved it."
+            ) from None
+        encoder = encoder_from_dict(facts["encoder"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        raise StoredFileError(
+            f"The model in {folder} cannot be read: {str(error).splitlines()[0]}"
+        ) from error
+    return {key: value for key, value in facts.items() if key not in _OF_THE_FILE}, players, encoder
+
+
+def _player(description: dict[str, Any], tensors: dict[str, Tensor], name: str) -> nn.Module:
+    state = {
+        key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
+    }
+    player = build(description)
+    player.to(next(iter(state.values())).dtype).load_state_dict(state)
+    return player
+
+
+CHUNK = 4096
+_TRIES, _LEAST_SHARE = 25, 1e-4
+_OFTEN = 1 / 40  # of unconditional rows: then these are drawn until enough meet the conditions
+_LEAST_KEPT = 1 / 16  # of a chunk, however uneven its weights: beyond that they are cut
+
+Generate = Callable[[int, Tensor, Tensor, Tensor | None], Tensor]
+"""(number of the chunk, known rows (m, width), known (m, spans), entries never drawn) -> encoded rows (m, width)."""
+
+Places = npt.NDArray[np.int64]
+
+Weigh = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""(number of the chunk, known rows, known, rows drawn) -> log p(row) - log p(unknown | known), (m,)."""
+
+
+def rows_given(
+    conditions: Conditions, generate: Generate, weigh: Weigh, n: int, seed: int
+) -> tuple[pd.DataFrame, Places]:
+    """Return n rows that meet the conditions, and where they were drawn, (n,): CHUNK times the chunk, plus the row in it.
+
+    The first rows do not depend on n.
+
+    Raises InputError where next to no draw meets all of them.
+    """
+    kept: list[pd.DataFrame] = []
+    places: list[Places] = []
+    found, tries, whole = 0, 0, True
+    while found < n:
+        if tries >= _TRIES and found < _LEAST_SHARE * tries * CHUNK:
+            raise InputError(
+                f"Of {tries * CHUNK:,} rows drawn, {found:,} meet {conditions.said} together: they are too rare to draw "
+                f"{n:,}; ask for fewer rows or leave a condition out."
+            )
+        if whole:
+            frame, chosen = _of_whole_rows(conditions, generate, tries)
+        else:
+            frame, chosen = _of_known_cells(conditions, generate, weigh, tries, seed)
+        good = conditions.accepted(frame, exact=whole)
+        if tries == 0:
+            whole = good.sum() >= _OFTEN * CHUNK
+        kept.append(frame if good.all() else frame[good])
+        places.append(tries * CHUNK + chosen[good])
+        found, tries = found + int(good.sum()), tries + 1
+    return pd.concat(kept, ignore_index=True).iloc[:n], np.concatenate(places)[:n]
+
+
+def _of_whole_rows(conditions: Conditions, generate: Generate, chunk: int) -> tuple[pd.DataFrame, Places]:
+    """Return the rows of a chunk drawn without a condition, and their numbers."""
+    encoder = conditions.encoder
+    nothing = torch.zeros(CHUNK, encoder.shape[0]), torch.zeros(CHUNK, len(encoder.spans))
+    return encoder.decode(generate(chunk, *nothing, None)), np.arange(CHUNK)
+
+
+def _of_known_cells(
+    conditions: Conditions, generate: Generate, weigh: Weigh, chunk: int, seed: int
+) -> tuple[pd.DataFrame, Places]:
+    """Return those rows of a chunk drawn given known cells that their weights keep, and their numbers."""
+    encoder = conditions.encoder
+    levels, known = conditions.known(CHUNK, compute.numpy_stream(seed, "given", chunk).random(CHUNK))
+    rows = _expanded(encoder, levels, seed, chunk)
+    mask = torch.from_numpy(known).float().expand(CHUNK, -1)
+    drawn = generate(chunk, rows, mask, None)
+    weights = weigh(chunk, rows, mask, drawn) - encoder.log_shares(rows, mask)
+    chosen = kept_by(weights, compute.stream(seed, "given/kept", chunk))
+    return conditions.written(encoder.decode(drawn[chosen])), np.flatnonzero(chosen.numpy())
+
+
+def kept_by(log_weights: Tensor, draws: torch.Generator) -> Tensor:
+    """Return which of m rows are kept, (m,) booleans: each with the chance min(1, weight / c).
+
+    c is the largest weight, or so much less that a sixteenth of the rows is kept on average.
+    """
+    weights = torch.exp(log_weights.double() - log_weights.max())
+    m = len(weights)
+    most = int(_LEAST_KEPT * m)
+    # With the k heaviest cut, k + (sum of the others) / c rows are kept: c by that, for the first k it agrees with.
+    heaviest = weights.sort(descending=True).values
+    others = heaviest.flip(0).cumsum(0).flip(0)[: most or 1]
+    cuts = others / (_LEAST_KEPT * m - torch.arange(len(others)))
+    cut = cuts[heaviest[: len(cuts)] <= cuts][:1].clamp_max(1.0)
+    return (
+        torch.rand(m, generator=draws, dtype=torch.float64) * (float(cut) if len(cut) else float(cuts[-1]))
+        < weights
+    )
+
+
+def completed(partial: Partial, generate: Generate, seed: int) -> pd.DataFrame:
+    """Return a partly known table with its missing cells drawn given the known ones of their row."""
+    never = torch.from_numpy(partial.never) if partial.never.any() else None
+    encoder, drawn = partial.encoder, []
+    for chunk, start in enumerate(range(0, len(partial.levels), CHUNK)):
+        mine = slice(start, start + CHUNK)
+        rows = _expanded(encoder, partial.levels[mine], seed, chunk)
+        drawn.append(generate(chunk, rows, torch.from_numpy(partial.known[mine]).float(), never))
+    return partial.written(encoder.decode(torch.cat(drawn)))
+
+
+def _expanded(encoder: TableEncoder, levels: np.ndarray, seed: int, chunk: int) -> Tensor:
+    uniforms = torch.rand(len(levels), encoder.draws, generator=compute.stream(seed, "given/scores", chunk))
+    return encoder.expand(torch.from_numpy(levels), uniforms)
+
 
 _CHUNK = CHUNK
 _PIECE = 2048

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from saddlepoint.benchmarks.picture_sets import ODD, discs
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Choices, prepare
 from saddlepoint.judging import judge
-from saddlepoint.judging.spectrum import top_octave
+from saddlepoint.judging.metrics.gan_metrics import top_octave
 
 ROOT = Path(__file__).parents[2]
 REACHED = {"31x47x1": (120, 0.4), "33x33x4": (100, 0.42), "200x64x3": (30, 0.4)}

@@ -11,7 +11,7 @@ from pyarrow import feather, parquet
 from typer.testing import CliRunner
 
 from saddlepoint.cli.split import split
-from saddlepoint.data.tables import read_table
+from saddlepoint.data.tables.read import read_table
 from saddlepoint.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 
 GREY = np.random.default_rng(0).integers(0, 256, (4, 5, 7), dtype=np.uint8)

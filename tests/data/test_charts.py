@@ -6,8 +6,8 @@ import torch
 from scipy import stats
 from sklearn.datasets import load_digits
 
-from saddlepoint.data.charts import ChartsEncoder
-from saddlepoint.data.encoding import encoder_from_dict
+from saddlepoint.data.encoders import encoder_from_dict
+from saddlepoint.data.encoders.gaussian_mixture import ChartsEncoder
 from saddlepoint.errors import StoredFileError
 
 

@@ -11,11 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saddlepoint.data import folders
-from saddlepoint.data.flips import both_ways, by_coin, refuse_flips
-from saddlepoint.data.holdout import open_holdout
-from saddlepoint.data.sizing import Sizing
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import folders, open_holdout, open_source
+from saddlepoint.data.pictures import Sizing, both_ways, by_coin, refuse_flips
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
 

@@ -24,8 +24,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from saddlepoint.data.encoding import fit_encoder
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.encoders import fit_encoder
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 
 CASES = int(os.environ.get("SADDLEPOINT_FUZZ", "2000"))

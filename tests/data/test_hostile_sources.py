@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saddlepoint.data import pictures, reading
-from saddlepoint.data.sources import open_source
+from saddlepoint.data import pictures, untrusted
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 
 GREY = np.random.default_rng(0).integers(0, 256, (4, 5, 7), dtype=np.uint8)
@@ -90,7 +90,7 @@ def test_pillow_s_own_bomb_check_is_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.npz", "a.zip", "a.csv.gz"])
 def test_an_archive_that_unpacks_to_far_too_much(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(reading, "BOMB_BYTES", 10_000)
+    monkeypatch.setattr(untrusted, "BOMB_BYTES", 10_000)
     if name == "a.npz":
         np.savez_compressed(tmp_path / name, images=np.zeros((5000, 8, 8, 1), np.uint8))
     elif name == "a.zip":
@@ -105,7 +105,7 @@ def test_an_archive_that_unpacks_to_far_too_much(tmp_path, monkeypatch, name):
 
 
 def test_pictures_beyond_this_machine_s_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "physical_memory", lambda: 60)
+    monkeypatch.setattr(untrusted, "physical_memory", lambda: 60)
     with pytest.raises(
         InputError, match="pics needs 70 bytes of memory, this machine has 60 bytes; give fewer"
     ):
@@ -114,8 +114,8 @@ def test_pictures_beyond_this_machine_s_memory(tmp_path, monkeypatch):
 
 def test_sizes_in_words():
     words = {0: "0 bytes", 999: "999 bytes", 1500: "1.5 kB", 3_200_000_000: "3.2 GB", 2**54: "18,014.4 TB"}
-    assert {size: reading.size_words(size) for size in words} == words
-    assert reading.physical_memory() > 2**28
+    assert {size: untrusted.size_words(size) for size in words} == words
+    assert untrusted.physical_memory() > 2**28
 
 
 def test_what_pillow_warns_of_is_said_and_is_no_warning(tmp_path):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from saddlepoint.data.encoding import encoder_from_dict, fit_encoder
-from saddlepoint.data.images import PicturesEncoder, margin_of
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.encoders import encoder_from_dict, fit_encoder
+from saddlepoint.data.encoders.picture import PicturesEncoder, margin_of
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError, StoredFileError
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saddlepoint.data.kinds import FEWEST_OF_A_KIND, MOST_KINDS, _small, find_kinds
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.pseudo_labels import FEWEST_OF_A_KIND, MOST_KINDS, _small, find_kinds
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare, restore
 

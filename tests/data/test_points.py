@@ -11,7 +11,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from saddlepoint.data.points import PointsEncoder
+from saddlepoint.data.encoders.standard import PointsEncoder
 from saddlepoint.errors import InputError, StoredFileError
 
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]

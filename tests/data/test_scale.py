@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from saddlepoint.data.scale import smallest_scale
+from saddlepoint.data.encoders.standard import smallest_scale
 
 
 def gaussian(n: int, clusters: int = 1, width: float = 1.0) -> torch.Tensor:

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saddlepoint.data.decimals import decimals_of
-from saddlepoint.data.schema import Schema, infer
-from saddlepoint.data.table_dates import FORMATS
+from saddlepoint.data.tables.schema import Schema, infer
+from saddlepoint.data.tables.types import FORMATS, decimals_of
 from saddlepoint.errors import InputError, StoredFileError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -16,8 +16,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from saddlepoint.data.holdout import open_holdout
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_holdout, open_source
 from saddlepoint.errors import InputError
 
 SHARED = next(

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saddlepoint.data.schema import infer
-from saddlepoint.data.table_conditions import Conditions
-from saddlepoint.data.table_encoder import TableEncoder
-from saddlepoint.data.table_partial import Partial
-from saddlepoint.data.tables import frame_of
+from saddlepoint.data.conditions import Conditions
+from saddlepoint.data.imputation import Partial
+from saddlepoint.data.tables.read import frame_of
+from saddlepoint.data.tables.schema import infer
+from saddlepoint.data.transforms.table import TableEncoder
 from saddlepoint.errors import InputError
 
 N = 400

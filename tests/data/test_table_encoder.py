@@ -11,11 +11,11 @@ import pytest
 import torch
 from scipy import stats
 
-from saddlepoint.data.encoding import encoder_from_dict
-from saddlepoint.data.schema import infer
-from saddlepoint.data.table_encoder import TableEncoder
-from saddlepoint.data.table_spans import Span
-from saddlepoint.data.tables import frame_of
+from saddlepoint.data.encoders import encoder_from_dict
+from saddlepoint.data.tables.read import frame_of
+from saddlepoint.data.tables.schema import infer
+from saddlepoint.data.transforms.features import Span
+from saddlepoint.data.transforms.table import TableEncoder
 from saddlepoint.errors import InputError, StoredFileError
 
 N = 400

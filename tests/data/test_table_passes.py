@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saddlepoint.data import parquet_rows, table_passes, table_tallies
-from saddlepoint.data.encoding import encoder_from_dict, fit_encoder
-from saddlepoint.data.parquet_rows import ParquetRows
-from saddlepoint.data.schema import infer
-from saddlepoint.data.sources import open_source
-from saddlepoint.data.table_encoder import TableEncoder
-from saddlepoint.data.table_passes import fit_in_passes
-from saddlepoint.data.table_tallies import Summary
-from saddlepoint.data.tables import frame_of, read_table
+from saddlepoint.data.encoders import encoder_from_dict, fit_encoder
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.tables import parquet
+from saddlepoint.data.tables.parquet import ParquetRows
+from saddlepoint.data.tables.read import frame_of, read_table
+from saddlepoint.data.tables.schema import infer
+from saddlepoint.data.transforms import streaming
+from saddlepoint.data.transforms.streaming import Summary, fit_in_passes
+from saddlepoint.data.transforms.table import TableEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare, restore
 
@@ -25,10 +25,10 @@ N = 3000
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_rows, "MOST_CELLS", 1000)
-    monkeypatch.setattr(parquet_rows, "PART_ROWS", 257)
-    monkeypatch.setattr(parquet_rows, "MOST_HELD", 400)
-    monkeypatch.setattr(table_passes, "LOOKED_AT", 500)
+    monkeypatch.setattr(parquet, "MOST_CELLS", 1000)
+    monkeypatch.setattr(parquet, "PART_ROWS", 257)
+    monkeypatch.setattr(parquet, "MOST_HELD", 400)
+    monkeypatch.setattr(streaming, "LOOKED_AT", 500)
 
 
 def table(seed: int = 0) -> pd.DataFrame:
@@ -163,7 +163,7 @@ def test_what_needs_all_rows_at_once_is_refused(tmp_path: Path) -> None:
 def test_a_thinned_summary_keeps_ranks_within_its_stated_error(
     law: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_tallies, "MOST_VALUES", 400)
+    monkeypatch.setattr(streaming, "MOST_VALUES", 400)
     rng = np.random.default_rng(0)
     values = {
         "normal": rng.normal(size=40_000),

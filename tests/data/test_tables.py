@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
-from saddlepoint.data.tables import frame_of, read_table, table_suffix
+from saddlepoint.data.tables.read import frame_of, read_table, table_suffix
 from saddlepoint.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

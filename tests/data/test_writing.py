@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saddlepoint.data.sources import open_source
-from saddlepoint.data.writing import write_film, write_samples
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.write import write_film, write_samples
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 
 from saddlepoint.drawing.checks import STATES, checks_chart
-from saddlepoint.drawing.saving import to_png
+from saddlepoint.drawing.style import to_png
 from saddlepoint.errors import InputError
-from saddlepoint.judging import stopping
+from saddlepoint.judging.monitor import stopping
 
 
 def check(place, state, **more):

@@ -6,8 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from saddlepoint.drawing.curves import curves, running_median, thinned
-from saddlepoint.drawing.saving import to_png
-from saddlepoint.drawing.style import DATA, DISCRIMINATOR, MODEL
+from saddlepoint.drawing.style import DATA, DISCRIMINATOR, MODEL, to_png
 from saddlepoint.errors import InputError
 
 RNG = np.random.default_rng(0)

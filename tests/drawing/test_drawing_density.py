@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde, norm
 
-from saddlepoint.drawing.density import bandwidth, common_bandwidth, density
+from saddlepoint.drawing.figure1 import bandwidth, common_bandwidth, density
 
 LIMITS = (-6.0, 6.0)
 

@@ -7,9 +7,18 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 from PIL import Image
 
-from saddlepoint.drawing.pictures import evenly, interpolation, sample_grid, strip
-from saddlepoint.drawing.saving import to_png
-from saddlepoint.drawing.sheet import TILE, WIDTH, Scale, scale_for, tile
+from saddlepoint.drawing.pictures import (
+    TILE,
+    WIDTH,
+    Scale,
+    evenly,
+    interpolation,
+    sample_grid,
+    scale_for,
+    strip,
+    tile,
+)
+from saddlepoint.drawing.style import to_png
 from saddlepoint.errors import InputError
 
 

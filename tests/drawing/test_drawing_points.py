@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from saddlepoint.drawing.clouds import MOST_MARKS, as_cloud, extent, probability
 from saddlepoint.drawing.figure1 import Moment, figure1, moments
-from saddlepoint.drawing.points import decision_field, lines, pairs
-from saddlepoint.drawing.saving import to_png
-from saddlepoint.drawing.style import DATA, DISCRIMINATOR, MODEL
+from saddlepoint.drawing.points import MOST_MARKS, as_cloud, decision_field, extent, lines, pairs, probability
+from saddlepoint.drawing.style import DATA, DISCRIMINATOR, MODEL, to_png
 from saddlepoint.errors import InputError
 
 RNG = np.random.default_rng(0)

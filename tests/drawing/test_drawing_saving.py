@@ -9,7 +9,7 @@ from PIL import Image
 
 from saddlepoint.drawing.pictures import sample_grid
 from saddlepoint.drawing.points import decision_field
-from saddlepoint.drawing.saving import save, to_png
+from saddlepoint.drawing.style import save, to_png
 from saddlepoint.errors import InputError, StoredFileError
 
 
@@ -42,7 +42,7 @@ def test_an_error_puts_the_users_settings_back():
 
 
 def test_pyplot_is_never_loaded():
-    rooms = "pictures points figure1 curves saving"
+    rooms = "pictures points figure1 curves style"
     code = "import sys\n" + "".join(f"import saddlepoint.drawing.{room}\n" for room in rooms.split())
     code += "print('matplotlib.pyplot' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from saddlepoint.drawing.saving import to_png
-from saddlepoint.drawing.style import DATA, MODEL
+from saddlepoint.drawing.style import DATA, MODEL, to_png
 from saddlepoint.drawing.tables import MOST_NAMES, Drawn, table_pairs
 from saddlepoint.errors import InputError
 

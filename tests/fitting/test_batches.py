@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from saddlepoint.data.encoding import fit_encoder
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.encoders import fit_encoder
+from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import batches as batches_room
 from saddlepoint.fitting.batches import Batches, RowOrder
 from saddlepoint.training import Settings, Share

@@ -13,16 +13,14 @@ import pandas as pd
 import pytest
 import torch
 
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Checked, Choices, Judged, Mended, Stopped, judged, prepare, restore
-from saddlepoint.fitting.check_plan import CheckPlan
-from saddlepoint.fitting.judged_rows import Reader
-from saddlepoint.fitting.planning import COUNTS, count_of
-from saddlepoint.fitting.remedies import remedied
-from saddlepoint.fitting.ruler_cache import remembered
-from saddlepoint.judging.ringside import Sight
-from saddlepoint.judging.ruler import Mark
-from saddlepoint.judging.stopping import LEVEL, Check
+from saddlepoint.fitting.check_schedule import COUNTS, CheckPlan, count_of, remembered
+from saddlepoint.fitting.collapse_recovery import remedied
+from saddlepoint.fitting.row_reader import Reader
+from saddlepoint.judging.monitor.power import Mark
+from saddlepoint.judging.monitor.quick_c2st import Sight
+from saddlepoint.judging.monitor.stopping import LEVEL, Check
 from saddlepoint.training import PenaltySettings, Schedule, Settings, checkpoint
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from saddlepoint import compute
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import GameError, InputError, StoredFileError
 from saddlepoint.fitting import Choices, Played, Sampled, Saved, Stopped, prepare, restore
 from saddlepoint.fitting.fit import planned_looks

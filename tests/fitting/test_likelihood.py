@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Choices, Fitting, Preparation, prepare, restore
-from saddlepoint.fitting.guesses import guesses
-from saddlepoint.fitting.likelihood import STEPS, Fitted, _Course, _Rows, fit_start
+from saddlepoint.fitting.pretrain import STEPS, Fitted, _Course, _Rows, fit_start, guesses
 
 
 def line(n: int = 300, seed: int = 0) -> pd.DataFrame:

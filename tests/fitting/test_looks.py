@@ -7,13 +7,13 @@ import pytest
 import torch
 from scipy import stats
 
-from saddlepoint.data import charts
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.encoders import gaussian_mixture
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, Looked, preparation, prepare
-from saddlepoint.fitting.looks import Look, _preferred, refused
-from saddlepoint.judging.copies import copying
-from saddlepoint.judging.glance import glance
+from saddlepoint.fitting.monitor import Look, _preferred, refused
+from saddlepoint.judging.memorisation import copying
+from saddlepoint.judging.monitor.quick_c2st import glance
 
 
 def fit_of(rows, tmp_path=None, **choices):
@@ -61,7 +61,7 @@ def test_where_the_start_is_the_law_itself_the_start_is_kept():
 
 
 def test_where_the_start_is_coarse_the_game_earns_its_place(monkeypatch):
-    monkeypatch.setattr(charts, "MOST_CHARTS", 1)
+    monkeypatch.setattr(gaussian_mixture, "MOST_CHARTS", 1)
     fit = fit_of(arc(4000), rounds=400)
     list(fit.play())
     seen = fit.looks.seen()
@@ -78,7 +78,7 @@ def test_where_the_start_is_coarse_the_game_earns_its_place(monkeypatch):
 
 
 def test_a_fit_in_parts_sees_and_keeps_what_a_fit_at_once_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(charts, "MOST_CHARTS", 1)
+    monkeypatch.setattr(gaussian_mixture, "MOST_CHARTS", 1)
     once = fit_of(arc(3000), rounds=40)
     list(once.play())
     first = fit_of(arc(3000), tmp_path, rounds=40)
@@ -96,7 +96,7 @@ def test_a_fit_in_parts_sees_and_keeps_what_a_fit_at_once_does(tmp_path, monkeyp
 
 def test_a_small_table_is_looked_at_early_and_copies_of_it_are_refused(monkeypatch):
     """By the last round G has 160 rows of 12-D noise by heart: fresh rows show it (the test is exact: 1 in 100)."""
-    monkeypatch.setattr(charts, "MOST_CHARTS", 1)
+    monkeypatch.setattr(gaussian_mixture, "MOST_CHARTS", 1)
     random = np.random.default_rng(1)
     fit = fit_of(random.normal(size=(200, 12)), rounds=400, batch=64)
     list(fit.play())

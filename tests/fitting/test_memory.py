@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
-from saddlepoint.fitting.memory import _Watch, bytes_of, held
+from saddlepoint.fitting.memory_limit import _Watch, bytes_of, held
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (60, 48, 44, 3), dtype=np.uint8)
 

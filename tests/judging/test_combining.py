@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from saddlepoint.judging.combining import Combination, choose, predicted_bound
+from saddlepoint.judging.c2st.stacking import Combination, choose, predicted_bound
 
 
 def rule(low=0.999, high=0.999, weights=(1.0,)):

@@ -11,8 +11,8 @@ from scipy.stats import binom, ortho_group
 
 import saddlepoint as sp
 from saddlepoint.errors import InputError
-from saddlepoint.judging import companion_statistics as statistics
-from saddlepoint.judging.companions import chosen_of, companions
+from saddlepoint.judging.metrics import gan_metrics as statistics
+from saddlepoint.judging.metrics.gan_metrics import chosen_of, companions
 from saddlepoint.judging.samples import check
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.names import COMPANIONS

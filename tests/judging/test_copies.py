@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from saddlepoint.errors import InputError
-from saddlepoint.judging.copies import copying
+from saddlepoint.judging.memorisation import copying
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = next(
@@ -205,8 +205,8 @@ def test_refused_in_one_sentence(change, parts_of_sentence):
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data folder is not there")
 def test_adult_rows_copied_with_one_cell_changed():
-    from saddlepoint.data.schema import infer
-    from saddlepoint.data.tables import read_table
+    from saddlepoint.data.tables.read import read_table
+    from saddlepoint.data.tables.schema import infer
 
     frame = read_table(SHARED / "adult.csv")
     matrix = infer(frame).matrix(frame)

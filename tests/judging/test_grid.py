@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from saddlepoint.errors import InputError
-from saddlepoint.judging.grid import to_grid
+from saddlepoint.judging.c2st.quantise import to_grid
 
 
 def column(*values):

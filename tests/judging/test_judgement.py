@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from saddlepoint.errors import InputError
-from saddlepoint.judging import controls, judge, judgement
-from saddlepoint.judging.controls import Control, control
-from saddlepoint.judging.reading import read
-from saddlepoint.judging.referees import appoint
+from saddlepoint.judging import judge, protocol
+from saddlepoint.judging.c2st import validity_checks
+from saddlepoint.judging.c2st.ensemble import appoint, read
+from saddlepoint.judging.c2st.splits import split
+from saddlepoint.judging.c2st.validity_checks import Control, control
 from saddlepoint.judging.samples import check
-from saddlepoint.judging.splits import split
 
 
 def normal(n, seed, mean=0.0, d=1):
@@ -163,7 +163,7 @@ def test_groups_replace_the_warning_and_change_the_count():
 
 def test_a_failed_control_gives_no_bound(monkeypatch):
     failed = Control(passed=False, accuracy=0.57, jsd_lower=0.004, p=1e-5, n=1000)
-    monkeypatch.setattr(judgement, "null_control", lambda *args, **kwargs: failed)
+    monkeypatch.setattr(protocol, "null_control", lambda *args, **kwargs: failed)
     verdict = judge(normal(200, 0), normal(200, 1, mean=3), pool="quick")
     assert not verdict.certified
     assert verdict.jsd_lower is None
@@ -178,11 +178,15 @@ def test_control_passes_on_independent_rows_and_fails_when_its_reading_says_so(m
     found = control(samples, groups=None, size="quick", seed=0)
     assert found.passed
     assert found.n == 400
-    honest = controls.read
-    monkeypatch.setattr(controls, "read", lambda *a, **k: dataclasses.replace(honest(*a, **k), lower=0.01))
+    honest = validity_checks.read
+    monkeypatch.setattr(
+        validity_checks, "read", lambda *a, **k: dataclasses.replace(honest(*a, **k), lower=0.01)
+    )
     assert not control(samples, groups=None, size="quick", seed=0).passed
     monkeypatch.setattr(
-        controls, "read", lambda *a, **k: dataclasses.replace(honest(*a, **k), right=(55, 55), lower=0.0)
+        validity_checks,
+        "read",
+        lambda *a, **k: dataclasses.replace(honest(*a, **k), right=(55, 55), lower=0.0),
     )
     assert not control(samples, groups=None, size="quick", seed=0).passed
 
@@ -218,7 +222,7 @@ def test_wrong_options_are_refused(options, words):
 
 
 def test_training_rows_are_searched_for_copies():
-    pytest.importorskip("saddlepoint.judging.copies")
+    pytest.importorskip("saddlepoint.judging.memorisation")
     train = normal(300, 0, d=3)
     copied = quick(normal(300, 1, d=3), np.concatenate([train[:150], normal(150, 2, d=3)]), train=train)
     assert copied.memorisation["copying"]

@@ -10,7 +10,7 @@ import pytest
 
 import saddlepoint as sp
 from saddlepoint.errors import InputError
-from saddlepoint.judging.opening import open_pair
+from saddlepoint.judging.inputs import open_pair
 
 
 def frame(n: int, seed: int) -> pd.DataFrame:
@@ -136,7 +136,7 @@ def test_the_names_of_a_data_set_stand_in_the_findings() -> None:
     """A run's rows come as arrays with names; 'column 2' would tell nobody anything."""
     from dataclasses import replace
 
-    from saddlepoint.data.sources import open_source
+    from saddlepoint.data.opening import open_source
 
     rng = np.random.default_rng(0)
     real = open_source(pd.DataFrame({"age": rng.normal(size=50), "income": np.arange(50)}))

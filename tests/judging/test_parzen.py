@@ -9,7 +9,7 @@ from scipy.stats import norm
 from sklearn.neighbors import KernelDensity
 
 from saddlepoint.errors import InputError
-from saddlepoint.judging import parzen
+from saddlepoint.judging.metrics import parzen
 
 
 def rows(n, d, seed=0, *, scale=1.0, shift=0.0):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from saddlepoint.judging import picture_referees, point_referees, table_referees
-from saddlepoint.judging.point_referees import Briefing
-from saddlepoint.judging.referees import pool
+from saddlepoint.judging.c2st.ensemble import pool
+from saddlepoint.judging.classifiers import pictures, points, tables
+from saddlepoint.judging.classifiers.points import Briefing
 
 NUMBERS = np.array([False, False])
 POINTS = ["logistic", "trees", "geometry", "neighbours", "network"]
@@ -25,7 +25,7 @@ def shifted(n, rng, shift=0.0):
 @pytest.mark.parametrize("name", POINTS)
 def test_point_referees_come_near_a_known_jsd_with_unequal_counts(name):
     rng = np.random.default_rng(0)
-    logit = getattr(point_referees, name)(
+    logit = getattr(points, name)(
         shifted(1200, rng), shifted(3600, rng, 1.0), Briefing(categorical=NUMBERS, seed=0)
     )
     seen = worth(logit, shifted(4000, rng), shifted(4000, rng, 1.0))
@@ -35,7 +35,7 @@ def test_point_referees_come_near_a_known_jsd_with_unequal_counts(name):
 @pytest.mark.parametrize("name", POINTS)
 def test_same_law_and_unequal_counts_leave_the_logit_near_zero(name):
     rng = np.random.default_rng(1)
-    logit = getattr(point_referees, name)(
+    logit = getattr(points, name)(
         shifted(900, rng), shifted(3600, rng), Briefing(categorical=NUMBERS, seed=0)
     )
     assert abs(float(np.median(logit(shifted(2000, rng))))) < 0.25
@@ -50,9 +50,7 @@ def test_geometry_sees_a_wrong_width_that_trees_miss():
     sides = ring(1500, rng, 0.05), ring(1500, rng, 0.08)
     fresh = ring(3000, rng, 0.05), ring(3000, rng, 0.08)
     briefing = Briefing(categorical=NUMBERS, seed=0)
-    trees, geometry = (
-        worth(fit(*sides, briefing), *fresh) for fit in (point_referees.trees, point_referees.geometry)
-    )
+    trees, geometry = (worth(fit(*sides, briefing), *fresh) for fit in (points.trees, points.geometry))
     assert geometry > 0.03
     assert geometry > trees + 0.01
 
@@ -62,8 +60,8 @@ def test_wide_points_are_read_by_squares_and_components():
     briefing = Briefing(categorical=np.zeros(60, bool), seed=0)
     real, fake = rng.standard_normal((800, 60)), 1.15 * rng.standard_normal((800, 60))
     fresh = rng.standard_normal((2000, 60)), 1.15 * rng.standard_normal((2000, 60))
-    assert worth(point_referees.logistic(real, fake, briefing), *fresh) > 0.05
-    assert np.isfinite(point_referees.neighbours(real, fake, briefing)(fresh[0])).all()
+    assert worth(points.logistic(real, fake, briefing), *fresh) > 0.05
+    assert np.isfinite(points.neighbours(real, fake, briefing)(fresh[0])).all()
 
 
 def table(n, rng, *, linked):
@@ -77,7 +75,7 @@ def table(n, rng, *, linked):
 def test_table_referees_see_a_broken_relation(name):
     rng = np.random.default_rng(4)
     briefing = Briefing(categorical=np.array([True, True, False, False]), seed=0)
-    fit = getattr(table_referees, name)
+    fit = getattr(tables, name)
     logit = fit(table(1500, rng, linked=True), table(1500, rng, linked=False), briefing)
     assert worth(logit, table(3000, rng, linked=True), table(3000, rng, linked=False)) > 0.03
 
@@ -88,14 +86,14 @@ def test_table_referees_read_unseen_categories_and_nulls():
     rows = table(400, rng, linked=True)
     strange = rows[:5].copy()
     strange[:, 0], strange[:, 1], strange[:, 2:] = 99, np.nan, np.nan
-    for referee in table_referees.pool("full", categorical=briefing.categorical).values():
+    for referee in tables.pool("full", categorical=briefing.categorical).values():
         assert np.isfinite(referee(rows[:200], rows[200:], briefing)(strange)).all()
 
 
 def test_trees_fold_more_categories_than_they_can_hold():
     rng = np.random.default_rng(6)
     rows = rng.integers(0, 1000, (1200, 1)).astype(float)
-    logit = table_referees.trees(rows[:600], rows[600:], Briefing(categorical=np.array([True]), seed=0))
+    logit = tables.trees(rows[:600], rows[600:], Briefing(categorical=np.array([True]), seed=0))
     assert np.isfinite(logit(rows)).all()
 
 
@@ -121,14 +119,14 @@ def strokes(n, rng, *, tilted):
 def test_picture_referees_see_tilted_strokes(name):
     rng = np.random.default_rng(7)
     briefing = Briefing(categorical=np.zeros(0, bool), seed=0)
-    fit = getattr(picture_referees, name)
+    fit = getattr(pictures, name)
     logit = fit(strokes(400, rng, tilted=False), strokes(400, rng, tilted=True), briefing)
     assert worth(logit, strokes(400, rng, tilted=False), strokes(400, rng, tilted=True)) > 0.2
 
 
 def test_large_pictures_are_averaged_to_a_bounded_side():
     rows = np.random.default_rng(8).integers(0, 256, (2, 100, 200, 3)).astype(np.uint8)
-    encoded = picture_referees.encode(rows)
+    encoded = pictures.encode(rows)
     assert encoded.shape == (2, 3, 32, 64)
     assert abs(float(encoded.mean()) - float(rows.mean() / 127.5 - 1)) < 0.02
 
@@ -138,7 +136,7 @@ def test_steps_keep_the_order_and_hold_the_same_weight_each():
     rows = np.column_stack([rng.normal(size=5000), rng.integers(0, 9, 5000), rng.normal(size=5000)])
     rows[:50, 0] = np.nan
     weights = np.where(np.arange(5000) < 1000, 2.5, 0.625)
-    steps = point_referees.steps_of(rows, weights, skip=np.array([False, False, True]))
+    steps = points.steps_of(rows, weights, skip=np.array([False, False, True]))
     seen = steps(rows)
     assert np.isnan(seen[:50, 0]).all()
     np.testing.assert_array_equal(seen[:, 2], rows[:, 2])  # skipped
@@ -146,6 +144,6 @@ def test_steps_keep_the_order_and_hold_the_same_weight_each():
     order = np.argsort(rows[50:, 0])
     assert (np.diff(seen[50:, 0][order]) >= 0).all()
     mass = np.bincount(seen[50:, 0].astype(int), weights[50:])
-    assert len(mass) == point_referees.STEPS
+    assert len(mass) == points.STEPS
     assert abs(mass - mass.mean()).max() <= 2.5  # to one row's weight
     assert steps(np.array([[-99.0, -1.0, 0.0], [99.0, 99.0, 0.0]]))[:, 0].tolist() == [0, 254]

@@ -5,11 +5,17 @@ import itertools
 import numpy as np
 import pytest
 
-from saddlepoint.judging import betting
-from saddlepoint.judging.collapse import SHARE, WIDTH, Region, Watch, measured, missing_p
-from saddlepoint.judging.missing_mass import jsd_of_missing
-from saddlepoint.judging.ringside import Ringside
-from saddlepoint.judging.ruler import Mark, ruler, ruler_upwards, smallest_found, without_region
+from saddlepoint.judging.c2st import betting_bound
+from saddlepoint.judging.monitor.mode_collapse import SHARE, WIDTH, Region, Watch, measured, missing_p
+from saddlepoint.judging.monitor.power import (
+    Mark,
+    jsd_of_missing,
+    ruler,
+    ruler_upwards,
+    smallest_found,
+    without_region,
+)
+from saddlepoint.judging.monitor.quick_c2st import Ringside
 
 GRID = np.array([(x, y) for x in (-2, 0, 2) for y in (-2, 0, 2)], dtype=float)
 
@@ -110,7 +116,7 @@ def test_a_ruler_goes_on_until_a_defect_is_found(watched):
     steps = [np.log2(two.mass / one.mass) for one, two in itertools.pairwise(marks)]
     assert steps == pytest.approx(np.round(steps))  # by powers of two
     assert min(steps) > 0.99
-    floor = betting.floor(len(ringside.held), alpha=0.05 / 24, fakes=ringside.fakes)
+    floor = betting_bound.floor(len(ringside.held), alpha=0.05 / 24, fakes=ringside.fakes)
     assert all(jsd_of_missing(mark.mass) >= floor for mark in marks[1:])  # below it nothing is tried
     assert all(mark.found < 2 for mark in marks[:-1])
     assert ruler_upwards(train[:50], ringside, masses=(0.1,), alpha=0.01) == []

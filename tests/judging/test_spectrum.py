@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saddlepoint.judging.spectrum import top_octave
+from saddlepoint.judging.metrics.gan_metrics import top_octave
 
 
 def test_white_noise_has_three_quarters_of_its_variance_there():

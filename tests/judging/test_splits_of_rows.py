@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from saddlepoint.errors import InputError
-from saddlepoint.judging.splits import cannot_repeat, copies_as_groups, split
+from saddlepoint.judging.c2st.splits import cannot_repeat, copies_as_groups, split
 
 
 def rng(seed=0):

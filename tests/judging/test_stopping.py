@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from saddlepoint.errors import InputError
-from saddlepoint.judging.missing_mass import jsd_of_missing, missing_of_jsd, tolerance_of
-from saddlepoint.judging.stopping import STATES, Check, Rules, best_of, safest_of, state_of, states_of
+from saddlepoint.judging.monitor.power import jsd_of_missing, missing_of_jsd, tolerance_of
+from saddlepoint.judging.monitor.stopping import STATES, Check, Rules, best_of, safest_of, state_of, states_of
 
 RULES = Rules(tolerance=0.0176, found=1.0, planned=24)
 

@@ -1,7 +1,7 @@
 import numpy as np
 
-from saddlepoint.judging.margins import correlations
-from saddlepoint.judging.usefulness import usefulness
+from saddlepoint.judging.metrics.marginals import correlations
+from saddlepoint.judging.metrics.tstr import usefulness
 
 
 def table(n: int, seed: int, *, related: bool) -> np.ndarray:

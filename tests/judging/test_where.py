@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 
-from saddlepoint.judging.bins import fit_bins
-from saddlepoint.judging.columns import Certified, certify_columns, name_columns
-from saddlepoint.judging.judgement import judge
-from saddlepoint.judging.regions import certify_regions, name_regions
+from saddlepoint.judging.c2st.splits import split
+from saddlepoint.judging.classifiers.tables import fit_bins
+from saddlepoint.judging.localise import (
+    Certified,
+    certify_columns,
+    certify_regions,
+    name_columns,
+    name_regions,
+)
+from saddlepoint.judging.protocol import judge
 from saddlepoint.judging.samples import check
-from saddlepoint.judging.splits import split
 
 NAMES = ("age", "pay", "sex", "town", "noise")
 MASK = [False, False, True, True, False]

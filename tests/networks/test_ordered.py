@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from saddlepoint.networks import OrderedGenerator, SpanDiscriminator
-from saddlepoint.networks.ordered import log_likelihood
+from saddlepoint.networks.made import log_likelihood
 
 SPANS = ((3, False), (3, True), (0, True), (2, False))
 ENTRIES, STEPS, FREE, BINS = 8, 4, 4, 4

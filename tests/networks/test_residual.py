@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from saddlepoint.networks import PictureDiscriminator, PictureGenerator, build
-from saddlepoint.networks.beginning import LARGEST_BASE, principal
-from saddlepoint.networks.folding import Folding
-from saddlepoint.networks.residual import ConvolutionBlock, Grow, Shrink, pyramid
+from saddlepoint.networks.pca_prior import LARGEST_BASE, principal
+from saddlepoint.networks.residual_conv import ConvolutionBlock, Folding, Grow, Shrink, pyramid
 from saddlepoint.objectives import get_penalty
 
 SHAPES = [(1, 31, 47), (3, 200, 64), (4, 33, 33), (1, 5, 7), (2, 1, 40), (3, 8, 8), (1, 1, 1)]

@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from saddlepoint.networks import build
-from saddlepoint.networks.strided import halvings
+from saddlepoint.networks.dcgan import halvings
 from saddlepoint.objectives import get_penalty
 
 SHAPES = [(1, 28, 28), (1, 47, 31), (4, 33, 33), (1, 5, 7), (2, 1, 40), (3, 9, 2), (1, 1, 1)]

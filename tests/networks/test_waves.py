@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from saddlepoint.networks import CoinGenerator, WaveDiscriminator
-from saddlepoint.networks.waves import waves
+from saddlepoint.networks.fourier import waves
 
 
 def test_a_coin_is_seen_by_its_sign_alone() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from saddlepoint.data.sources import open_source
-from saddlepoint.paper.sources import Parts
+from saddlepoint.data.opening import open_source
+from saddlepoint.paper.datasets import Parts
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from saddlepoint.cli import app
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
-from saddlepoint.paper import figures, sources
+from saddlepoint.paper import datasets, figures
 from saddlepoint.paper.results import Results
 
 
@@ -73,7 +73,7 @@ class _Drawn:
 def test_figure_1_is_a_picture_and_an_animation(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FRAMES", (0, 10, 40))
     monkeypatch.setattr(figures, "PANELS", (10, 20, 40))
-    monkeypatch.setattr(figures.line_game, "ROUNDS", 40)
+    monkeypatch.setattr(figures.one_dimensional_game, "ROUNDS", 40)
     figures.figure1(Results(tmp_path), quick=True, say=lambda line: None)
     with Image.open(tmp_path / "figure1-quick.gif") as animation:
         assert animation.n_frames == 3
@@ -89,7 +89,7 @@ def test_faces_are_48_pixels_wide_and_nobody_is_on_two_sides(tmp_path):
             grey = np.full((112, 92), 6 * person, dtype=np.uint8)
             grey[:10, :10] = random.integers(0, 255, (10, 10))
             Image.fromarray(grey).save(tmp_path / f"s{person:02d}_{picture:02d}.png")
-    parts = sources.faces(tmp_path)
+    parts = datasets.faces(tmp_path)
     assert [len(each) for each in (parts.train, parts.validation, parts.test)] == [64, 8, 8]
     assert parts.train.rows.shape[1:] == (48, 48, 1)
     people = [set(np.unique(each.rows[:, 30, 30])) for each in (parts.train, parts.validation, parts.test)]
@@ -99,7 +99,7 @@ def test_faces_are_48_pixels_wide_and_nobody_is_on_two_sides(tmp_path):
 def test_smaller_pictures_stand_in_the_middle_of_black_ones():
     rows = np.random.default_rng(0).integers(1, 255, (6, 5, 5, 1), dtype=np.uint8)
     part = open_source(rows, name="X")
-    parts = sources.padded(sources.Parts(name="X", train=part, validation=part, test=part), 8)
+    parts = datasets.padded(datasets.Parts(name="X", train=part, validation=part, test=part), 8)
     for each in (parts.train, parts.validation, parts.test):
         assert each.rows.shape == (6, 8, 8, 1)
         np.testing.assert_array_equal(each.rows[:, 1:6, 1:6], rows)
@@ -120,4 +120,4 @@ def test_bad_input_is_one_sentence(tmp_path):
         assert sentence in str(found.exception)
     np.savez(tmp_path / "c.npz", images=np.zeros((40, 8, 8), np.uint8))
     with pytest.raises(InputError, match="CIFAR-10's pictures are 32 x 32 with 3 channels"):
-        sources.cifar10(tmp_path / "c.npz")
+        datasets.cifar10(tmp_path / "c.npz")

@@ -10,7 +10,7 @@ import pytest
 
 from saddlepoint.errors import InputError
 from saddlepoint.networks import DeconvolutionGenerator
-from saddlepoint.paper import games, sources, table1, theory, window
+from saddlepoint.paper import datasets, games, table1, theory, window
 from saddlepoint.paper.results import Results
 
 NOWHERE = Path("nowhere")
@@ -24,8 +24,8 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
         ('figure2 --game "modem"', lambda: games.refuse_unknown_game("modem")),
         ("samples whose best sigma is the grid's least", lambda: window.score(rows, rows, rows)),
         ("samples whose best sigma is the grid's largest", lambda: window.score(rows, rows + 10, rows)),
-        ("table1 --mnist none.npz", lambda: sources.mnist(Path("none.npz"))),
-        ("table1 --data faces --faces nowhere", lambda: sources.faces(NOWHERE)),
+        ("table1 --mnist none.npz", lambda: datasets.mnist(Path("none.npz"))),
+        ("table1 --data faces --faces nowhere", lambda: datasets.faces(NOWHERE)),
         ("theory --steps h", lambda: theory.run(Results(NOWHERE), steps=["h"])),
         (
             "the convolutional networks for pictures of 28 x 28",

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from saddlepoint.cli import app
 from saddlepoint.errors import InputError
-from saddlepoint.paper import controls, games, sources, table1, table1_page, window
-from saddlepoint.paper.course import Course
+from saddlepoint.paper import controls, datasets, games, table1, table1_page, window
 from saddlepoint.paper.results import Results
+from saddlepoint.paper.resumable_game import Course
 
 ROW = [
     "model",
@@ -61,7 +61,7 @@ def test_a_sigma_at_the_edge_is_refused():
 
 
 def test_the_recipe_s_schedules_are_the_authors(digits):
-    rows = sources.Parts(
+    rows = datasets.Parts(
         name="mnist", train=_Wide(), validation=digits.validation, test=digits.test
     )  # shape and number only
     plan = games.planned_game("goodfellow2014", rows, 3, None)
@@ -165,7 +165,7 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
 
     settings = games.planned_game(
         "goodfellow2014",
-        sources.Parts(name="mnist", train=_Wide(), validation=_Wide(), test=_Wide()),
+        datasets.Parts(name="mnist", train=_Wide(), validation=_Wide(), test=_Wide()),
         0,
         None,
     ).settings.to_dict()
@@ -292,7 +292,7 @@ class _Wide:
 
 
 def test_controls_are_what_they_say(digits):
-    rows = sources.fractions(digits.train)
+    rows = datasets.fractions(digits.train)
     known = {row.tobytes() for row in rows}
     real = controls.control("real rows", digits, 100, 0)
     assert all(row.tobytes() in known for row in real)
@@ -302,12 +302,12 @@ def test_controls_are_what_they_say(digits):
     centres = controls.control("k-means centres", digits, 50, 0)
     assert centres.shape == (50, 64)
     assert controls.control("k-means centres", digits.first(40, 1, 1), 50, 0).shape == (20, 64)
-    found = [window.score(each, rows[:300], sources.fractions(digits.test)) for each in (real, apart)]
+    found = [window.score(each, rows[:300], datasets.fractions(digits.test)) for each in (real, apart)]
     assert found[0].log_likelihood > found[1].log_likelihood + 10
 
 
 def test_each_fault_of_real_rows_is_the_one_it_names(digits):
-    rows, n = sources.fractions(digits.train), 400
+    rows, n = datasets.fractions(digits.train), 400
     made = {name: controls.control(name, digits, n, 0) for name in controls.FAULTS}
     assert all(each.shape == (n, 64) and 0 <= each.min() <= each.max() <= 1 for each in made.values())
     known = {row.tobytes() for row in rows}
@@ -383,9 +383,9 @@ def test_rows_have_the_form_and_a_stopped_run_goes_on(digits, tmp_path):
 def test_the_average_beside_the_game_does_not_change_it(digits):
     import torch
 
-    from saddlepoint.data.encoding import fit_encoder
+    from saddlepoint.data.encoders import fit_encoder
     from saddlepoint.fitting import Fit
-    from saddlepoint.paper.course import with_settings
+    from saddlepoint.paper.resumable_game import with_settings
 
     plan = games.planned_game("goodfellow2014", digits, 0, 5)
     ends = []
@@ -400,17 +400,17 @@ def test_the_average_beside_the_game_does_not_change_it(digits):
 def test_the_choice_of_rounds_is_written_down_and_resume_plays_by_it(digits, tmp_path, monkeypatch):
     import torch
 
-    from saddlepoint.paper import course
-    from saddlepoint.training.choosing import RoundChoice
+    from saddlepoint.paper import resumable_game
+    from saddlepoint.training.autotune import RoundChoice
     from saddlepoint.training.compiling import CompiledRound
 
     def chosen(game, batches, seconds):
         return RoundChoice(compiled=True, why="as the test has it"), CompiledRound(lambda graph: graph)
 
     traced = lambda: CompiledRound(lambda graph: graph)  # noqa: E731
-    monkeypatch.setattr(course, "choose_round", chosen)
-    monkeypatch.setattr(course, "plainly_short", lambda count, work: False)
-    monkeypatch.setattr("saddlepoint.training.choosing.CompiledRound", traced)
+    monkeypatch.setattr(resumable_game, "choose_round", chosen)
+    monkeypatch.setattr(resumable_game, "plainly_short", lambda count, work: False)
+    monkeypatch.setattr("saddlepoint.training.autotune.CompiledRound", traced)
     plan = games.planned_game("goodfellow2014", digits, 0, 6)
 
     def end(where, stops):
@@ -445,11 +445,11 @@ def test_pixels_that_are_not_mnist_s_are_refused(tmp_path):
         test_images=np.zeros((5, 28, 28), np.uint8),
     )
     with pytest.raises(InputError, match="MNIST's have 6bbc9ace"):
-        sources.mnist(tmp_path / "m.npz")
+        datasets.mnist(tmp_path / "m.npz")
     with pytest.raises(InputError, match=r"There is no file .*none\.npz; give an \.npz of MNIST"):
-        sources.mnist(tmp_path / "none.npz")
+        datasets.mnist(tmp_path / "none.npz")
     with pytest.raises(InputError, match="holds 0 pictures named sPP_NN"):
-        sources.faces(tmp_path)
+        datasets.faces(tmp_path)
 
 
 def test_unknown_rows_are_refused_before_any_data_are_opened():

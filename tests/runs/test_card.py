@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Choices, restore
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from saddlepoint.errors import InputError
-from saddlepoint.runs.page import Code, Page, Picture, Section, Table, render
+from saddlepoint.runs.html_page import Code, Page, Picture, Section, Table, render
 
 HOSTILE = (
     '<script>alert("1")</script><img src=https://example.org/x onerror=alert(2)> & \' " {{ 7 * 7 }} {% raw %}'

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from saddlepoint.drawing.tables import Drawn
-from saddlepoint.judging.opening import judge_pair, open_pair
+from saddlepoint.judging.inputs import judge_pair, open_pair
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.runs import verdict_page
 

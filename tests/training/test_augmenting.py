@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import saddlepoint as sp
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Choices, prepare
 from saddlepoint.networks import build
 from saddlepoint.objectives import get_penalty
 from saddlepoint.training import Game, Settings, play
-from saddlepoint.training.augmenting import DRAWS, augmented
+from saddlepoint.training.augment import DRAWS, augmented
 
 CHANGES = ("shift", "cut-out", "brightness", "contrast")
 OFF, ON = 0.99, 0.0

@@ -31,8 +31,8 @@ from saddlepoint.training import (
     PenaltySettings,
     Schedule,
     Settings,
+    autotune,
     checkpoint,
-    choosing,
     compiling,
     play,
     rounds,
@@ -266,10 +266,10 @@ def test_augmentation_reaches_d() -> None:
 # -- the choice -----------------------------------------------------------------------------------------------------
 
 
-def chosen(monkeypatch, wish: str = "auto", seconds: float = 1e6) -> choosing.RoundChoice:
+def chosen(monkeypatch, wish: str = "auto", seconds: float = 1e6) -> autotune.RoundChoice:
     monkeypatch.setattr(compiling, "_inductor", as_traced)
-    monkeypatch.setattr(choosing, "_LOOK", 0.01)
-    choice, play_round = choosing.choose_round(game(), batches, lambda rate: seconds, wish)
+    monkeypatch.setattr(autotune, "_LOOK", 0.01)
+    choice, play_round = autotune.choose_round(game(), batches, lambda rate: seconds, wish)
     assert choice.compiled == (play_round is not None)
     return choice
 
@@ -282,10 +282,10 @@ def test_a_long_game_is_measured_both_ways_and_a_short_one_is_not(monkeypatch) -
     assert not short.compiled
     assert "so short a game (below 30 s)" in short.why
     assert short.compiled_rate is None
-    assert choosing.plainly_short(1000, 1e8)
-    assert not choosing.plainly_short(100_000, 1e8)
-    assert not choosing.plainly_short(1000, 1e10)
-    monkeypatch.setattr(choosing, "_COMPILE_PER_TRACE", 1e9)
+    assert autotune.plainly_short(1000, 1e8)
+    assert not autotune.plainly_short(100_000, 1e8)
+    assert not autotune.plainly_short(1000, 1e10)
+    monkeypatch.setattr(autotune, "_COMPILE_PER_TRACE", 1e9)
     dear = chosen(monkeypatch, seconds=31.0)
     assert not dear.compiled
     assert "of a game of about 31 s" in dear.why
@@ -300,7 +300,7 @@ def test_without_a_compiler_rounds_are_eager_and_it_is_said(monkeypatch) -> None
     monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
     assert chosen(monkeypatch).why == "this machine has no C++ compiler (g++ or clang++)"
     with pytest.raises(InputError, match=r"no C\+\+ compiler \(g\+\+ or clang\+\+\): install one, or"):
-        choosing.refuse_unknown("on")
+        autotune.refuse_unknown("on")
     with pytest.raises(InputError, match=r"no C\+\+ compiler"):
         play(
             *NETWORKS["line"][0](),
@@ -325,11 +325,11 @@ def test_networks_that_cannot_be_one_graph_are_told(monkeypatch) -> None:
         with pytest.raises(InputError, match=rf"cannot be compiled \(.*{words}.*use compile=False"):
             next(play(generator, discriminator, batches(), settings=settings, compile=True))
         uncompilable = Game(generator, discriminator, settings)
-        choice, _ = choosing.choose_round(uncompilable, batches, lambda rate: 1e6)
+        choice, _ = autotune.choose_round(uncompilable, batches, lambda rate: 1e6)
         assert not choice.compiled
         assert words in choice.why
 
 
 def test_an_unknown_wish_is_told() -> None:
     with pytest.raises(InputError, match=r"compile is 'of'.*off.*Allowed are auto, on, off"):
-        choosing.refuse_unknown("of")
+        autotune.refuse_unknown("of")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from saddlepoint.networks import MaxoutDiscriminator, ResidualDiscriminator, ResidualGenerator
 from saddlepoint.objectives import OBJECTIVES
 from saddlepoint.training import Game, OptimiserSettings, Schedule, Settings, algorithm, rounds
-from saddlepoint.training.mixing import mixes_rows
+from saddlepoint.training.game import mixes_rows
 
 
 class Gated(nn.Module):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddlepoint.benchmarks.point_sets import PointSet
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Choices, Looked, prepare
 from saddlepoint.judging import judge
 from saddlepoint.model import Model

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saddlepoint.benchmarks.picture_sets import Bytes
-from saddlepoint.judging import companion_statistics as statistics
-from saddlepoint.judging.spectrum import top_octave
+from saddlepoint.judging.metrics import gan_metrics as statistics
+from saddlepoint.judging.metrics.gan_metrics import top_octave
 
 _CHUNK = 500
 _MOST = 3_000

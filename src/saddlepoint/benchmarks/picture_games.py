@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from saddlepoint.benchmarks.picture_sets import PictureSet
-from saddlepoint.data.flips import refuse_flips
-from saddlepoint.data.sources import open_source
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.pictures import refuse_flips
 from saddlepoint.fitting import Choices, Preparation, Saved, prepare
 from saddlepoint.model import Model
 from saddlepoint.training import OptimiserSettings, PenaltySettings, Schedule, Settings

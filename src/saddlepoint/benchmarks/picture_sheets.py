@@ -10,8 +10,8 @@ from PIL import Image
 
 from saddlepoint.benchmarks.picture_sets import Bytes
 from saddlepoint.drawing.pictures import sample_grid
-from saddlepoint.drawing.saving import to_png
-from saddlepoint.runs.portrait import nearest_rows
+from saddlepoint.drawing.style import to_png
+from saddlepoint.runs.figures import nearest_rows
 
 _SHOWN, _OF_EACH, _ACROSS, _GAP = 18, 20, 8, 8
 

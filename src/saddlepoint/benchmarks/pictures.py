@@ -28,8 +28,8 @@ from saddlepoint.benchmarks.picture_sets import ROUNDS, Bytes, PictureSet, pictu
 from saddlepoint.benchmarks.picture_sheets import beside_nearest, shuffled
 from saddlepoint.fitting import Preparation
 from saddlepoint.judging import judge
-from saddlepoint.judging.copies import copying
-from saddlepoint.judging.copy_space import space_of
+from saddlepoint.judging.feature_space import space_of
+from saddlepoint.judging.memorisation import copying
 from saddlepoint.model import Model
 
 ROWS = ("real", *GAMES)

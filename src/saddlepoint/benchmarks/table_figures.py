@@ -32,11 +32,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from saddlepoint.benchmarks.table_sets import TableSet
-from saddlepoint.data.decimals import decimals_of
-from saddlepoint.data.schema import infer
+from saddlepoint.data.tables.schema import infer
+from saddlepoint.data.tables.types import decimals_of
 from saddlepoint.errors import InputError
 from saddlepoint.judging import judge
-from saddlepoint.judging.margins import total_variations
+from saddlepoint.judging.metrics.marginals import total_variations
 
 _MOST_WORDS = 100
 _DATE = r"\d{4}-\d\d-\d\d \d\d:"

@@ -50,11 +50,11 @@ def main() -> None:
         sys.exit(1)
 
 
-from saddlepoint.cli import benchmark, complete, draw, export, judge, paper, sample, split, train  # noqa: E402
+from saddlepoint.cli import benchmark, draw, export, judge, paper, sample, split, train  # noqa: E402
 
 app.command(no_args_is_help=True)(train.train)
 app.command(no_args_is_help=True)(sample.sample)
-app.command(no_args_is_help=True)(complete.complete)
+app.command(no_args_is_help=True)(sample.complete)
 app.command(no_args_is_help=True)(draw.draw)
 app.command(no_args_is_help=True)(export.export)
 app.command(no_args_is_help=True)(judge.judge)

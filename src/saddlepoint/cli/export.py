@@ -21,7 +21,7 @@ def export(
 
     if out.is_file() and not force:
         raise InputError(f"{out} exists; choose another name, or add --force to write over it.")
-    from saddlepoint.runs.exporting import export as write
+    from saddlepoint.runs.onnx_export import export as write
     from saddlepoint.runs.sampling import load_model
 
     print(write(load_model(run), out))

@@ -72,9 +72,9 @@ def judge(
     - `saddlepoint judge real.csv fake.csv --also neighbours --also frechet`
     """
     from saddlepoint.errors import InputError
-    from saddlepoint.judging.companions import chosen_of
-    from saddlepoint.judging.opening import judge_pair, open_pair
-    from saddlepoint.runs.judging import is_run, open_run
+    from saddlepoint.judging.inputs import judge_pair, open_pair
+    from saddlepoint.judging.metrics.gan_metrics import chosen_of
+    from saddlepoint.runs.judge_run import is_run, open_run
 
     if max_jsd is not None and not 0 <= max_jsd <= 0.6932:
         raise InputError(f"--max-jsd {max_jsd} is no JSD; give nats between 0 and log 2 = 0.693.")

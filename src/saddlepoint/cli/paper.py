@@ -107,7 +107,7 @@ def figure2(
     - `saddlepoint paper figure2 --data cifar10 --cifar10 cifar10.npz --quick`
     """
     from saddlepoint.errors import InputError
-    from saddlepoint.paper import figures, games, sources
+    from saddlepoint.paper import datasets, figures, games
     from saddlepoint.paper.results import Results
 
     if data not in figures.ROUNDS:
@@ -121,13 +121,13 @@ def figure2(
         )
     name, convolutional = data.removesuffix("-conv"), data.endswith("-conv")
     if name == "mnist":
-        parts = sources.mnist(mnist)
-        parts = sources.padded(parts, sources.CONVOLVED_SIDE) if convolutional else parts
+        parts = datasets.mnist(mnist)
+        parts = datasets.padded(parts, datasets.CONVOLVED_SIDE) if convolutional else parts
     elif name == "faces":
-        side = sources.CONVOLVED_SIDE if convolutional else sources.FACE_SIDE
-        parts = sources.faces(faces, side=side)
+        side = datasets.CONVOLVED_SIDE if convolutional else datasets.FACE_SIDE
+        parts = datasets.faces(faces, side=side)
     else:
-        parts = sources.cifar10(cifar10 or Path())
+        parts = datasets.cifar10(cifar10 or Path())
     if quick:
         parts = parts.first(2_000, 200, 200)
     with signals() as caught:
@@ -167,10 +167,10 @@ def figure3(
 
     Example: `saddlepoint paper figure3 --mnist mnist.npz`
     """
-    from saddlepoint.paper import figures, sources
+    from saddlepoint.paper import datasets, figures
     from saddlepoint.paper.results import Results
 
-    parts = sources.mnist(mnist)
+    parts = datasets.mnist(mnist)
     if quick:
         parts = parts.first(2_000, 200, 200)
     with signals() as caught:
@@ -226,14 +226,14 @@ def table1(
     - `saddlepoint paper table1 --mnist mnist.npz --models "real rows,k-means centres" --quick`
     """
     from saddlepoint.errors import InputError
-    from saddlepoint.paper import sources, table1
+    from saddlepoint.paper import datasets, table1
     from saddlepoint.paper.results import Results
 
     wanted = [each.strip() for each in models.split(",") if each.strip()]
     table1.refuse_unknown(wanted)
     if data not in ("mnist", "faces"):
         raise InputError(f"Table 1 is of 'mnist' or 'faces', not of {data!r}; give one of them with --data.")
-    parts = sources.mnist(mnist) if data == "mnist" else sources.faces(faces)
+    parts = datasets.mnist(mnist) if data == "mnist" else datasets.faces(faces)
     if quick:
         parts = parts.first(5_000, 1_000, 1_000)
     with signals() as caught:

@@ -8,8 +8,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from saddlepoint.drawing.style import FAINT, INK, MODEL, QUIET, SMALL, WIDTH, new_figure, styled
-from saddlepoint.drawing.text import fit, letter, wrap
+from saddlepoint.drawing.style import (
+    FAINT,
+    INK,
+    MODEL,
+    QUIET,
+    SMALL,
+    WIDTH,
+    fit,
+    letter,
+    new_figure,
+    styled,
+    wrap,
+)
 from saddlepoint.errors import InputError
 
 STATES: Mapping[str, tuple[str, str]] = {

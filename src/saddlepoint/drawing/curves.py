@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from saddlepoint.drawing.clouds import Floats
+from saddlepoint.drawing.points import Floats
 from saddlepoint.drawing.style import (
     DATA,
     DISCRIMINATOR,
@@ -21,10 +21,12 @@ from saddlepoint.drawing.style import (
     TEXT,
     WIDTH,
     Pen,
+    fit,
+    letter,
     new_figure,
+    number,
     styled,
 )
-from saddlepoint.drawing.text import fit, letter, number
 from saddlepoint.errors import InputError
 
 PENS: Mapping[str, Pen] = {

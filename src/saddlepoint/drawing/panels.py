@@ -12,8 +12,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
 
-from saddlepoint.drawing.style import DATA, DISCRIMINATOR, MODEL, QUIET, SMALL, WIDTH, Pen, new_figure, styled
-from saddlepoint.drawing.text import letter
+from saddlepoint.drawing.style import (
+    DATA,
+    DISCRIMINATOR,
+    MODEL,
+    QUIET,
+    SMALL,
+    WIDTH,
+    Pen,
+    letter,
+    new_figure,
+    styled,
+)
 from saddlepoint.errors import InputError
 
 PENS: dict[str, Pen] = {

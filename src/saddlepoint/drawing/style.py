@@ -1,19 +1,35 @@
-"""One look for every figure: colours, line styles, sizes and fonts live here and nowhere else.
+"""A figure as PNG: bytes for a page, or a file that is either whole or not there.
+
+Words inside a figure: made safe to draw, cut or wrapped to the room there is.
+
+One look for every figure: colours, line styles, sizes and fonts live here and nowhere else.
 
 The paper's Figure 1 fixes the roles: data dotted and dark, model (generator) solid and green, discriminator
 dashed and blue. Each role has its own lightness, dash and marker beside its hue, so that a figure still reads
 in greyscale and for colour-blind eyes.
 """
 
+from __future__ import annotations
+
 import functools
+import io
+import os
+import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
+from matplotlib import font_manager
+from matplotlib.artist import Artist
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
+from PIL import Image
+
+from saddlepoint.errors import InputError, StoredFileError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -132,3 +148,149 @@ def styled(function: Callable[P, T]) -> Callable[P, T]:
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of width x height inches that arranges its own axes; belongs to no window."""
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+_EM = 0.6  # mean width of a DejaVu Sans character in em, on the wide side so that text never overruns
+_BOX = "\u25a1"
+_EDGE = 0.09  # inches between the words and the edge of the figure
+_LEADING = 1.45
+
+
+@functools.cache
+def _drawable() -> frozenset[int]:
+    font = FT2Font(font_manager.findfont("DejaVu Sans"))
+    return frozenset(font.get_charmap())
+
+
+def plain(words: object) -> str:
+    """Return `words` in one line with every character that the font cannot draw replaced by a box.
+
+    >>> plain("pay\\n(monthly)")
+    'pay (monthly)'
+    """
+    line = " ".join(str(words).split())
+    return "".join(letter if ord(letter) in _drawable() else _BOX for letter in line)
+
+
+def fit(words: object, inches: float, size: float) -> str:
+    """Return `words` cut with an ellipsis to what `inches` hold at `size` points, 3 letters at least."""
+    line, room = plain(words), max(3, int(inches * 72.0 / (_EM * size)))
+    return line if len(line) <= room else line[: room - 1].rstrip() + "…"
+
+
+def wrap(words: object, inches: float, size: float) -> list[str]:
+    """Return `words` as lines that fit into `inches` at font size `size` points."""
+    return textwrap.wrap(plain(words), max(8, int(inches * 72.0 / (_EM * size))))
+
+
+def number(value: float) -> str:
+    """Return a number as a person writes it: 3 significant digits, a thousands separator for large ones.
+
+    >>> number(0.0123456), number(1234567.0), number(-3.2e12)
+    ('0.0123', '1,234,567', '−3.2e+12')
+    """
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+    return "−" + text[1:] if text.startswith("-") else text
+
+
+def letter(
+    figure: Figure,
+    title: str | None,
+    notes: Iterable[str],
+    *,
+    key: Sequence[Artist] = (),
+    key_columns: int | None = None,
+    left: float = _EDGE,
+) -> None:
+    """Write the title and the key above, the notes below a figure that arranges its own axes.
+
+    The figure grows by the height of these lines, so that its axes keep their size; call it last. `left` is
+    where the key begins, in inches; it is one line, or as many as its columns make.
+    """
+    inches, height = figure.get_size_inches()
+    heading = wrap(title, inches - 2 * _EDGE, TITLE) if title else []
+    below = [line for note in notes for line in wrap(note, inches - 2 * _EDGE, SMALL)]
+    heading_inches = len(heading) * TITLE * _LEADING / 72.0 + _EDGE
+    columns = key_columns or len(key)
+    key_inches = -(-len(key) // columns) * SMALL * _LEADING / 72.0 + 0.5 * _EDGE if key else 0.0
+    below_inches = len(below) * SMALL * _LEADING / 72.0 + _EDGE if below else 0.0
+    total = height + heading_inches + key_inches + below_inches
+    figure.set_size_inches(inches, total)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0.0, below_inches / total, 1.0, height / total))  # type: ignore[call-arg]
+
+    def write(lines: Sequence[str], top: float, **look: Any) -> None:
+        for index, line in enumerate(lines):
+            place = (top - index * look["fontsize"] * _LEADING / 72.0) / total
+            figure.text(_EDGE / inches, place, line, va="top", parse_math=False, **look)
+
+    write(heading, total - _EDGE, fontsize=TITLE, fontweight="bold")
+    write(below, below_inches, fontsize=SMALL, color=QUIET)
+    if key:
+        place = (left / inches, (total - heading_inches) / total)
+        figure.legend(
+            handles=list(key),
+            loc="upper left",
+            bbox_to_anchor=place,
+            ncols=columns,
+            columnspacing=1.6,
+            borderpad=0.0,
+            borderaxespad=0.0,
+        )
+    # Arranged once and for all: else the places would depend on the dpi of whoever drew the figure before.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+@styled
+def to_png(figure: Figure, *, dpi: float | None = None, colours: int | None = None) -> bytes:
+    """Return the figure as PNG bytes; the same figure gives the same bytes.
+
+    `dpi` is in dots per inch; without it the figure's own, at which pictures keep their exact pixels. With
+    `colours` every dot takes the nearest of so many colours, which makes a chart a third as large or less.
+
+    Raises InputError if `dpi` is not between 10 and 1200 or `colours` not between 2 and 256.
+    """
+    if dpi is not None and not 10 <= dpi <= 1200:
+        raise InputError(
+            f"dpi is {dpi}; give a number of dots per inch between 10 and 1200, or leave it out."
+        )
+    if colours is not None and not 2 <= colours <= 256:
+        raise InputError(f"colours is {colours}; give a number between 2 and 256, or leave it out.")
+    buffer = io.BytesIO()
+    resolution = figure.dpi if dpi is None else dpi
+    # A version number in the file would change its bytes with every release of matplotlib.
+    metadata = {"Software": "saddlepoint"}
+    figure.savefig(buffer, format="png", backend="agg", dpi=resolution, metadata=metadata)
+    if colours is None:
+        return buffer.getvalue()
+    with Image.open(buffer) as image:
+        few = image.convert("RGB").quantize(
+            colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        )
+    smaller = io.BytesIO()
+    few.save(smaller, "PNG", optimize=True, dpi=(resolution, resolution))
+    return smaller.getvalue()
+
+
+def save(figure: Figure, path: str | os.PathLike[str], *, dpi: float | None = None) -> Path:
+    """Write the figure to `path` (.png), whole or not at all, whenever it is interrupted.
+
+    Raises InputError for another suffix or an impossible `dpi`, StoredFileError if the file cannot be
+    written.
+    """
+    target = Path(path)
+    if target.suffix.lower() != ".png":
+        raise InputError(f"The picture is to go to {str(target)!r}; its name must end in .png.")
+    content = to_png(figure, dpi=dpi)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoredFileError(
+            f"The picture {str(target)!r} cannot be written: {error.strerror or error}."
+        ) from error
+    return target

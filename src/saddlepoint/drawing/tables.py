@@ -19,9 +19,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from saddlepoint.drawing.clouds import MOST_MARKS, Floats, extent
-from saddlepoint.drawing.style import DATA, MODEL, SMALL, WIDTH, Pen, new_figure, styled
-from saddlepoint.drawing.text import fit, letter, plain
+from saddlepoint.drawing.points import MOST_MARKS, Floats, extent
+from saddlepoint.drawing.style import DATA, MODEL, SMALL, WIDTH, Pen, fit, letter, new_figure, plain, styled
 from saddlepoint.errors import InputError
 
 MOST_COLUMNS = 5

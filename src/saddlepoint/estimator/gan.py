@@ -1,27 +1,137 @@
 """`GAN`: the game with scikit-learn's manners.
 
 `__init__` only stores its arguments, `fit` validates them and returns self, and what was learnt ends in an underscore.
+
+The Parzen-window score of points: the paper's own (section 5), on standardised columns.
+
+What `verbose` prints: a line when a fit begins, one every few seconds, one for each check, and one when it stops.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from saddlepoint.estimator.forms import again, classes_of, opened, plain, seed_of, unless_default
-from saddlepoint.estimator.said import said
-from saddlepoint.estimator.window import ROWS, Window
-from saddlepoint.fitting import Checked, Choices, Event, Judged, Played, Stopped, judged, prepare
+from saddlepoint import compute
+from saddlepoint.data.encoders.gaussian_mixture import ChartsEncoder
+from saddlepoint.data.encoders.standard import PointsEncoder
+from saddlepoint.errors import InputError
+from saddlepoint.estimator.validation import again, classes_of, opened, plain, seed_of, unless_default
+from saddlepoint.fitting import (
+    Checked,
+    Choices,
+    Event,
+    Fitting,
+    Judged,
+    Played,
+    Preparation,
+    Stopped,
+    judged,
+    prepare,
+)
+from saddlepoint.judging.metrics.parzen import choose_sigma, log_density
 from saddlepoint.judging.verdict import Verdict
+from saddlepoint.model import Model
 from saddlepoint.training.checkpoint import write_atomically
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def said(events: Iterable[Event], preparation: Preparation) -> Iterable[Event]:
+    """Pass events on and print what happens, a line every few seconds."""
+    settings = preparation.plan.settings
+    print(
+        f"GAN: {preparation.train.describe()} to train on; recipe {preparation.plan.recipe}, objective "
+        f"{settings.objective}, batch {settings.batch}, {settings.horizon:,} rounds"
+    )
+    began = spoke = time.monotonic()
+    for event in events:
+        if isinstance(event, Stopped):
+            print(f"GAN: {event.sentence}")
+        elif isinstance(event, Checked):
+            print(f"GAN: check at round {event.round:,}: {event.record['state']}, {event.record['evidence']}")
+        elif (now := time.monotonic()) - spoke < _SECONDS_BETWEEN_LINES:
+            pass
+        elif isinstance(event, Fitting):
+            spoke = now
+            print(f"GAN: {event.sentence}")
+        elif isinstance(event, Played):
+            spoke, numbers = now, event.record.to_dict()
+            played = event.record.round + 1
+            print(
+                f"GAN: round {played:,} of {settings.horizon:,}, {played / (now - began):.0f} rounds/s, loss D "
+                f"{numbers['discriminator_loss']:.3f} G {numbers['generator_loss']:.3f}"
+            )
+        yield event
+
+
+SAMPLES, ROWS = 10_000, 1_000
+_SIGMAS = tuple(float(sigma) for sigma in np.logspace(-2, 0, 13))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Window:
+    """Encoded samples (n, width), the width sigma of a Gaussian about each, and the log-volume by which encoding shrinks."""
+
+    encoder: PointsEncoder
+    samples: NDArray[Any]
+    sigma: float
+    volume: float
+
+    @classmethod
+    def of(cls, model: Model, *, held_out: NDArray[Any] | None = None, sigma: float | None = None) -> Window:
+        """Return the window of a model's samples, its width chosen on held-out rows (None: on fresh samples) or given.
+
+        Raises:
+            InputError: the model makes tables or pictures.
+        """
+        encoder = _points_of(model)
+
+        def drawn(n: int, purpose: str) -> NDArray[Any]:
+            return _encoded(encoder, model.draw(n, random_state=compute.key(0, purpose))[0])
+
+        samples = drawn(SAMPLES, "parzen")
+        if sigma is None:
+            rows = drawn(ROWS, "window") if held_out is None else _encoded(encoder, held_out)
+            sigma = choose_sigma(rows, samples, _SIGMAS)
+        scales = [column.scale for column in encoder.columns if not column.constant]
+        return cls(encoder=encoder, samples=samples, sigma=sigma, volume=float(np.log(scales).sum()))
+
+    def log_density(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the log-density (nats) of rows (n, d), in the units that they came in."""
+        return log_density(_encoded(self.encoder, rows), self.samples, self.sigma) - self.volume
+
+
+def _points_of(model: Model) -> PointsEncoder:
+    encoder = model.encoder
+    points = encoder.points if isinstance(encoder, ChartsEncoder) else encoder
+    if encoder.kind == "tables":
+        raise InputError(
+            "A Parzen log-density needs distances, which categories have not, so there is no score of a table; compare "
+            "samples with saddlepoint.judge, or use decision_function."
+        )
+    if not isinstance(points, PointsEncoder):
+        raise InputError(
+            "A Parzen log-density of pictures says nothing about them, so there is no score; compare samples with "
+            "saddlepoint.judge, or use decision_function."
+        )
+    return points
+
+
+def _encoded(encoder: PointsEncoder, rows: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(encoder.encode(rows, dtype=torch.float64).numpy())
 
 
 class GAN(DensityMixin, BaseEstimator):

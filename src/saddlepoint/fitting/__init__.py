@@ -1,6 +1,5 @@
 """One fit: splits, encoder and plan; then rounds, looks, saving, and a stop with a reason."""
 
-from saddlepoint.fitting.choices import Choices
 from saddlepoint.fitting.events import (
     Checked,
     Event,
@@ -13,9 +12,10 @@ from saddlepoint.fitting.events import (
     Saved,
     Stopped,
 )
-from saddlepoint.fitting.final import judged
+from saddlepoint.fitting.final_verdict import judged
 from saddlepoint.fitting.fit import Fit
-from saddlepoint.fitting.looks import added
+from saddlepoint.fitting.monitor import added
+from saddlepoint.fitting.options import Choices
 from saddlepoint.fitting.preparation import Preparation, prepare, restore
 
 __all__ = [

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from saddlepoint.compute import numpy_stream, stream
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.encoding import Encoder
-from saddlepoint.data.table_encoder import TableEncoder
+from saddlepoint.data.encoders import Encoder
+from saddlepoint.data.transforms.table import TableEncoder
 from saddlepoint.training import Settings, Share
 
 _RESIDENT_BYTES = 2**30

@@ -2,11 +2,16 @@
 
 The estimator and the command line both consume the events of `Fit.play`, so that a notebook and a terminal show the
 same run. Looks happen at planned rounds; saving happens by the clock, since it changes nothing in the game.
+
+The two players of a fit, with their first weights and what they take from the data before round 0.
+
+The sentence with which a fit ends.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -18,12 +23,13 @@ from torch import Tensor, nn
 
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.encoding import Encoder
-from saddlepoint.data.table_encoder import TableEncoder
+from saddlepoint.data.encoders import Encoder
+from saddlepoint.data.encoders.gaussian_mixture import ChartsEncoder
+from saddlepoint.data.transforms.table import TableEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting.batches import Batches
-from saddlepoint.fitting.check_plan import CheckPlan
-from saddlepoint.fitting.checks import Checks
+from saddlepoint.fitting.check_schedule import CheckPlan, ruler_in_words
+from saddlepoint.fitting.collapse_recovery import Recovery
 from saddlepoint.fitting.events import (
     Checked,
     Event,
@@ -36,20 +42,115 @@ from saddlepoint.fitting.events import (
     Saved,
     Stopped,
 )
-from saddlepoint.fitting.likelihood import Fitted, fit_start
-from saddlepoint.fitting.looks import SMALL_TABLE, Looks, added, copies, refused
-from saddlepoint.fitting.players import make_players, start_pictures
-from saddlepoint.fitting.remedies import Recovery
-from saddlepoint.fitting.snapshots import start_in_words, starts_fitted
-from saddlepoint.fitting.words import said_at_the_stop
-from saddlepoint.judging.stopping import FINAL
+from saddlepoint.fitting.monitor import (
+    SMALL_TABLE,
+    Checks,
+    Looks,
+    added,
+    copies,
+    refused,
+    start_in_words,
+    starts_fitted,
+)
+from saddlepoint.fitting.pretrain import Fitted, fit_start
+from saddlepoint.judging.monitor.stopping import FINAL
 from saddlepoint.model import Model, form_of
-from saddlepoint.networks import OrderedGenerator
+from saddlepoint.networks import (
+    ChartDiscriminator,
+    ChartGenerator,
+    CoinGenerator,
+    DeconvolutionGenerator,
+    OrderedGenerator,
+    PictureLaw,
+    RectifierGenerator,
+    ResidualGenerator,
+    SpanGenerator,
+    build,
+)
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Game, Share, checked, introduce, rounds
 from saddlepoint.training import checkpoint as checkpoints
-from saddlepoint.training.choosing import measured_rate
+from saddlepoint.training.autotune import measured_rate
 from saddlepoint.training.compiling import CompiledRound
+
+_STATES = {
+    "reached": "not told apart at the tolerance",
+    "plateau": "no longer improving",
+    "diverging": "getting worse",
+    "collapsed": "collapsed",
+    "memorising": "memorising",
+}
+
+
+def said_at_the_stop(
+    reason: Reason, round_: int, last: int, limit: float | None, spent: float, checks: Checks | None
+) -> str:
+    """Return why a fit ended, with the evidence of its checks.
+
+    limit, spent: seconds allowed and used; last: the round that was asked for.
+    """
+    minutes = f" ({spent / 60:.1f} minutes)"
+    if reason in _STATES and checks is not None:
+        state = checks.state_at(len(checks.history))
+        seen = _ruler(checks) if state.settled else ""  # what was found needs no word on what would have been
+        return f"stopped at round {round_:,} of {last:,}, {_STATES[reason]}: {state.evidence}{seen}{minutes}"
+    sentence = {
+        "minutes": f"the limit of {(limit or 0) / 60:g} min is reached after {round_:,} of {last:,} rounds",
+        "interrupted": f"interrupted after {round_:,} of {last:,} rounds; everything is saved",
+    }.get(reason, f"all {round_:,} rounds are played")
+    if checks is None or reason == "interrupted":
+        return sentence + minutes
+    state = checks.state_at(len(checks.history), spent=True)
+    return f"{sentence}, {_STATES.get(state.name, 'not settled')}: {state.evidence}{_ruler(checks)}{minutes}"
+
+
+def _ruler(checks: Checks) -> str:
+    """Return what the monitor rows could have shown, and so what nothing found would mean."""
+    words = ruler_in_words(checks.plan.ruler)
+    if words is None or not checks.history:
+        return ""
+    return f"; on {checks.plan.ruler[0]['rows']:,} held-back rows {words}"
+
+
+_START_PICTURES, _START_NUMBERS = 5_000, 50_000_000
+
+
+def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
+    """Return a plan's two networks with their first weights, which are a function of the seed."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(compute.key(plan.settings.seed, "weights"))
+        generator, discriminator = build(plan.generator), build(plan.discriminator)
+    if isinstance(
+        generator,
+        RectifierGenerator | ResidualGenerator | CoinGenerator | DeconvolutionGenerator | PictureLaw,
+    ):
+        generator.start_at(encoder.mean_encoded)
+    if isinstance(generator, SpanGenerator) and isinstance(encoder, TableEncoder):
+        generator.start_with(encoder.log_frequencies, encoder.entry_scores)
+    for player in (generator, discriminator):
+        if isinstance(player, ChartGenerator | ChartDiscriminator) and isinstance(encoder, ChartsEncoder):
+            player.charts.start_with(
+                *(torch.from_numpy(each) for each in (encoder.shares, encoder.means, encoder.factors))
+            )
+    return generator, discriminator
+
+
+def start_pictures(
+    generator: nn.Module, train: Dataset, encoder: Encoder, codes: np.ndarray[Any, Any] | None
+) -> None:
+    """Let a convolutional generator take its fixed law and its units from some of the training pictures."""
+    if isinstance(generator, PictureLaw):
+        most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))
+        some = slice(None, None, -(-len(train) // most))
+        told = None if codes is None else torch.from_numpy(np.ascontiguousarray(codes[some]))
+        generator.start_with(encoder.encode(train.rows[some]), told)
+
+
+def work_of(player: nn.Module) -> int:
+    """Return the multiply-adds of one row: told by a network that shares weights between places, else one for each weight."""
+    told = getattr(player, "multiply_adds", None)
+    return told if isinstance(told, int) else sum(each.numel() for each in player.parameters())
+
 
 _STRIP_ROWS = 16
 _STRIP_LOOKS = 8

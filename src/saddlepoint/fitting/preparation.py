@@ -1,6 +1,8 @@
 """From what the user named to a game ready to play: splits, encoder, plan, and the choices made for this machine.
 
 All of it is decided once, written down (`to_dict`) and reused on resume, so that a resumed run is the same run.
+
+The three parts of the rows: training, monitor and vault.
 """
 
 from __future__ import annotations
@@ -16,29 +18,26 @@ import numpy as np
 import torch
 
 from saddlepoint import compute, recipes
-from saddlepoint.data.charts import MOST_CHARTS, ChartsEncoder
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.encoding import Encoder, encoder_from_dict, fit_encoder
-from saddlepoint.data.images import PicturesEncoder
-from saddlepoint.data.kinds import find_kinds
-from saddlepoint.data.points import PointsEncoder
-from saddlepoint.data.scale import smallest_scale
-from saddlepoint.data.splits import refuse_large_batch
-from saddlepoint.data.table_encoder import TableEncoder
+from saddlepoint.data.encoders import Encoder, encoder_from_dict, fit_encoder
+from saddlepoint.data.encoders.gaussian_mixture import MOST_CHARTS, ChartsEncoder
+from saddlepoint.data.encoders.picture import PicturesEncoder
+from saddlepoint.data.encoders.standard import PointsEncoder, smallest_scale
+from saddlepoint.data.pictures import both_ways, by_coin
+from saddlepoint.data.pseudo_labels import find_kinds
+from saddlepoint.data.splits import refuse_large_batch, split_rows
+from saddlepoint.data.transforms.table import TableEncoder
 from saddlepoint.errors import InputError, StoredFileError
-from saddlepoint.fitting.check_plan import CheckPlan, Watching, refuse_few
-from saddlepoint.fitting.choices import Choices
-from saddlepoint.fitting.fit import Fit
-from saddlepoint.fitting.likelihood import STEPS
-from saddlepoint.fitting.looks import copies
-from saddlepoint.fitting.memory import bytes_of, parts_for
-from saddlepoint.fitting.parts import Parts, split
-from saddlepoint.fitting.planning import plan_checks
-from saddlepoint.fitting.players import make_players, work_of
+from saddlepoint.fitting.check_schedule import CheckPlan, Watching, plan_checks, refuse_few
+from saddlepoint.fitting.fit import Fit, make_players, work_of
+from saddlepoint.fitting.memory_limit import bytes_of, parts_for
+from saddlepoint.fitting.monitor import copies
+from saddlepoint.fitting.options import Choices
+from saddlepoint.fitting.pretrain import STEPS
 from saddlepoint.model import describe_classes
 from saddlepoint.recipes import Plan
 from saddlepoint.training import Settings
-from saddlepoint.training.choosing import (
+from saddlepoint.training.autotune import (
     EAGER,
     SHORT,
     RoundChoice,
@@ -47,6 +46,43 @@ from saddlepoint.training.choosing import (
     stored_choice,
 )
 from saddlepoint.training.compiling import CompiledRound
+
+Parts = tuple[Dataset, Dataset | None, Dataset | None]
+
+
+def split(dataset: Dataset, seed: int, holdout: Dataset | None) -> Parts:
+    """Return the rows to train on, to watch by and to judge by; with a holdout, that is the vault.
+
+    Raises:
+        InputError: the holdout is of another kind or shape.
+    """
+    if holdout is not None and (
+        holdout.kind != dataset.kind or holdout.rows.shape[1:] != dataset.rows.shape[1:]
+    ):
+        raise InputError(
+            f"The held-out rows are {holdout.kind} of shape {holdout.rows.shape[1:]}, the training rows "
+            f"{dataset.kind} of shape {dataset.rows.shape[1:]}; both must be alike."
+        )
+    splits = split_rows(
+        len(dataset),
+        seed=seed,
+        groups=dataset.groups,
+        rows=dataset.identities(),
+        vault=None if holdout is None else 0,
+    )
+    monitor = dataset.take(splits.monitor) if len(splits.monitor) else None
+    vault = dataset.take(splits.vault) if len(splits.vault) else None
+    parts = dataset.take(splits.train), monitor, vault if holdout is None else holdout
+    return _flipped(*parts, seed) if dataset.flips else parts
+
+
+def _flipped(train: Dataset, monitor: Dataset | None, vault: Dataset | None, seed: int) -> Parts:
+    return (
+        both_ways(train),
+        None if monitor is None else by_coin(monitor, seed, "monitor"),
+        None if vault is None else by_coin(vault, seed, "vault"),
+    )
+
 
 _TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
 _TRIAL_OF_CHECKS = 0.5

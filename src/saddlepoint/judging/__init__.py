@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from saddlepoint.judging.opening import judge as judge
+    from saddlepoint.judging.inputs import judge as judge
     from saddlepoint.judging.verdict import Verdict as Verdict
 
 __all__ = ["Verdict", "judge"]
@@ -13,7 +13,7 @@ __all__ = ["Verdict", "judge"]
 
 def __getattr__(name: str) -> Any:
     if name == "judge":
-        from saddlepoint.judging.opening import judge
+        from saddlepoint.judging.inputs import judge
 
         return judge
     if name == "Verdict":

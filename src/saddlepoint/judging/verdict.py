@@ -1,11 +1,19 @@
-"""The verdict: one frozen record of what the judge found, as JSON and as what a person reads on one
+"""The verdict in words: what the real rows were comes first; at most 24 lines of 100 columns.
+
+Never an equation for the JSD, never an upper bound, and nothing found is said to be no proof.
+
+The verdict: one frozen record of what the judge found, as JSON and as what a person reads on one
 screen.
 """
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+import numpy as np
+from scipy.stats import binom
 
 from saddlepoint.errors import StoredFileError
 
@@ -81,6 +89,164 @@ class Verdict:
         return cls(**values)
 
     def __str__(self) -> str:
-        from saddlepoint.judging.wording import describe
 
         return describe(self)
+
+
+WIDTH, LINES, MOST_PLACES = 100, 24, 6
+CONTROL_LEVEL = 0.0005  # two-sided, of the control's accuracy: see `controls`
+REAL_ROWS = {
+    "declared": "The real rows were held out from the generator, as declared.",
+    "unknown": "Nobody said if the real rows were held out: the bound holds only if the generator never saw "
+    "them.",
+    "no": "The generator was trained on these real rows, so the bound below does NOT hold: it is only "
+    "indicative.",
+}
+
+
+def describe(verdict: Verdict) -> str:
+    """Return what a person reads: <= 24 lines, each <= 100 characters, and those of the companions asked for."""
+    lines = [line for paragraph in paragraphs(verdict) for line in _wrap(paragraph)]
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], "... (the rest is in the JSON form)"]
+    asked = [line for paragraph in companion_lines(verdict) for line in _wrap(paragraph)]
+    return "\n".join(lines + asked)
+
+
+def companion_lines(verdict: Verdict) -> list[str]:
+    """Return the companions in words: a heading that says what they are not, and one line each; nothing without any."""
+    if not verdict.companions:
+        return []
+    rows = sorted({each["rows"] for each in verdict.companions})
+    many = f"{rows[0]:,}" if len(rows) == 1 else f"{rows[0]:,} to {rows[-1]:,}"
+    told = dict.fromkeys(each["features"].split(", scales")[0] for each in verdict.companions)
+    return [
+        f"Companions, none of them a bound, on {many} rows of each sample ({'; '.join(told)}):",
+        *(f"  {each['name']}: {companion_figures(each)}" for each in verdict.companions),
+    ]
+
+
+def companion_figures(companion: dict[str, Any]) -> str:
+    """Return the figures of one companion in words: its value, its standard error, what to hold it against."""
+    said = f"{companion['value']:.4g} +- {companion['error']:.2g}"
+    if companion["one_law"] is not None:
+        said += f" ({companion['one_law']:.3g} if both had one law)"
+    if companion["p"] is not None:
+        said += f" (p = {companion['p']:.3g}, by permutation)"
+    return said
+
+
+def paragraphs(verdict: Verdict) -> list[str]:
+    """Return the verdict in words, a paragraph an item, details indented; what the real rows were comes first."""
+    words = [REAL_ROWS[verdict.held_out]]
+    notes = list(verdict.notes)
+    if verdict.jsd_lower is None:
+        words.append("No verdict. " + (notes.pop(0) if notes else "The reason was not recorded."))
+    else:
+        words += _finding(verdict)
+    if verdict.control is not None:
+        words.append(_control(verdict.control))
+    if verdict.ruler is not None:
+        words.append(_ruler(verdict.ruler))
+    words += [_place(place) for place in _places(verdict)]
+    if verdict.ladder:
+        rungs = ", ".join(f"{rung['sigma']:g} sd: >= {rung['jsd_lower']:.3f}" for rung in verdict.ladder)
+        words.append(f"After the same noise on both sides, JSD (nats, jointly {_level(verdict)}): {rungs}.")
+    if verdict.memorisation is not None:
+        words.append(_memorisation(verdict.memorisation))
+    return [*words, *(f"Note: {note}" for note in notes)]
+
+
+def _wrap(paragraph: str) -> list[str]:
+    indent = "      " if paragraph.startswith("  ") else "  "
+    return textwrap.wrap(paragraph, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _level(verdict: Verdict) -> str:
+    return f"{100 * verdict.confidence:g} %"
+
+
+def _finding(verdict: Verdict) -> list[str]:
+    rows = f"{verdict.n_evaluate:,} real rows read once, {_per(verdict.fakes_per_real)}"
+    saw = (
+        f"A fresh referee ({verdict.referee}) tells real from fake "
+        f"{100 * (verdict.accuracy or 0):.1f} % of the time"
+    )
+    if (verdict.jsd_lower or 0) > 0:
+        return [
+            "The fake rows differ from the data.",
+            f"  JSD >= {verdict.jsd_lower:.4f} nats ({_level(verdict)}, {verdict.protocol}; {rows}; estimate "
+            f"{verdict.jsd_estimate:.4f}; 0.693 is the largest there is, nothing in common).",
+            f"  {saw} (TV >= {verdict.tv_lower:.3f}).",
+        ]
+    return [
+        f"No difference certified: bound 0 ({_level(verdict)}, {verdict.protocol}; {rows}; estimate "
+        f"{verdict.jsd_estimate:.4f} of at most 0.693 nats).",
+        f"  {saw}. This is no proof of equality: so few rows may well miss a JSD below "
+        f"{verdict.floor:.5f} nats, "
+        f"and other referees might see what these do not.",
+    ]
+
+
+def _per(fakes_per_real: float) -> str:
+    if fakes_per_real >= 1:
+        return f"{fakes_per_real:g} fake row{'s' if fakes_per_real > 1 else ''} for each"
+    return f"{1 / fakes_per_real:g} for each fake row"
+
+
+def _control(control: dict[str, Any]) -> str:
+    state = "passed" if control["passed"] else "FAILED"
+    said = (
+        f"Control, real against real: {state}, {100 * control['accuracy']:.1f} % told right, "
+        f"bound {control['jsd_lower']:.4f}"
+    )
+    if not control["passed"] or not control.get("rows_read"):
+        return f"{said}."
+    low, high = binom.interval(1 - CONTROL_LEVEL, control["rows_read"], 0.5) / np.array(control["rows_read"])
+    return (
+        f"{said} (passed is a bound of 0 and no more than guessing gives: {100 * low:.0f} to {100 * high:.0f} % "
+        f"of {control['rows_read']:,} rows)."
+    )
+
+
+def _ruler(ruler: dict[str, Any]) -> str:
+    return (
+        f"Ruler: a missing region of {100 * ruler['mass']:g} % (JSD {ruler['jsd']:.4f}) was found "
+        f"{ruler['found']} of {ruler['of']} times, recall {ruler['recall']:.2f}."
+    )
+
+
+def _places(verdict: Verdict) -> list[dict[str, Any]]:
+    columns = [place for place in verdict.where if place["kind"] in ("column", "pair")]
+    regions = [place for place in verdict.where if place["kind"] == "region"]
+    return columns[: MOST_PLACES - min(len(regions), 2)] + regions[:2]
+
+
+def _place(place: dict[str, Any]) -> str:
+    if place["kind"] == "region":
+        return (
+            f"  Where: {place['name']} holds {100 * place['real_share']:.1f} % of the real and "
+            f"{100 * place['fake_share']:.1f} % of the fake rows (JSD >= {place['jsd_lower']:.4f})."
+        )
+    if place["kind"] == "pair":
+        one, other = place["columns"]
+        return (
+            f"  Where: columns {one} and {other} together, neither alone (JSD >= {place['jsd_lower']:.4f})."
+        )
+    if place["how"] == "values":
+        return f"  Where: column {place['name']}, its own values (JSD >= {place['jsd_lower']:.4f})."
+    partners = ", ".join(place["with"][:4]) + (", ..." if len(place["with"]) > 4 else "")
+    return f"  Where: column {place['name']}, its relation to {partners} (JSD >= {place['jsd_lower']:.4f})."
+
+
+def _memorisation(memorisation: dict[str, Any]) -> str:
+    if memorisation.get("sentence"):
+        return str(memorisation["sentence"])
+    if memorisation["copying"]:
+        return (
+            f"Copies of training rows found ({memorisation['exact_copies']} exact, p = "
+            f"{memorisation['p']:.2g})."
+        )
+    return (
+        f"No copying found by these tests (share {memorisation['share']:.3f}, p = {memorisation['p']:.2g})."
+    )

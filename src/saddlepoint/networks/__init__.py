@@ -7,20 +7,20 @@ from typing import Any
 from torch import nn
 
 from saddlepoint.errors import StoredFileError
-from saddlepoint.networks.beginning import PictureLaw
-from saddlepoint.networks.charts import ChartDiscriminator, ChartGenerator
-from saddlepoint.networks.convolution import DeconvolutionGenerator, MaxoutConvolutionDiscriminator
-from saddlepoint.networks.dense import (
+from saddlepoint.networks.dcgan import StridedDiscriminator, StridedGenerator
+from saddlepoint.networks.fourier import CoinGenerator, WaveDiscriminator
+from saddlepoint.networks.gaussian_mixture import ChartDiscriminator, ChartGenerator
+from saddlepoint.networks.goodfellow_conv import DeconvolutionGenerator, MaxoutConvolutionDiscriminator
+from saddlepoint.networks.made import OrderedGenerator
+from saddlepoint.networks.mlp import (
     MaxoutDiscriminator,
     RectifierGenerator,
     ResidualDiscriminator,
     ResidualGenerator,
 )
-from saddlepoint.networks.heads import SpanDiscriminator, SpanGenerator
-from saddlepoint.networks.ordered import OrderedGenerator
-from saddlepoint.networks.residual import PictureDiscriminator, PictureGenerator
-from saddlepoint.networks.strided import StridedDiscriminator, StridedGenerator
-from saddlepoint.networks.waves import CoinGenerator, WaveDiscriminator
+from saddlepoint.networks.pca_prior import PictureLaw
+from saddlepoint.networks.residual_conv import PictureDiscriminator, PictureGenerator
+from saddlepoint.networks.tabular import SpanDiscriminator, SpanGenerator
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "rectifier-generator": RectifierGenerator,

@@ -1,4 +1,4 @@
-r"""The f-divergences and the games whose value they are.
+"""The f-divergences and the games whose value they are.
 
 For a convex f with f(1) = 0, D_f(p || q) = ∫ q f(p/q), with p the data and q the generator. Its conjugate
 f*(t) = sup_u (u t - f(u)) gives the bound D_f(p || q) >= E_p[T] - E_q[f*(T)] for every T, tight at T =
@@ -13,6 +13,10 @@ Hellinger), and Jensen-Shannon is the JSD itself, at most log 2, where the f of 
 Logits of +-1e4 give finite losses and gradients: beyond 40 the exponential goes on along its tangent. That
 is the same game for densities whose ratio stays within exp(40) (2e17), and where it does not, the loss is
 still convex.
+
+Losses are taken pair by pair: real and fake logits must have one shape.
+
+Without this check logits of shapes (B,) and (B, 1) would broadcast to (B, B) and still give a plausible mean.
 """
 
 from __future__ import annotations
@@ -20,13 +24,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from saddlepoint.errors import InputError
-from saddlepoint.objectives.pairing import check_pairs
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def check_pairs(real_logits: Tensor, fake_logits: Tensor) -> None:
+    """Raise an InputError unless real and fake logits have the same shape."""
+    if real_logits.shape != fake_logits.shape:
+        raise InputError(
+            f"The real logits have shape {tuple(real_logits.shape)} and the fake ones "
+            f"{tuple(fake_logits.shape)}; losses are taken pair by pair, so give both the same shape."
+        )
+
+
+def paired(loss: Loss) -> Loss:
+    """Return `loss` with `check_pairs` before it."""
+
+    @wraps(loss)
+    def checked(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        check_pairs(real_logits, fake_logits)
+        return loss(real_logits, fake_logits)
+
+    return checked
+
 
 Function = Callable[[Tensor], Tensor]
 

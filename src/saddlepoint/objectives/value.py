@@ -21,8 +21,7 @@ from torch import Tensor
 
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.objectives import divergences
-from saddlepoint.objectives.divergences import Divergence, Function
-from saddlepoint.objectives.pairing import Loss, paired
+from saddlepoint.objectives.divergences import Divergence, Function, Loss, paired
 
 
 @dataclass(frozen=True, kw_only=True)

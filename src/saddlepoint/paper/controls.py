@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from saddlepoint import compute
-from saddlepoint.paper.sources import Parts, fractions
+from saddlepoint.paper.datasets import Parts, fractions
 
 Floats = NDArray[np.float64]
 _Fault = Callable[[Floats, np.random.Generator], Floats]

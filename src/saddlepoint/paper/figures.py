@@ -18,20 +18,40 @@ from sklearn.neighbors import NearestNeighbors
 from saddlepoint import compute
 from saddlepoint.drawing import figure1 as drawing
 from saddlepoint.drawing.pictures import interpolation, sample_grid
-from saddlepoint.drawing.saving import to_png
-from saddlepoint.judging.copies import copying
+from saddlepoint.drawing.style import to_png
+from saddlepoint.judging.memorisation import copying
 from saddlepoint.model import Model
-from saddlepoint.paper import figure_pages, games, line_game, table1
-from saddlepoint.paper.course import Course, with_settings
+from saddlepoint.paper import figure_pages, games, one_dimensional_game, table1
+from saddlepoint.paper.datasets import Parts, fractions
 from saddlepoint.paper.results import Results
-from saddlepoint.paper.sources import Parts, fractions
+from saddlepoint.paper.resumable_game import Course, with_settings
 from saddlepoint.training import Settings
 from saddlepoint.training.checkpoint import write_atomically
 
 Pictures = NDArray[np.uint8]
 
-PANELS = (10, 40, 120, line_game.ROUNDS)
-FRAMES = (0, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100, 120, 160, 200, 300, 400, 600, 800, line_game.ROUNDS)
+PANELS = (10, 40, 120, one_dimensional_game.ROUNDS)
+FRAMES = (
+    0,
+    5,
+    10,
+    15,
+    20,
+    30,
+    40,
+    50,
+    60,
+    80,
+    100,
+    120,
+    160,
+    200,
+    300,
+    400,
+    600,
+    800,
+    one_dimensional_game.ROUNDS,
+)
 SHOWN = 30
 _CONVOLUTIONAL = ("mnist-conv", "faces-conv", "cifar10-conv")
 QUICK_ROUNDS = {"mnist": 200, "faces": 200, "cifar10": 200, **dict.fromkeys(_CONVOLUTIONAL, 20)}
@@ -49,18 +69,18 @@ def figure1(
 ) -> None:
     """Play a game on a line and draw it at four moments, and as an animation."""
     began, wall = time.process_time(), time.monotonic()
-    last = min(150, line_game.ROUNDS) if quick else line_game.ROUNDS
+    last = min(150, one_dimensional_game.ROUNDS) if quick else one_dimensional_game.ROUNDS
     shown = [min(each, last) for each in PANELS]
     frames = sorted({min(each, last) for each in FRAMES})
-    moments = line_game.play(sorted({*shown, *frames}), seed=seed, say=say)
+    moments = one_dimensional_game.play(sorted({*shown, *frames}), seed=seed, say=say)
     by_round = {moment.round: _panel(moment, seed) for moment in moments}
     name = "figure1-quick" if quick else "figure1"
     few = [by_round[each] for each in sorted(set(shown))]
     results.picture(drawing.moments(few, title="The game on a line, at four moments"), name)
     _animate(results.folder / f"{name}.gif", [by_round[each] for each in frames])
     end = moments[-1]
-    unsure = 1 / (1 + np.exp(-end.model.logits(line_game.draw(4_000, seed + 1))))
-    distances = {moment.round: line_game.kolmogorov(moment.samples) for moment in moments}
+    unsure = 1 / (1 + np.exp(-end.model.logits(one_dimensional_game.draw(4_000, seed + 1))))
+    distances = {moment.round: one_dimensional_game.kolmogorov(moment.samples) for moment in moments}
     seconds = _seconds(began, wall)
     record = {
         "seed": seed,
@@ -75,13 +95,13 @@ def figure1(
     figure_pages.figure1(results, name, quick=quick)
 
 
-def _panel(moment: line_game.Moment, seed: int) -> drawing.Moment:
+def _panel(moment: one_dimensional_game.Moment, seed: int) -> drawing.Moment:
     return drawing.Moment(
-        data=line_game.draw(4_000, seed + 2),
+        data=one_dimensional_game.draw(4_000, seed + 2),
         samples=moment.samples,
         logit=moment.model.logits,
         transport=np.column_stack([moment.noise[:2_000, 0], moment.samples[:2_000]]),
-        density=lambda x: line_game.density(np.asarray(x)),
+        density=lambda x: one_dimensional_game.density(np.asarray(x)),
         label=f"round {moment.round:,}",
     )
 

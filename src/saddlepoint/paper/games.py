@@ -8,8 +8,8 @@ from typing import Any
 
 from saddlepoint import recipes
 from saddlepoint.errors import InputError, nearest
-from saddlepoint.paper.course import with_settings
-from saddlepoint.paper.sources import Parts
+from saddlepoint.paper.datasets import Parts
+from saddlepoint.paper.resumable_game import with_settings
 from saddlepoint.recipes import Plan
 from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule
 

@@ -16,7 +16,7 @@ import sklearn
 import torch
 from matplotlib.figure import Figure
 
-from saddlepoint.drawing.saving import to_png
+from saddlepoint.drawing.style import to_png
 from saddlepoint.errors import StoredFileError
 from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__

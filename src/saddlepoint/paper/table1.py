@@ -26,10 +26,10 @@ from saddlepoint.judging import judge
 from saddlepoint.model import Model
 from saddlepoint.paper import table1_page, window
 from saddlepoint.paper.controls import CONTROLS, control
-from saddlepoint.paper.course import Course, generate
+from saddlepoint.paper.datasets import Parts, fractions
 from saddlepoint.paper.games import GAMES, planned_game
 from saddlepoint.paper.results import Results
-from saddlepoint.paper.sources import Parts, fractions
+from saddlepoint.paper.resumable_game import Course, generate
 
 Floats = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saddlepoint.errors import InputError
-from saddlepoint.judging.parzen import log_densities, log_density
+from saddlepoint.judging.metrics.parzen import log_densities, log_density
 
 SIGMAS: tuple[float, ...] = tuple(float(sigma) for sigma in np.logspace(-1, 0, 10))
 SAMPLES = 10_000

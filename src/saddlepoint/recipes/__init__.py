@@ -1,4 +1,6 @@
-"""A recipe turns a name and a kind of data into two networks, an objective and settings. Every number has its reason.
+"""Which recipe by name, where its generator starts, and what it plans.
+
+A recipe turns a name and a kind of data into two networks, an objective and settings. Every number has its reason.
 
 `goodfellow2014` is the pair and the schedule of the paper's own code (github goodfeli/adversarial, mnist.yaml);
 `modern` is the pair of residual perceptrons with the relativistic objective and zero-centred penalties on both sides
@@ -6,9 +8,15 @@
 2501.05441).
 """
 
-from saddlepoint.recipes.choice import choose, plan, start_of
-from saddlepoint.recipes.pictures import AUGMENT, FEW_PICTURES, MOST_DENSE_NUMBERS, perceptrons
+from __future__ import annotations
+
+from saddlepoint.errors import InputError, nearest
+from saddlepoint.names import CAPACITIES, RECIPES, STARTS
+from saddlepoint.recipes.goodfellow2014 import goodfellow2014
+from saddlepoint.recipes.pictures import AUGMENT, FEW_PICTURES, MOST_DENSE_NUMBERS, perceptrons, pictures
 from saddlepoint.recipes.plan import Data, Plan, Recipe
+from saddlepoint.recipes.points import points
+from saddlepoint.recipes.tables import tables
 
 __all__ = [
     "AUGMENT",
@@ -22,3 +30,76 @@ __all__ = [
     "plan",
     "start_of",
 ]
+
+
+def _modern(data: Data, capacity: str) -> Plan:
+    return {"points": points, "tables": tables, "pictures": pictures}[data.kind](data, capacity)
+
+
+_RECIPES: dict[str, Recipe] = {
+    "goodfellow2014": Recipe(
+        name="goodfellow2014",
+        summary="the paper's own pair and schedules: rectifier generator, maxout discriminator, SGD with momentum",
+        kinds=("points", "pictures"),
+        plan=goodfellow2014,
+    ),
+    "modern": Recipe(
+        name="modern",
+        summary="residual perceptrons (convolutions for large pictures), relativistic objective, R1 and R2 penalties, "
+        "average of G",
+        kinds=("points", "pictures", "tables"),
+        plan=_modern,
+    ),
+}
+
+
+def choose(name: str, kind: str) -> Recipe:
+    """Return the recipe of that name; "auto" picks the default for the kind of data.
+
+    Raises:
+        InputError: an unknown name (the nearest is offered), or a recipe that is not for this kind.
+    """
+    if name not in RECIPES:
+        raise InputError(
+            f"Unknown recipe {name!r}{nearest(name, RECIPES) or '.'} Allowed are {', '.join(RECIPES)}."
+        )
+    recipe = _RECIPES["modern" if name == "auto" else name]
+    if kind not in recipe.kinds:
+        raise InputError(f"The recipe {name!r} is for {' and '.join(recipe.kinds)}, not for {kind}.")
+    return recipe
+
+
+def start_of(recipe: Recipe, kind: str, wanted: str) -> str:
+    """Return where the generator starts: of the modern recipe "charts" for points and "fitted" for tables, else "plain".
+
+    Raises:
+        InputError: an unknown start, or one that this recipe or kind of data does not have.
+    """
+    if wanted not in STARTS:
+        raise InputError(
+            f"Unknown start {wanted!r}{nearest(wanted, STARTS) or '.'} Allowed are {', '.join(STARTS)}."
+        )
+    modern = recipe.name == "modern"
+    allowed = {"points": ("charts", "learned"), "tables": ("fitted",)}.get(kind, ()) if modern else ()
+    if wanted == "auto":
+        return allowed[0] if allowed else "plain"
+    if wanted != "plain" and wanted not in allowed:
+        used = "tables" if wanted == "fitted" else "points"
+        raise InputError(
+            f"The start {wanted!r} is for {used} of the recipe 'modern', not for {kind} of {recipe.name!r}; "
+            "use 'plain', or leave it out."
+        )
+    return wanted
+
+
+def plan(recipe: Recipe, data: Data, *, capacity: str = "medium") -> Plan:
+    """Return the networks and settings that a recipe gives to this data.
+
+    Raises:
+        InputError: an unknown capacity.
+    """
+    if capacity not in CAPACITIES:
+        raise InputError(
+            f"Unknown capacity {capacity!r}{nearest(capacity, CAPACITIES) or '.'} Allowed are {', '.join(CAPACITIES)}."
+        )
+    return recipe.plan(data, capacity)

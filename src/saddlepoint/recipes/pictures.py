@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from saddlepoint.recipes.game import modern_settings
-from saddlepoint.recipes.plan import Data, Plan
+from saddlepoint.recipes.plan import Data, Plan, modern_settings
 from saddlepoint.training.settings import Schedule, Settings
 
 FEW_PICTURES, AUGMENT = 2000, 0.4

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from saddlepoint.networks import ChartGenerator
-from saddlepoint.recipes.game import modern_settings
-from saddlepoint.recipes.plan import Data, Plan
+from saddlepoint.recipes.plan import Data, Plan, modern_settings
 from saddlepoint.training.settings import Schedule
 
 _FEWEST_ROUNDS = 300

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.data.table_encoder import TableEncoder
+from saddlepoint.data.transforms.table import TableEncoder
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder

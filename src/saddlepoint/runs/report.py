@@ -6,18 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.drawing.saving import save
+from saddlepoint.drawing.style import save
 from saddlepoint.errors import InputError, SaddlepointError
 from saddlepoint.fitting import Preparation, added, restore
-from saddlepoint.fitting.snapshots import start_in_words, starts_fitted
-from saddlepoint.judging.verdict import Verdict
-from saddlepoint.judging.wording import paragraphs
+from saddlepoint.fitting.monitor import start_in_words, starts_fitted
+from saddlepoint.judging.verdict import Verdict, paragraphs
 from saddlepoint.model import Model
 from saddlepoint.objectives import cite, get, get_penalty
 from saddlepoint.runs.card import write_card
+from saddlepoint.runs.figures import Portrait, portraits
 from saddlepoint.runs.folder import RunFolder
-from saddlepoint.runs.page import Code, Page, Picture, Section, Table, render
-from saddlepoint.runs.portrait import Portrait, portraits
+from saddlepoint.runs.html_page import Code, Page, Picture, Section, Table, render
 from saddlepoint.runs.session import Source
 from saddlepoint.runs.table_report import TableFacts, in_short, measured, sections
 from saddlepoint.runs.verdict_page import companion_section

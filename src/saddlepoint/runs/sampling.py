@@ -1,18 +1,48 @@
-"""From a run folder or a saved model to a file of samples."""
+"""From a run and a table with missing cells to a file of the table completed.
+
+From a run folder or a saved model to a file of samples.
+
+A walk through noise space as a film: from sample to sample and back to the first, every moment itself a sample.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from saddlepoint import compute
-from saddlepoint.data.writing import FEWEST_FRAMES, check_target, write_film, write_samples
+from saddlepoint.data.imputation import beyond
+from saddlepoint.data.tables.read import read_as_written
+from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.write import FEWEST_FRAMES, check_target, write_film, write_samples
 from saddlepoint.errors import InputError
 from saddlepoint.model import Model
-from saddlepoint.runs.film import walk
 from saddlepoint.runs.folder import RunFolder
+
+FRAMES_BETWEEN = 20
+
+
+def walk(model: Model, frames: int, seed: int) -> Tensor:
+    """Return z of a closed walk, (frames, noise_width), past one draw every 20 frames, at least two in all.
+
+    On the way from a to b normal noise goes along cos(t) a + sin(t) b, 0 <= t <= pi/2, which is N(0, I) at every t when a
+    and b are; uniform noise goes straight, and stays within its range.
+    """
+    legs = max(2, round(frames / FRAMES_BETWEEN))
+    ends = model.noise(legs, seed)
+    place = torch.arange(frames) * (legs / frames)
+    leg = place.floor().long()
+    share = (place - leg)[:, None]
+    a, b = ends[leg], ends[(leg + 1) % legs]
+    if model.description["noise_law"] == "normal":
+        return torch.cos(share * math.pi / 2) * a + torch.sin(share * math.pi / 2) * b
+    return a.lerp(b, share)
 
 
 def load_model(path: Path) -> Model:
@@ -118,3 +148,49 @@ def _film(model: Model, out: Path, frames: int, seed: int, given: Any) -> str:
     same = None if codes is None or model.classes is None else model.classes[int(codes[0])]
     rows, _ = model.draw(noise=walk(model, frames, seed).numpy(), given=same, random_state=seed)
     return write_film(out, rows, model.like) + ("" if same is None else f" of class {same}")
+
+
+def complete_to_file(
+    run: Path,
+    table: Path,
+    out: Path,
+    *,
+    columns: Sequence[str] | None = None,
+    seed: int | None = None,
+    escape_formulas: bool = False,
+) -> str:
+    """Fill in the missing cells of a table file and write it; return in one sentence what was written.
+
+    columns: those to fill in, all but identifiers if left out; escape_formulas: as for `write_samples`.
+
+    Raises:
+        InputError: the run is of no table, the file cannot be read, has columns or values that were not learnt, or nothing to
+            fill in.
+        StoredFileError: the model is damaged, or the file cannot be written.
+    """
+    if seed is not None and seed < 0:
+        raise InputError(f"seed is {seed}; give a whole number, 0 or more.")
+    model = load_model(run)
+    check_target(out, "tables")
+    if model.like.kind != "tables":
+        raise InputError(
+            f"{run} learnt {model.like.kind}, and only the cells of a table can be filled in; give a run of a table."
+        )
+    frame = read_as_written(table)[0]
+    used = compute.fresh_seed() if seed is None else seed
+    rows = model.complete(frame, columns=columns, random_state=used)
+    here = [name for name in rows.columns if name in frame.columns]
+    before, after = int(frame[here].isna().sum().sum()), int(rows[here].isna().sum().sum())
+    absent = [str(name) for name in rows.columns if name not in frame.columns]
+    filled = before - after + len(rows) * len(absent)
+    if filled == 0:
+        raise InputError(f"{table} has no missing cell to fill in; there is nothing to write.")
+    written = write_samples(out, rows, model.like, escape_formulas=escape_formulas)
+    said = f"{filled:,} cell{'s' * (filled > 1)} filled in" + (
+        f", {', '.join(absent)} wholly" if absent else ""
+    )
+    empty = [str(name) for name in here if rows[name].isna().any()]
+    wide = beyond(model.encoder, frame) if isinstance(model.encoder, TableEncoder) else ()
+    outside = f"; outside what training saw, so taken for the nearest seen: {', '.join(wide)}" if wide else ""
+    left = f"; {after:,} left empty in {', '.join(empty)}" if empty else ""
+    return f"{said}{left}{outside}; {written}, written to {out} (again: --seed {used})"

@@ -17,12 +17,11 @@ import torch
 
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.encoding import Encoder
-from saddlepoint.data.flips import refuse_flips
-from saddlepoint.data.holdout import open_holdout
-from saddlepoint.data.schema import KINDS
-from saddlepoint.data.sources import open_source
-from saddlepoint.data.table_encoder import TableEncoder
+from saddlepoint.data.encoders import Encoder
+from saddlepoint.data.opening import open_holdout, open_source
+from saddlepoint.data.pictures import refuse_flips
+from saddlepoint.data.tables.schema import KINDS
+from saddlepoint.data.transforms.table import TableEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import (
     Checked,

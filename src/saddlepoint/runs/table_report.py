@@ -12,21 +12,20 @@ import numpy as np
 import pandas as pd
 
 from saddlepoint import compute
-from saddlepoint.data.schema import infer
-from saddlepoint.data.table_encoder import TableEncoder
-from saddlepoint.data.table_matrix import matrices_of
+from saddlepoint.data.tables.numeric import matrices_of
+from saddlepoint.data.tables.schema import infer
+from saddlepoint.data.transforms.table import TableEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Preparation
-from saddlepoint.fitting.final import told_kinds
-from saddlepoint.judging.controls import FEWEST_ROWS
-from saddlepoint.judging.margins import correlations
-from saddlepoint.judging.opening import judge_pair, open_pair
-from saddlepoint.judging.usefulness import Use, usefulness
-from saddlepoint.judging.verdict import Verdict
-from saddlepoint.judging.wording import paragraphs
+from saddlepoint.fitting.final_verdict import told_kinds
+from saddlepoint.judging.c2st.validity_checks import FEWEST_CONTROL_ROWS
+from saddlepoint.judging.inputs import judge_pair, open_pair
+from saddlepoint.judging.metrics.marginals import correlations
+from saddlepoint.judging.metrics.tstr import Use, usefulness
+from saddlepoint.judging.verdict import Verdict, paragraphs
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
-from saddlepoint.runs.page import Section, Table
+from saddlepoint.runs.html_page import Section, Table
 
 SEED, _ROWS = 2014, 5_000
 _FAKES_PER_REAL, _MOST_LISTED = 4, 8
@@ -110,9 +109,9 @@ def _verdict(run: RunFolder, model: Model, preparation: Preparation) -> tuple[Ve
             None,
             "No rows were held back, so the samples cannot be judged; name held-out rows with --holdout.",
         )
-    if len(vault) < FEWEST_ROWS:
+    if len(vault) < FEWEST_CONTROL_ROWS:
         return None, (
-            f"{len(vault)} rows were held back, too few for a verdict ({FEWEST_ROWS} at least); train on more rows, or "
+            f"{len(vault)} rows were held back, too few for a verdict ({FEWEST_CONTROL_ROWS} at least); train on more rows, or "
             "name more held-out ones with --holdout."
         )
     seed = preparation.plan.settings.seed

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from saddlepoint.drawing.pictures import sample_grid
-from saddlepoint.drawing.saving import to_png
+from saddlepoint.drawing.style import to_png
 from saddlepoint.drawing.tables import Drawn, table_pairs
-from saddlepoint.judging.opening import Pair
-from saddlepoint.judging.verdict import Verdict
-from saddlepoint.judging.wording import companion_figures, paragraphs
-from saddlepoint.runs.page import Code, Page, Picture, Section, Table, render
+from saddlepoint.judging.inputs import Pair
+from saddlepoint.judging.verdict import Verdict, companion_figures, paragraphs
+from saddlepoint.runs.html_page import Code, Page, Picture, Section, Table, render
 from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__
 

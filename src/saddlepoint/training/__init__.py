@@ -18,13 +18,13 @@ from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.objectives import Objective
 from saddlepoint.training.algorithm import rounds
+from saddlepoint.training.batches import feed
 from saddlepoint.training.compiling import CannotCompileError, CompiledRound, refuse_without_compiler
-from saddlepoint.training.feeding import feed
+from saddlepoint.training.distributed import Share
 from saddlepoint.training.game import Game
-from saddlepoint.training.introduction import check_players, introduce
+from saddlepoint.training.preflight import check_players, introduce
 from saddlepoint.training.records import Record, checked
 from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule, Settings
-from saddlepoint.training.sharing import Share
 
 _SET_BY_THE_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 

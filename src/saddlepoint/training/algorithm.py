@@ -46,7 +46,7 @@ def rounds(
 def form_of(game: Game) -> PlayRound:
     """Return the function that plays one round of a game's form."""
     if game.settings.parts > 1:
-        from saddlepoint.training.parting import in_parts  # which plays these very losses
+        from saddlepoint.training.accumulate import in_parts  # which plays these very losses
 
         return in_parts
     return {"alternating": alternating, "simultaneous": simultaneous}[game.settings.form]

@@ -4,10 +4,13 @@ A round is a pure function of this state and of its inputs: the rows, and the dr
 A network takes part in the draws by a whole number `uniforms`: so many uniform(0, 1) numbers a sample it wishes
 for (dropout); they then come as its keyword `uniforms`. Modules without that attribute may use torch's own generator
 (nn.Dropout): it is seeded for each round.
+
+Does a network look at each row alone? Only then may real and generated rows share one pass.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -19,13 +22,44 @@ from torch import Tensor, nn
 from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.objectives import Objective, Penalty, get, get_penalty
-from saddlepoint.training.augmenting import DRAWS, augmented
-from saddlepoint.training.averaging import Average
-from saddlepoint.training.mixing import mixes_rows
+from saddlepoint.training.augment import DRAWS, augmented
+from saddlepoint.training.distributed import Share
+from saddlepoint.training.ema import Average
 from saddlepoint.training.optimisers import Mover
 from saddlepoint.training.records import Record
 from saddlepoint.training.settings import OptimiserSettings, Settings
-from saddlepoint.training.sharing import Share
+
+_STIR, _AGREE = 0.3, 100.0
+
+
+@torch.no_grad()
+def mixes_rows(
+    module: nn.Module, run: Callable[[nn.Module, Tensor], Tensor], rows: Tensor, *, computed: torch.dtype
+) -> bool:
+    """Return whether a network's outputs on rows hang on what else is in the batch, or on chance (own dropout).
+
+    Asked of a copy whose parameters are stirred, since a part that mixes rows may start at zero. run(module, rows) is
+    how the game runs a player. A network that cannot take a batch of half the rows counts as one that mixes.
+    """
+    if len(rows) < 2:
+        return True
+    trial = copy.deepcopy(module)
+    for index, parameter in enumerate(trial.parameters()):
+        noise = torch.randn(parameter.shape, generator=compute.stream(0, "stir", index))
+        parameter.add_(_STIR * noise.to(parameter.device, parameter.dtype))
+    half = len(rows) // 2
+    try:
+        apart = torch.cat([run(trial, rows[:half]), run(trial, rows[half:])]).flatten()
+        whole = run(trial, rows).flatten()
+    except (RuntimeError, ValueError, IndexError):
+        return True
+    if apart.shape != whole.shape:
+        return True
+    allowed = _AGREE * max(torch.finfo(computed).eps, torch.finfo(torch.float32).eps)
+    scale = whole.abs().max().clamp_min(torch.finfo(whole.dtype).tiny)
+    # A NaN is no agreement.
+    return not bool((apart - whole).abs().max() <= allowed * scale)
+
 
 Player = Literal["discriminator", "generator"]
 Rows = Tensor | tuple[Tensor, Tensor | None]

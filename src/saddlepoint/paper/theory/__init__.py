@@ -12,11 +12,11 @@ from saddlepoint.errors import GameError, InputError
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.theory.convergence import converging_run
 from saddlepoint.paper.theory.duality import saddle
-from saddlepoint.paper.theory.early import early_gradients
-from saddlepoint.paper.theory.finding import Check, Finding
-from saddlepoint.paper.theory.naive import each_dimension_apart
+from saddlepoint.paper.theory.independence import each_dimension_apart
+from saddlepoint.paper.theory.low_dimensional_support import thin_sets
 from saddlepoint.paper.theory.optimum import best_discriminator, value_of_the_game
-from saddlepoint.paper.theory.thin import thin_sets
+from saddlepoint.paper.theory.result import Check, Finding
+from saddlepoint.paper.theory.saturation import early_gradients
 
 __all__ = ["STEPS", "Check", "Finding", "run"]
 

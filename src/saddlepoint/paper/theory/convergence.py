@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from saddlepoint.drawing.panels import Panel, Trace, panels
-from saddlepoint.paper import line_game
-from saddlepoint.paper.theory.finding import Check, Finding
+from saddlepoint.paper import one_dimensional_game
+from saddlepoint.paper.theory.result import Check, Finding
 
 
-def converging_run(*, rounds: int = line_game.ROUNDS, tolerance: float = 0.02) -> Finding:
+def converging_run(*, rounds: int = one_dimensional_game.ROUNDS, tolerance: float = 0.02) -> Finding:
     """(g) A real game on a line: distance of p_g to p_data, and of D to 1/2, through the rounds."""
     looks = sorted({0, *np.unique(np.geomspace(5, rounds, 14).astype(int)).tolist()})
-    moments = line_game.play(looks)
-    x = line_game.draw(4_000, 99)
-    away = [line_game.kolmogorov(moment.samples) for moment in moments]
+    moments = one_dimensional_game.play(looks)
+    x = one_dimensional_game.draw(4_000, 99)
+    away = [one_dimensional_game.kolmogorov(moment.samples) for moment in moments]
     unsure = [float(np.abs(1 / (1 + np.exp(-moment.model.logits(x))) - 0.5).mean()) for moment in moments]
     last = moments[-1]
     grid = np.linspace(-3.5, 3.5, 200)
@@ -43,7 +43,7 @@ def converging_run(*, rounds: int = line_game.ROUNDS, tolerance: float = 0.02) -
                 across="x",
                 traces=[
                     Trace(x=(edges[1:] + edges[:-1]) / 2, y=counts, role="model", label="p_g"),
-                    Trace(x=grid, y=line_game.density(grid), role="data", label="p_data"),
+                    Trace(x=grid, y=one_dimensional_game.density(grid), role="data", label="p_data"),
                     Trace(x=grid, y=d, role="discriminator", label="D"),
                 ],
                 levels={"1/2": 0.5},

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.stats import norm
 
 from saddlepoint.drawing.panels import Panel, Trace, panels
-from saddlepoint.paper.theory.finding import Check, Finding
-from saddlepoint.paper.theory.laws import LOG4, Floats, best_value, jsd, line, value
+from saddlepoint.paper.theory.distributions import LOG4, Floats, best_value, jsd, line, value
+from saddlepoint.paper.theory.result import Check, Finding
 
 _CELLS = 48
 

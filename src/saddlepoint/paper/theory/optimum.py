@@ -9,8 +9,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from saddlepoint.drawing.panels import Panel, Trace, panels
-from saddlepoint.paper.theory.finding import Check, Finding
-from saddlepoint.paper.theory.laws import (
+from saddlepoint.paper.theory.distributions import (
     LOG4,
     Floats,
     Grid,
@@ -22,6 +21,7 @@ from saddlepoint.paper.theory.laws import (
     trained_logits,
     value,
 )
+from saddlepoint.paper.theory.result import Check, Finding
 
 
 def _sigmoid(logits: Floats) -> Floats:

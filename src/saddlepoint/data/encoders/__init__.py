@@ -1,0 +1,85 @@
+"""What every encoder does: turn rows into what networks play with, and back.
+
+Law: decode(encode(x)) == x for the rows it was fitted on; exact for whole numbers, booleans, constants and
+uint8 grey levels, floats to one float32 rounding of the standardised value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.encoders.gaussian_mixture import ChartsEncoder
+from saddlepoint.data.encoders.picture import PicturesEncoder, margin_of
+from saddlepoint.data.encoders.standard import PointsEncoder
+from saddlepoint.data.tables.parquet import ParquetRows
+from saddlepoint.data.tables.schema import infer
+from saddlepoint.data.transforms.streaming import fit_in_passes
+from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.errors import StoredFileError
+
+
+class Encoder(Protocol):
+    """A fitted, invertible map between rows as they came and float tensors; saved as JSON with the model."""
+
+    @property
+    def kind(self) -> str:
+        """Return "points", "pictures" or "tables"."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of one encoded row: (width,) or (channels, height, width)."""
+
+    @property
+    def mean_encoded(self) -> torch.Tensor:
+        """Return the mean of the encoded rows, a float32 tensor of shape `shape`, for output biases."""
+
+    def encode(self, rows: Any, *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Return the rows as a tensor (n, *shape)."""
+
+    def decode(self, encoded: torch.Tensor) -> Any:
+        """Return an encoded tensor (n, *shape) as rows in the original dtype; a table as a frame."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything needed to restore the encoder, ready for JSON."""
+
+
+def fit_encoder(
+    dataset: Dataset, *, low: int = 0, ends: bool = False
+) -> PointsEncoder | PicturesEncoder | TableEncoder:
+    """Fit the encoder of the dataset's kind; `low` (0 or -1) is where black lies in encoded pictures.
+
+    ends: set black and white of pictures apart by a margin where many numbers lie there.
+    """
+    if dataset.kind == "pictures":
+        margin = margin_of(dataset.rows, dataset.levels) if ends else 0.0
+        return PicturesEncoder.fit(dataset.rows, levels=dataset.levels, low=low, margin=margin)
+    if dataset.kind == "tables":
+        if isinstance(dataset.rows, ParquetRows):
+            columns = () if dataset.schema is None else dataset.schema.columns
+            told = {column.name: column.kind for column in columns if column.reason == "as told"}
+            return fit_in_passes(dataset.rows, told, name=dataset.name)
+        return TableEncoder.fit(dataset.rows, dataset.schema or infer(dataset.rows, name=dataset.name))
+    return PointsEncoder.fit(dataset.rows, names=dataset.columns)
+
+
+def encoder_from_dict(
+    stored: Mapping[str, Any],
+) -> PointsEncoder | ChartsEncoder | PicturesEncoder | TableEncoder:
+    """Restore an encoder from what `to_dict` returned; StoredFileError if it is not one of ours."""
+    kind = stored.get("kind") if isinstance(stored, Mapping) else None
+    if kind == "points":
+        return PointsEncoder.from_dict(stored)
+    if kind == "charts":
+        return ChartsEncoder.from_dict(stored)
+    if kind == "pictures":
+        return PicturesEncoder.from_dict(stored)
+    if kind == "tables":
+        return TableEncoder.from_dict(stored)
+    raise StoredFileError(
+        f"the stored encoder is of kind {kind!r}; this version knows 'points', 'charts', 'pictures' and 'tables': "
+        "the file is damaged or was written by a later version."
+    )

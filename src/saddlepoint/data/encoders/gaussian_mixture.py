@@ -1,0 +1,300 @@
+"""Rows of numbers in charts: which component of a mixture of Gaussians a row lies in, and where within it.
+
+The mixture p(x) = sum_c w_c N(x; m_c, L_c L_c') is fitted to the standardised rows; a row becomes the one-hot code of its
+chart c, drawn from the posterior p(c | x), and whitened local coordinates u = L_c^-1 (x - m_c). If the mixture were the
+data's law, c would follow its weights and u a standard normal: what the game has to learn is how the data differ from
+that. Within a chart every scale is about 1, however narrow the chart is.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.linalg import solve_triangular
+from scipy.special import logsumexp
+
+from saddlepoint import compute
+from saddlepoint.data.encoders.standard import PointsColumn, PointsEncoder
+from saddlepoint.errors import InputError, StoredFileError
+
+Floats = npt.NDArray[np.float64]
+
+ROWS_TO_CHOOSE, ROWS_TO_FIT, ROWS_TO_COMPARE = 8_000, 20_000, 4_000
+MOST_CHARTS, LARGEST_NUMBERS = 128, 100_000
+"""K and K d^2 at most: the charts may not weigh more than the players."""
+GAIN, ERRORS = 0.02, 2.0
+"""A mixture takes another's place if its gain on held-out rows is above these nats a row, and above these standard errors."""
+RIDGES = (1e-6, 1e-4, 1e-2, 1e-1)
+_ROWS_A_CHART = 10
+_COARSE = 1e-3
+_JITTER = 0.98
+_CHUNK = 4096
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChartsEncoder:
+    """Rows (n, d) <-> one-hot chart and local coordinates (n, K + width), in float32.
+
+    points: the standardising encoder below. shares (C, K): the charts' weights, a row a class (C = 1 without classes);
+    means (K, width), factors (K, width, width): lower triangular. compared: ((charts, nats a held-out row), ...), what the
+    number of charts was chosen by. Whole numbers and decimals of few values are spread over their step before they are
+    charted, so that no discriminator can tell real rows by the lattice they lie on; decoding rounds them back, exactly.
+    """
+
+    points: PointsEncoder
+    shares: Floats
+    means: Floats
+    factors: Floats
+    compared: tuple[tuple[int, float], ...]
+
+    @classmethod
+    def fit(
+        cls,
+        rows: npt.NDArray[Any],
+        held_out: npt.NDArray[Any] | None,
+        *,
+        names: Sequence[str] | None = None,
+        codes: npt.NDArray[Any] | None = None,
+        classes: int = 0,
+        seed: int = 0,
+        most: int = MOST_CHARTS,
+    ) -> ChartsEncoder:
+        """Fit the charts; their number is the one whose likelihood of the held-out rows is best (1 without such rows).
+
+        codes (n,) and classes: the class of each row, where there are any. most: so many charts at most.
+
+        Raises:
+            InputError: as PointsEncoder.fit does.
+        """
+        points = PointsEncoder.fit(rows, names=names)
+        order = compute.numpy_stream(seed, "charts").permutation(len(rows))[:ROWS_TO_FIT]
+        x = _spread(points, rows[order], seed)
+        mixture, compared = _choose(
+            x, None if held_out is None else _spread(points, held_out, seed + 1), seed, most
+        )
+        means, factors = mixture.means_, np.linalg.cholesky(mixture.covariances_)
+        encoder = cls(
+            points=points,
+            shares=np.asarray(mixture.weights_)[None],
+            means=means,
+            factors=factors,
+            compared=compared,
+        )
+        if codes is None:
+            return encoder
+        taken = np.exp(encoder._log_posterior(x))
+        counts = np.stack([taken[codes[order] == code].sum(0) for code in range(classes)])
+        # A class without rows among those looked at has the common weights.
+        counts = counts + 1e-3 * encoder.shares
+        return cls(
+            points=points,
+            shares=counts / counts.sum(1, keepdims=True),
+            means=means,
+            factors=factors,
+            compared=compared,
+        )
+
+    @property
+    def kind(self) -> str:
+        """Return "points"."""
+        return "points"
+
+    @property
+    def charts(self) -> int:
+        """Return K, the number of charts."""
+        return len(self.means)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Return (K + width,)."""
+        return (self.charts + self.means.shape[1],)
+
+    @property
+    def mean_encoded(self) -> torch.Tensor:
+        """Return the charts' weights and zeros: the mean of encoded rows."""
+        mean = np.concatenate([self.shares.mean(0), np.zeros(self.means.shape[1])])
+        return torch.from_numpy(mean).float()
+
+    def encode(self, rows: npt.NDArray[Any], *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Return rows (n, d) as (n, K + width); the charts are drawn by a stream of their own, the same each time."""
+        x = _spread(self.points, rows, 0)
+        draws = compute.numpy_stream(0, "charts of rows").random(len(x))
+        # In the dtype asked for at once: of a million rows a copy in doubles would be the largest thing there is.
+        encoded = torch.zeros(len(x), self.shape[0], dtype=dtype)
+        for start in range(0, len(x), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            heights = np.cumsum(np.exp(self._log_posterior(x[part])), axis=1)
+            codes = (heights < draws[part, None] * heights[:, -1:]).sum(1)
+            encoded[np.arange(len(x))[part], codes] = 1.0
+            for code in np.unique(codes):
+                of_chart = start + np.flatnonzero(codes == code)
+                away = x[of_chart] - self.means[code]
+                local = solve_triangular(self.factors[code], away.T, lower=True).T
+                encoded[of_chart, self.charts :] = torch.from_numpy(local).to(dtype)
+        return encoded
+
+    def decode(self, encoded: torch.Tensor) -> npt.NDArray[Any]:
+        """Return (n, K + width) as rows (n, d): x = m_c + L_c u, c the largest of the code's entries.
+
+        Raises:
+            InputError: for another width, or for numbers that are not finite.
+        """
+        if encoded.ndim != 2 or encoded.shape[1] != self.shape[0]:
+            raise InputError(f"encoded rows of width {self.shape[0]} are needed, not {tuple(encoded.shape)}.")
+        rows = encoded.detach().to("cpu")
+        codes = rows[:, : self.charts].argmax(1).numpy()
+        local = rows[:, self.charts :].double().numpy()
+        # Whole numbers so short are sorted by their digits.
+        order = np.argsort(codes.astype(np.uint16), kind="stable")
+        ends = np.cumsum(np.bincount(codes, minlength=self.charts))
+        by_chart, x = local[order], self.means[codes]
+        placed = [
+            part @ factor.T for part, factor in zip(np.split(by_chart, ends[:-1]), self.factors, strict=True)
+        ]
+        x[order] += np.concatenate(placed)
+        return self.points.decode(torch.from_numpy(x))
+
+    def draw(self, count: int, *, seed: int) -> npt.NDArray[Any]:
+        """Return rows (count, d) of the mixture itself."""
+        stream = compute.numpy_stream(seed, "rows of charts")
+        codes = stream.choice(self.charts, count, p=self.shares.mean(0) / self.shares.mean(0).sum())
+        local = stream.standard_normal((count, self.means.shape[1]))
+        return self.decode(torch.from_numpy(np.column_stack([np.eye(self.charts)[codes], local])))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoder as JSON values; the arrays as base64 of little-endian float64."""
+        arrays = {name: _packed(getattr(self, name)) for name in ("shares", "means", "factors")}
+        return {
+            "kind": "charts",
+            "points": self.points.to_dict(),
+            "compared": [list(each) for each in self.compared],
+            **arrays,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> ChartsEncoder:
+        """Restore what `to_dict` returned; StoredFileError if something is missing or does not fit."""
+        try:
+            points = PointsEncoder.from_dict(stored["points"])
+            width = points.shape[0]
+            shares = _unpacked(stored["shares"])
+            charts = shares.shape[1]
+            means, factors = _unpacked(stored["means"]), _unpacked(stored["factors"])
+            if means.shape != (charts, width) or factors.shape != (charts, width, width):
+                raise ValueError("arrays of the wrong shape")
+            compared = tuple((int(count), float(nats)) for count, nats in stored["compared"])
+            return cls(points=points, shares=shares, means=means, factors=factors, compared=compared)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise StoredFileError(f"the stored charts are damaged ({error!r}).") from None
+
+    def _log_posterior(self, x: Floats) -> Floats:
+        """Return log p(c | x) of standardised rows, (n, K)."""
+        logs = np.empty((len(x), self.charts))
+        weights = np.log(np.maximum(self.shares.mean(0), 1e-300))
+        for code, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
+            local = solve_triangular(factor, (x - mean).T, lower=True)
+            logs[:, code] = weights[code] - 0.5 * (local**2).sum(0) - np.log(np.diagonal(factor)).sum()
+        posterior: Floats = logs - logsumexp(logs, axis=1, keepdims=True)
+        return posterior
+
+
+def _spread(points: PointsEncoder, rows: npt.NDArray[Any], seed: int) -> Floats:
+    """Return standardised rows, whole numbers of few values spread evenly over their step."""
+    x: Floats = points.encode(rows, dtype=torch.float64).numpy()
+    varying = [column for column in points.columns if not column.constant]
+    steps = np.array([_step(column) / column.scale for column in varying])
+    steps[steps < _COARSE] = 0.0
+    if steps.any():
+        x = x + _JITTER * steps * (compute.numpy_stream(seed, "spread").random(x.shape) - 0.5)
+    return x
+
+
+def _step(column: PointsColumn) -> float:
+    """Return the step of the lattice that a column's values lie on, in its own units; 0 where there is none."""
+    if column.whole:
+        return 1.0
+    return 0.0 if column.decimals is None else 10.0**-column.decimals
+
+
+def _choose(
+    x: Floats, held_out: Floats | None, seed: int, most: int
+) -> tuple[Any, tuple[tuple[int, float], ...]]:
+    """Return the fitted mixture and what it was chosen by: K doubles while held-out rows grow more likely."""
+    few, width = x[:ROWS_TO_CHOOSE], x.shape[1]
+    compared: list[tuple[int, float]] = []
+    best: tuple[Floats, Any] | None = None
+    charts = 1
+    least = 0 if held_out is not None else 2
+    while charts == 1 or (
+        len(few) >= _ROWS_A_CHART * charts
+        and charts <= min(most, MOST_CHARTS)
+        and charts * width**2 <= LARGEST_NUMBERS
+    ):
+        nats: Floats | None = None
+        # The fewer rows a chart has, the more it must be rounded: a ridge once given up stays given up.
+        for place in range(least, len(RIDGES)):
+            if (mixture := _fitted(few, charts, RIDGES[place], seed)) is None:
+                continue
+            score = np.zeros(1) if held_out is None else mixture.score_samples(held_out[:ROWS_TO_COMPARE])
+            if nats is not None and not _better(score, nats):
+                break
+            nats, least = score, place
+            if best is None or _better(score, best[0]):
+                best = score, mixture
+        compared.append((charts, -np.inf if nats is None else round(float(nats.mean()), 4)))
+        if held_out is None or (best is not None and charts >= 4 * best[1].n_components):
+            break
+        charts *= 2
+    if best is None:
+        raise InputError("The columns are too alike for a covariance: leave out columns that repeat others.")
+    mixture = best[1]
+    if len(x) > len(few):
+        mixture.set_params(warm_start=True)
+        _quietly(mixture, x)
+    return mixture, tuple(compared)
+
+
+def _better(one: Floats, other: Floats) -> bool:
+    """Return whether held-out rows are likelier by more than luck would have it: (rows,) nats each, row by row."""
+    gains = one - other
+    error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
+    return bool(gains.mean() > max(GAIN, ERRORS * error))
+
+
+def _fitted(x: Floats, charts: int, ridge: float, seed: int) -> Any:
+    from sklearn.mixture import GaussianMixture
+
+    mixture = GaussianMixture(charts, reg_covar=ridge, max_iter=15, random_state=seed % 2**32)
+    try:
+        return _quietly(mixture, x)
+    except ValueError:  # a covariance that is not positive: this ridge is too small
+        return None
+
+
+def _quietly(mixture: Any, x: Floats) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # fifteen steps need not converge: held-out rows say which fit is best
+        return mixture.fit(x)
+
+
+def _packed(values: Floats) -> dict[str, Any]:
+    content = np.ascontiguousarray(values, dtype="<f8").tobytes()
+    return {"shape": list(values.shape), "float64": base64.b64encode(content).decode("ascii")}
+
+
+def _unpacked(stored: Mapping[str, Any]) -> Floats:
+    values = np.frombuffer(base64.b64decode(stored["float64"], validate=True), dtype="<f8")
+    values = values.reshape([int(size) for size in stored["shape"]]).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("a number that is not finite")
+    return values

@@ -1,0 +1,280 @@
+"""Held-out rows in a file of their own (`--holdout FILE`), of the kind and columns of what is learnt.
+
+Open what the user named: `digits`, an array, a frame, a file, a folder or a zip of pictures.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.opening.array_files import is_idx, open_idx, open_npy, open_npz
+from saddlepoint.data.opening.arrays import dataset_from_array
+from saddlepoint.data.opening.folders import open_folder, open_zip
+from saddlepoint.data.opening.tables import is_frame, open_frame, open_table
+from saddlepoint.data.pictures import SUFFIXES, Sizing
+from saddlepoint.data.tables.read import TABLE_SUFFIXES, table_suffix
+from saddlepoint.data.untrusted import refuse_too_large
+from saddlepoint.errors import InputError, nearest
+
+EMBEDDED = ("digits",)
+FILE_SUFFIXES = (".npy", ".npz", ".zip", ".gz", *TABLE_SUFFIXES)
+ALLOWED = (
+    "allowed are digits, a .npy, .npz, .csv, .tsv, .parquet or .feather file, an idx file (also .gz), "
+    "a folder or a .zip of pictures"
+)
+
+
+def open_source(
+    source: Any,
+    *,
+    label: Any = None,
+    group: Any = None,
+    key: str | None = None,
+    levels: int | None = None,
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    resolution: str | None = None,
+    other_sizes: str | None = None,
+) -> Dataset:
+    """Open `source` and return its rows as numbers, ready to be encoded.
+
+    Args:
+        source: "digits" (8 x 8 pictures, scikit-learn), a path (an .npz may name its array: FILE.npz:key),
+            an array in memory, or a pandas, polars or pyarrow frame.
+        label: the class of each row: a column or .npz key by name, or the values themselves.
+        group: the group of each row, likewise; a group is never torn by a split.
+        key: the array of an .npz to open.
+        levels: largest grey level of pictures; None: 255, or the largest value where none is above 16.
+        columns: kinds of a table's columns in place of those inferred, {"age": "integer"}.
+        resolution: the size that all pictures get, "64x48" (width x height); None: they must have one size.
+        other_sizes: what is done to pictures of another size than that: "crop" (None), "pad" or "refuse".
+        name: what to call the data; None: taken from the source.
+
+    Raises:
+        InputError: what was given, what is allowed, what to do.
+    """
+    options: dict[str, Any] = {"label": label, "group": group, "key": key, "levels": levels}
+    options["columns"] = columns
+    try:
+        sizing = Sizing.parse(resolution, other_sizes)
+        if isinstance(source, (str, os.PathLike)):
+            dataset = _open_named(source, sizing=sizing, **options)
+        else:
+            dataset = _open_in_memory(source, called=name or "array", **options)
+        if sizing is not None:
+            dataset = replace(_sized(dataset, sizing), resolution=resolution, other_sizes=sizing.other_sizes)
+    except InputError as error:
+        if str(error).isprintable():
+            raise
+        # Names in foreign files may hold line ends and terminal commands: a sentence stays one line.
+        plain = (sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(error))
+        raise InputError("".join(plain)) from None
+    return dataset if name is None else replace(dataset, name=name)
+
+
+def _open_named(
+    source: str | os.PathLike[str],
+    *,
+    label: Any,
+    group: Any,
+    key: str | None,
+    levels: int | None,
+    columns: Mapping[str, str] | None,
+    sizing: Sizing | None,
+) -> Dataset:
+    text = os.fspath(source)
+    if not text:
+        raise InputError(f"the source is an empty text; {ALLOWED}.")
+    if source == "digits":
+        _refuse_options("digits", "comes with its labels", label=label, group=group, key=key, levels=levels)
+        _refuse_options("digits", "is no table", columns=columns or None)
+        return _digits()
+    path = Path(text)
+    if ".npz:" in text and not path.exists():
+        stem, _, after = text.rpartition(":")
+        path, key = Path(stem), after
+    _refuse_unreadable(path)
+    if columns and (table_suffix(path) is None or is_idx(path)):
+        _refuse_options(str(path), "is no table", columns=columns)
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        if suffix in FILE_SUFFIXES:
+            raise InputError(f"{path} is a folder, although its name ends in {suffix}; name the file itself.")
+        _refuse_options(str(path), "is a folder of pictures", key=key, levels=levels)
+        _refuse_names(path, label=label, group=group)
+        return open_folder(path, label=label, group=group, sizing=sizing)
+    if key is not None and suffix != ".npz":
+        raise InputError(
+            f"{path} has no keys; only an .npz file holds several arrays (key={key!r} was given)."
+        )
+    if suffix == ".npz":
+        return open_npz(path, key=key, label=label, group=group, levels=levels)
+    if not is_idx(path) and table_suffix(path) is not None:
+        _refuse_options(str(path), "holds points", levels=levels)
+        return open_table(path, label=label, group=group, columns=columns)
+    if not is_idx(path) and suffix not in (".npy", ".zip"):
+        if suffix in SUFFIXES:
+            raise InputError(f"{path} is one picture; give the folder or a .zip that holds many.")
+        raise InputError(f"{path} is of unknown kind (suffix {path.suffix!r}); {ALLOWED}.")
+    _refuse_names(path, label=label, group=group)
+    if suffix == ".zip":
+        _refuse_options(str(path), "is a .zip of pictures", levels=levels)
+        return open_zip(path, label=label, group=group, sizing=sizing)
+    open_array = open_npy if suffix == ".npy" else open_idx
+    return open_array(path, label=label, group=group, levels=levels)
+
+
+def _open_in_memory(
+    source: Any,
+    *,
+    called: str,
+    label: Any,
+    group: Any,
+    key: str | None,
+    levels: int | None,
+    columns: Mapping[str, str] | None,
+) -> Dataset:
+    if key is not None:
+        raise InputError(f"an array in memory has no keys (key={key!r} was given); give the array itself.")
+    if is_frame(source):
+        _refuse_options("a frame", "holds points", levels=levels)
+        return open_frame(source, label=label, group=group, columns=columns)
+    _refuse_options(called, "is no table", columns=columns or None)
+    _refuse_names("an array in memory", label=label, group=group)
+    return dataset_from_array(source, name=called, labels=label, groups=group, levels=levels)
+
+
+def _sized(dataset: Dataset, sizing: Sizing) -> Dataset:
+    """Return pictures that came as an array at their new size; those of a folder have it already."""
+    if dataset.kind != "pictures":
+        _refuse_options(dataset.name, f"holds {dataset.kind}", resolution=f"{sizing.width}x{sizing.height}")
+    rows = dataset.rows
+    if rows.shape[1:3] == (sizing.height, sizing.width):
+        return dataset
+    refuse_too_large(dataset.name, len(rows) * sizing.width * sizing.height * rows.shape[3])
+    sized = sizing.apply_to_all(rows, dataset.name)
+    if dataset.levels != 255:  # the filter swings beyond the darkest and the lightest
+        np.minimum(sized, dataset.levels, out=sized)
+    # Axes of pictures that came channels-first stay so.
+    last = len(dataset.shape) == 2 or dataset.shape == rows.shape[1:]
+    height, width = sizing.height, sizing.width
+    shape = (height, width, *dataset.shape[2:]) if last else (dataset.shape[0], height, width)
+    return replace(dataset, rows=sized, shape=shape, notes=(*dataset.notes, sizing.said(len(rows))))
+
+
+def _digits() -> Dataset:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pictures = bunch.images.astype(np.uint8)[..., None]
+    labels = bunch.target.astype(np.int64)
+    return Dataset(
+        name="digits",
+        kind="pictures",
+        rows=pictures,
+        labels=labels,
+        levels=16,
+        form="digits",
+        shape=(8, 8),
+        dtype="uint8",
+    )
+
+
+def _refuse_unreadable(path: Path) -> None:
+    """Raise InputError for a path that is missing, empty or may not be read."""
+    try:
+        missing, folder = not path.exists(), path.is_dir()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(path)!r} is not a path that can be opened ({error}).") from None
+    if missing:
+        hint = nearest(str(path), EMBEDDED)
+        offer = f"{hint} {ALLOWED.capitalize()}" if hint else f"; {ALLOWED}"
+        raise InputError(f"there is no file or folder {path}{offer}.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read: permission denied; change its rights or copy it.")
+    if not folder and path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes); give a file with at least 2 rows.")
+
+
+def _refuse_names(called: object, *, label: Any, group: Any) -> None:
+    """Raise InputError where a column name was given but there are no named columns."""
+    for word, value in (("label", label), ("group", group)):
+        if isinstance(value, str):
+            raise InputError(
+                f"{called} has no named columns, so {word} {value!r} is not there; give the values, "
+                f"one a row."
+            )
+
+
+def _refuse_options(called: str, why: str, **options: Any) -> None:
+    """Raise InputError where an option was given that cannot change anything."""
+    for word, value in options.items():
+        if value is not None:
+            raise InputError(f"{called} {why}; {word}={value!r} cannot be given with it.")
+
+
+def open_holdout(source: Any, like: Dataset, *, label: Any = None, key: str | None = None) -> Dataset:
+    """Open the held-out rows for the rows `like`; columns by name may come in another order.
+
+    Args:
+        source: as for `open_source`; the held-out arrays of one file are named FILE.npz:test_images.
+        like: the rows to learn from.
+        label: column or key of the labels, or the labels, as for `open_source`.
+        key: the array of an .npz.
+
+    Raises:
+        InputError: another kind, shape, columns or grey levels.
+    """
+    # A held-out part without missing cells, say, is a table all the same.
+    options: dict[str, Any] = {"label": label, "key": key}
+    if like.kind == "tables":
+        options["columns"] = {}
+    if like.resolution is not None:
+        options |= {"resolution": like.resolution, "other_sizes": like.other_sizes}
+    held = open_source(source, **options)
+    if held.kind != like.kind:
+        raise InputError(
+            f"the held-out {held.name} holds {held.kind}, {like.name} {like.kind}; give the same."
+        )
+    if held.columns is not None and like.columns is not None:
+        held = _in_order(held, like, held.columns, like.columns)
+    if held.rows.shape[1:] != like.rows.shape[1:]:
+        raise InputError(
+            f"a row of the held-out {held.name} has shape {held.rows.shape[1:]}, one of {like.name} "
+            f"{like.rows.shape[1:]}; give rows of the same shape."
+        )
+    if held.fractions and held.levels != like.levels:
+        held = open_source(source, **options, levels=like.levels)
+    if held.kind == "pictures" and int(held.rows.max()) > like.levels:
+        raise InputError(
+            f"the held-out {held.name} has grey levels up to {int(held.rows.max())}, {like.name} "
+            f"up to {like.levels}; give pictures of the same levels."
+        )
+    return replace(held, levels=like.levels)
+
+
+def _in_order(held: Dataset, like: Dataset, columns: tuple[str, ...], wanted: tuple[str, ...]) -> Dataset:
+    """Return the held-out points with their columns in the order of `wanted`."""
+    extra = [column for column in columns if column not in wanted]
+    for column in wanted:
+        if column not in columns:
+            raise InputError(
+                f"the held-out {held.name} has no column {column!r}{nearest(column, extra) or '.'} "
+                f"Give the columns of {like.name}: {', '.join(wanted)}."
+            )
+    if extra:
+        raise InputError(
+            f"the held-out {held.name} has a column {extra[0]!r} that {like.name} has not; leave it out."
+        )
+    order = [columns.index(column) for column in wanted]
+    dtypes = None if held.dtypes is None else tuple(held.dtypes[index] for index in order)
+    if held.kind == "tables":
+        return replace(held, rows=held.rows[list(wanted)], columns=wanted, dtypes=dtypes)
+    return replace(held, rows=held.rows[:, order], columns=wanted, dtypes=dtypes)

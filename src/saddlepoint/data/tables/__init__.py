@@ -1,0 +1,1 @@
+"""Tables as files and frames: reading, column types, schemas, forms, splitting files."""

@@ -1,0 +1,121 @@
+"""Rows of a Parquet file too large to be held: read in parts, and only where they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from saddlepoint.data.tables.read import frame_of
+from saddlepoint.errors import InputError
+
+MOST_CELLS = 40_000_000
+"""A Parquet file of more cells than this is read in parts."""
+PART_ROWS = 2**18
+MOST_HELD = 20_000
+"""So many rows at most are taken out of the file as a frame."""
+
+
+class ParquetRows:
+    """Some rows of a Parquet file, in the file's order; `kept` are their numbers, ascending (None: all)."""
+
+    def __init__(self, path: Path, columns: Sequence[str], kept: npt.NDArray[np.int64] | None = None) -> None:
+        self.path, self.columns, self.kept = path, tuple(columns), kept
+        self._all = int(_opened(path).metadata.num_rows)
+
+    @classmethod
+    def of(cls, path: Path) -> ParquetRows | None:
+        """Return the rows of a file that is too large to be held; None for others, and for what is no Parquet file."""
+        try:
+            file = parquet.ParquetFile(path)
+        except (pa.ArrowException, OSError, ValueError):
+            return None  # whoever reads it whole says what is wrong
+        with file:
+            names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
+            if file.metadata.num_rows * max(1, len(names)) <= MOST_CELLS:
+                return None
+        return cls(path, names)
+
+    def __len__(self) -> int:
+        return self._all if self.kept is None else len(self.kept)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return the number of rows and of columns."""
+        return len(self), len(self.columns)
+
+    @property
+    def iloc(self) -> _Taker:
+        """Rows by their place, as a frame: `rows.iloc[[0, 5, 9]]`."""
+        return _Taker(self)
+
+    def take(self, places: npt.ArrayLike) -> pd.DataFrame | ParquetRows:
+        """Return the rows at ascending places: a frame of few, else rows that stay in the file."""
+        chosen = np.asarray(places, dtype=np.int64)
+        if len(chosen) <= MOST_HELD:
+            return self.iloc[chosen]
+        return ParquetRows(self.path, self.columns, chosen if self.kept is None else self.kept[chosen])
+
+    def parts(self) -> Iterator[pd.DataFrame]:
+        """Yield all rows, part by part, as frames of Arrow-backed columns.
+
+        Raises InputError where the file cannot be read, or a column's type is not one of tables.
+        """
+        before = 0
+        with _opened(self.path) as file:
+            for batch in file.iter_batches(batch_size=PART_ROWS, columns=list(self.columns)):
+                table = pa.Table.from_batches([batch])
+                end = before + len(table)
+                if self.kept is not None:
+                    first, last = np.searchsorted(self.kept, [before, end])
+                    if last - first < len(table):
+                        table = table.take(pa.array(self.kept[first:last] - before))
+                before = end
+                if len(table):
+                    yield frame_of(table, name=str(self.path))
+
+    def fingerprint(self) -> bytes:
+        """Return the sha256 of the file, and of which of its rows these are."""
+        digest = hashlib.sha256()
+        with open(self.path, "rb") as stream:
+            while block := stream.read(2**22):
+                digest.update(block)
+        if self.kept is not None:
+            digest.update(np.ascontiguousarray(self.kept, dtype="<i8").tobytes())
+        return digest.digest()
+
+
+class _Taker:
+    def __init__(self, rows: ParquetRows) -> None:
+        self.rows = rows
+
+    def __getitem__(self, places: Any) -> pd.DataFrame:
+        chosen = np.arange(len(self.rows))[places] if isinstance(places, slice) else np.asarray(places)
+        order = np.argsort(chosen, kind="stable")
+        wanted = chosen[order]
+        found, before = [], 0
+        for part in self.rows.parts():
+            first, last = np.searchsorted(wanted, [before, before + len(part)])
+            if last > first:
+                found.append(part.iloc[wanted[first:last] - before])
+            before += len(part)
+            if last == len(wanted):
+                break
+        back = np.empty(len(order), dtype=np.int64)
+        back[order] = np.arange(len(order))
+        return pd.concat(found, ignore_index=True).iloc[back].reset_index(drop=True)
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return parquet.ParquetFile(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} is not a readable parquet file ({reason}); write it again.") from None

@@ -1,0 +1,150 @@
+"""The kinds of a table's columns: inferred, overridable, kept as JSON, held against a second table.
+
+The rules of inference stand in `table_columns`; the numbers that the judge sees in `table_matrix`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from saddlepoint.data.tables.numeric import Matrix, cells_of, matrices_of
+from saddlepoint.data.tables.read import frame_of
+from saddlepoint.data.tables.types import KINDS, Column, Kind, infer_column
+from saddlepoint.errors import InputError, StoredFileError, nearest
+
+__all__ = ["KINDS", "Column", "Kind", "Matrix", "Schema", "infer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """The columns of a table of `rows` rows, in their order."""
+
+    columns: tuple[Column, ...]
+    rows: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the column names in the table's order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Return the record of one column. Raises InputError (the nearest name) if there is none."""
+        found = next((column for column in self.columns if column.name == name), None)
+        if found is None:
+            raise InputError(f"There is no column {name!r}{_listed(nearest(name, self.names), self.names)}.")
+        return found
+
+    def describe(self) -> list[tuple[str, str, str]]:
+        """Return (name, kind, what is known of it) for each column, as text to show a person."""
+        return [(column.name, column.kind, _described(column)) for column in self.columns]
+
+    def check(self, frame: Any, *, name: str = "the second table") -> None:
+        """Hold a second table against this schema: the same columns, in any order, of kinds that fit.
+
+        Raises InputError, one sentence: the columns missing (the nearest new name offered) and extra, or the
+        first cell that is not of its column's kind.
+        """
+        table = frame_of(frame, name=name)
+        self._check_names([str(column) for column in table.columns], name=name)
+        matrices_of(self.columns, [table], tables=[name])
+
+    def matrix(self, frame: Any, *, name: str = "the table") -> Matrix:
+        """Return one table as numbers; to compare two, use `matrices`, whose codes both sides share."""
+        table = frame_of(frame, name=name)
+        self._check_names([str(column) for column in table.columns], name=name)
+        return matrices_of(self.columns, [table], tables=[name])[0]
+
+    def matrices(self, real: Any, fake: Any) -> tuple[Matrix, Matrix]:
+        """Return both tables as numbers, one code book: a category that only the fake has gets its own code.
+
+        Raises InputError as `check` does.
+        """
+        tables = []
+        for frame, name in ((real, "the real table"), (fake, "the fake table")):
+            tables.append(frame_of(frame, name=name))
+            self._check_names([str(column) for column in tables[-1].columns], name=name)
+        first, second = matrices_of(self.columns, tables, tables=["the real table", "the fake table"])
+        return first, second
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the schema as JSON values."""
+        return {"version": 1, "rows": self.rows, "columns": [asdict(column) for column in self.columns]}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Schema:
+        """Return the schema that `to_dict` wrote. Raises StoredFileError when it is none."""
+        try:
+            columns = tuple(Column(**column) for column in stored["columns"])
+            rows = int(stored["rows"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoredFileError(f"This is not a stored schema ({type(error).__name__}: {error}).") from None
+        unknown = next((column for column in columns if column.kind not in KINDS), None)
+        if unknown is not None:
+            raise StoredFileError(
+                f"The stored schema gives column {unknown.name!r} the unknown kind {unknown.kind!r}."
+            )
+        return cls(columns=columns, rows=rows)
+
+    def _check_names(self, given: list[str], *, name: str) -> None:
+        missing = [column for column in self.names if column not in given]
+        extra = [column for column in given if column not in self.names]
+        if not missing and not extra:
+            return
+        said = []
+        for column in missing[:5]:
+            close = nearest(column, extra).replace(", did you mean", "; renamed to").rstrip("?")
+            said.append(f"lacks column {column!r}" + (f" ({close[2:]}?)" if close else ""))
+        if len(missing) > 5:
+            said.append(f"lacks {len(missing) - 5} more")
+        if extra:
+            said.append(
+                f"has {', '.join(map(repr, extra[:5]))}{' and more' if len(extra) > 5 else ''} too many"
+            )
+        raise InputError(f"{name[0].upper()}{name[1:]} {', '.join(said)}; both tables need the same columns.")
+
+
+def infer(frame: Any, overrides: Mapping[str, str] | None = None, *, name: str = "the table") -> Schema:
+    """Return the schema of a path or frame: kinds by the rules of `table_columns`, or as overridden.
+
+    `overrides` maps column names to kinds, {"age": "integer"}. Raises InputError for an unknown column or
+    kind (the nearest offered), and when a column cannot be of the kind it is given.
+    """
+    table = frame_of(frame, name=name)
+    names = [str(column) for column in table.columns]
+    told: dict[str, Kind] = {}
+    for column, kind in (overrides or {}).items():
+        if column not in names:
+            raise InputError(f"{name} has no column {column!r}{_listed(nearest(column, names), names)}.")
+        known = next((allowed for allowed in KINDS if allowed == kind), None)
+        if known is None:
+            raise InputError(
+                f"There is no kind {kind!r} for column {column!r}{nearest(kind, KINDS) or '.'} "
+                f"Allowed are {', '.join(KINDS)}."
+            )
+        told[column] = known
+    columns = tuple(
+        infer_column(column, cells_of(table, column), told=told.get(column), table=name) for column in names
+    )
+    return Schema(columns=columns, rows=len(table))
+
+
+def _listed(hint: str, names: tuple[str, ...] | list[str]) -> str:
+    said = f"its columns are {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
+    return f"{hint} I{said[1:]}" if hint else f"; {said}"
+
+
+def _described(column: Column) -> str:
+    said = []
+    if column.kind == "numeric":
+        said.append("continuous" if column.decimals is None else f"{column.decimals} decimals")
+    if column.kind == "date-time":
+        said.append(column.date_format or column.dtype)
+    if column.kind not in ("constant", "numeric"):
+        said.append(f"{column.distinct:,} values")
+    if column.nulls:
+        said.append(f"{column.nulls:.1%} null")
+    if column.kind in ("identifier", "constant") or column.reason == "as told" or "; " in column.reason:
+        said.append(column.reason)
+    return ", ".join(said)

@@ -1,0 +1,285 @@
+"""One file of rows as two files of the same form: a training part and a held-out part.
+
+Text rows are copied as they stand, byte for byte; only a last line without an end gets one. Identical
+rows, and rows of one group, are never torn: they are shuffled as wholes, and the held-out part is the
+first of them, cut where its size is nearest to the share. (Filling up with small groups instead would
+make the two parts differ in law.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from saddlepoint.data.tables import csv
+from saddlepoint.data.tables.read import (
+    TABLE_SUFFIXES,
+    TEXT_SUFFIXES,
+    read_arrow,
+    read_table,
+    table_suffix,
+)
+from saddlepoint.errors import InputError, nearest
+
+ARRAY_SUFFIXES = (".npy", ".npz")
+COPIED_BELOW = 0.01
+Writer = Callable[[Path, np.ndarray], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitReport:
+    """What was written: the two files, their rows, and the wholes (groups, identical rows) dealt out."""
+
+    train: Path
+    held_out: Path
+    n_train: int
+    n_held_out: int
+    n_wholes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """A file's rows: what identifies each, its group if one is asked for, and how to write some of them."""
+
+    keys: Sequence[object]
+    groups: Sequence[object] | None
+    write: Writer
+
+
+def split_file(
+    file: Path,
+    train: Path,
+    held_out: Path,
+    *,
+    share: float = 0.2,
+    group: str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> SplitReport:
+    """Write `file`'s rows to `train` and `held_out`, about `share` of them held out; same seed, same parts.
+
+    `group` names a column (of an .npz: an array) whose equal values stay together. Both files are
+    complete before either takes its name. Raises InputError for paths, shares and groups that cannot be
+    used.
+    """
+    suffix = _suffix(file)
+    _check_paths(file, train, held_out, suffix=suffix, overwrite=overwrite)
+    if not 0 < share < 1:
+        raise InputError(f"The held-out share must lie between 0 and 1, not {share:g}; the usual one is 0.2.")
+    rows = _open(file, suffix, group)
+    wholes = _wholes(rows.keys, rows.groups)
+    chosen = _choose(wholes, share=share, seed=seed, file=file)
+    with _in_place(train, held_out) as (first, second):
+        rows.write(first, np.flatnonzero(~chosen))
+        rows.write(second, np.flatnonzero(chosen))
+    return SplitReport(
+        train=train,
+        held_out=held_out,
+        n_train=int((~chosen).sum()),
+        n_held_out=int(chosen.sum()),
+        n_wholes=int(wholes.max()) + 1,
+    )
+
+
+def named_after(file: Path, part: str) -> Path:
+    """Return where a part goes unless told: rows.csv.gz -> rows_train.csv.gz."""
+    suffix = _suffix(file)
+    return file.with_name(f"{file.name[: len(file.name) - len(suffix)]}_{part}{file.name[-len(suffix) :]}")
+
+
+def _suffix(file: Path) -> str:
+    suffix = table_suffix(file) or next(
+        (end for end in ARRAY_SUFFIXES if file.name.lower().endswith(end)), None
+    )
+    if suffix is None:
+        allowed = ", ".join(TABLE_SUFFIXES + ARRAY_SUFFIXES)
+        raise InputError(f"{file} cannot be split into rows; allowed are {allowed}.")
+    return suffix
+
+
+def _check_paths(file: Path, train: Path, held_out: Path, *, suffix: str, overwrite: bool) -> None:
+    if not file.is_file():
+        raise InputError(f"{file} is {'a folder' if file.is_dir() else 'not there'}; name one file of rows.")
+    places = [path.resolve() for path in (file, train, held_out)]
+    if len(set(places)) < 3:
+        raise InputError("The file and its two parts must be three different files; name other outputs.")
+    for path in (train, held_out):
+        if not path.name.lower().endswith(suffix):
+            raise InputError(f"{path} must end in {suffix}, as {file} does: the parts keep the file's form.")
+        if not path.parent.is_dir():
+            raise InputError(f"There is no folder {path.parent} to write {path.name} to; make it first.")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists already; name another output, or say --overwrite.")
+
+
+def _wholes(keys: Sequence[object], groups: Sequence[object] | None) -> np.ndarray:
+    """Return for each row the number of its whole: rows linked by equal keys or equal groups, int (n,)."""
+    same = _numbered(keys)
+    if groups is None:
+        return same
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    together = _numbered(groups)
+    links = (np.ones(len(same)), (same, together + same.max() + 1))
+    nodes = int(same.max() + together.max() + 2)
+    _, labels = connected_components(coo_matrix(links, shape=(nodes, nodes)), directed=False)
+    return _numbered(labels[same].tolist())
+
+
+def _numbered(keys: Sequence[object]) -> np.ndarray:
+    seen: dict[object, int] = {}
+    return np.array([seen.setdefault(key, len(seen)) for key in keys])
+
+
+def _choose(wholes: np.ndarray, *, share: float, seed: int, file: Path) -> np.ndarray:
+    """Return which rows are held out, bool (n,)."""
+    sizes = np.bincount(wholes)
+    if len(sizes) < 2:
+        raise InputError(
+            f"All {len(wholes)} rows of {file} are identical or one group; there is nothing to split."
+        )
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    reached = np.cumsum(sizes[order])[:-1]
+    cut = int(np.argmin(np.abs(reached - share * len(wholes)))) + 1
+    chosen: np.ndarray = np.isin(wholes, order[:cut])
+    return chosen
+
+
+def _open(file: Path, suffix: str, group: str | None) -> _Rows:
+    if suffix in TEXT_SUFFIXES:
+        return _open_text(file, suffix, group)
+    if suffix in ARRAY_SUFFIXES:
+        return _open_arrays(file, suffix, group)
+    return _open_arrow(file, suffix, group)
+
+
+def _open_text(file: Path, suffix: str, group: str | None) -> _Rows:
+    text, codec, mark = csv.read_marked_text(file)
+    delimiter = csv.delimiter_of(file, text)
+    # Parsed for its refusals: a ragged file is named here rather than copied.
+    table = csv.parse(text, name=str(file), delimiter=delimiter, header=None)
+    records = [
+        (record, cells)
+        for record, cells in csv.whole_records(text, name=str(file), delimiter=delimiter)
+        if cells or table.num_columns == 1
+    ]
+    while records and not any(records[-1][1]) and len(records) > table.num_rows:
+        records.pop()
+    header = records[: len(records) - table.num_rows]
+    ending = next((end for end in ("\r\n", "\n", "\r") if records[0][0].endswith(end)), "\n")
+    lines = [
+        record if record.endswith(("\n", "\r")) else record + ending for record, _ in records[len(header) :]
+    ]
+
+    def write(path: Path, chosen: np.ndarray) -> None:
+        content = "".join([record for record, _ in header] + [lines[i] for i in chosen])
+        raw = mark + content.encode(codec)
+        path.write_bytes(gzip.compress(raw, mtime=0) if suffix.endswith(".gz") else raw)
+
+    keys = ["\x1f".join(cells) for _, cells in records[len(header) :]]
+    groups = None if group is None else _column(table, group, file)
+    return _Rows(keys=keys, groups=groups, write=write)
+
+
+def _column(table: pa.Table, group: str, file: Path) -> list[object]:
+    if group not in table.column_names:
+        raise InputError(
+            f"{file} has no column {group!r}{nearest(group, table.column_names) or '.'} "
+            f"It has {', '.join(table.column_names[:12])}{', ...' * (len(table.column_names) > 12)}."
+        )
+    # A row without a group is a group of its own.
+    return [
+        ("row", i) if cell is None else ("group", cell) for i, cell in enumerate(table[group].to_pylist())
+    ]
+
+
+def _open_arrow(file: Path, suffix: str, group: str | None) -> _Rows:
+    import pandas as pd
+
+    read_table(file)
+    table = read_arrow(file, suffix)
+
+    def write(path: Path, chosen: np.ndarray) -> None:
+        part = table.take(pa.array(chosen))
+        if suffix == ".parquet":
+            from pyarrow import parquet
+
+            parquet.write_table(part, path)
+        else:
+            from pyarrow import feather
+
+            feather.write_feather(part, str(path))
+
+    keys = pd.util.hash_pandas_object(table.to_pandas(types_mapper=pd.ArrowDtype), index=False).tolist()
+    return _Rows(keys=keys, groups=None if group is None else _column(table, group, file), write=write)
+
+
+def _open_arrays(file: Path, suffix: str, group: str | None) -> _Rows:
+    arrays, compressed = _load(file, suffix)
+    main = max(arrays, key=lambda name: arrays[name].nbytes)
+    n = len(arrays[main]) if arrays[main].ndim else 0
+    if n < 2:
+        raise InputError(f"{file} holds {n} rows; there is nothing to split.")
+    for name, array in arrays.items():
+        if array.ndim and len(array) != n and len(array) >= COPIED_BELOW * n:
+            raise InputError(
+                f"{file} holds {n} rows in {main!r} but {len(array)} in {name!r}; "
+                "keep one set of rows in a file."
+            )
+    if group is not None and (group not in arrays or arrays[group].shape != (n,)):
+        raise InputError(f"{file} has no array {group!r} of {n} values{nearest(group, list(arrays))}.")
+
+    def write(path: Path, chosen: np.ndarray) -> None:
+        part: dict[str, Any] = {
+            name: array[chosen] if array.ndim and len(array) == n else array for name, array in arrays.items()
+        }
+        with path.open("wb") as stream:
+            if suffix == ".npy":
+                np.save(stream, part[main], allow_pickle=False)
+            elif compressed:
+                np.savez_compressed(stream, **part)
+            else:
+                np.savez(stream, **part)
+
+    keys = [row.tobytes() for row in np.ascontiguousarray(arrays[main])]
+    return _Rows(keys=keys, groups=None if group is None else arrays[group].tolist(), write=write)
+
+
+def _load(file: Path, suffix: str) -> tuple[dict[str, np.ndarray], bool]:
+    try:
+        if suffix == ".npy":
+            return {"rows": np.load(file, allow_pickle=False)}, False
+        with zipfile.ZipFile(file) as archive:
+            compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file} is not a readable {suffix} file of plain arrays ({error}).") from None
+    if not arrays:
+        raise InputError(f"{file} holds no arrays; there is nothing to split.")
+    return arrays, compressed
+
+
+@contextlib.contextmanager
+def _in_place(train: Path, held_out: Path) -> Iterator[tuple[Path, Path]]:
+    """Give two temporary files beside their destinations, and move both there once both are written."""
+    unfinished = [path.with_name(f".{path.name}.{os.getpid()}.part") for path in (train, held_out)]
+    try:
+        yield unfinished[0], unfinished[1]
+        for part, path in zip(unfinished, (train, held_out), strict=True):
+            os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"{error.filename or train} cannot be written: {error.strerror or error}.") from None
+    finally:
+        for part in unfinished:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,399 @@
+"""Rows of a table as tensors: one-hot entries of all columns first, then the normal scores.
+
+Columns that are functions of others, constants and identifiers are no part of the encoding; they are restored, repeated
+and made anew. What a column becomes is told in `table_codecs`, `table_numbers`, `table_calendar`, `table_identifiers`;
+how levels become entries and scores in `table_spans`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from saddlepoint.data.packed import packed_table, packed_values, unpacked_table, unpacked_values
+from saddlepoint.data.tables.numeric import cells_of
+from saddlepoint.data.tables.parquet import ParquetRows
+from saddlepoint.data.tables.schema import Schema
+from saddlepoint.data.tables.types import Column, decoded
+from saddlepoint.data.transforms.columns import CategoryCodec, Decoded, NumberCodec
+from saddlepoint.data.transforms.datetime import DateCodec, Writing, ordered_after
+from saddlepoint.data.transforms.features import Span
+from saddlepoint.data.transforms.functional_dependencies import Dependency, find, pairs_of
+from saddlepoint.data.transforms.identifiers import IdentifierCodec
+from saddlepoint.errors import InputError, StoredFileError
+
+Codec = CategoryCodec | NumberCodec | DateCodec | IdentifierCodec
+_CODECS: dict[str, Any] = {
+    each.kind: each for each in (CategoryCodec, NumberCodec, DateCodec, IdentifierCodec)
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TableEncoder:
+    """Frames of Arrow-backed columns <-> float tensors (n, width).
+
+    form: a table without rows, of the columns' Arrow types in their order; codecs: of the columns learnt (and of
+    identifiers); dependencies: of the columns restored from others; constants: the one cell of columns that never vary;
+    rank_error: by which share of the rows a number's rank may be off, where they were counted in passes.
+    """
+
+    form: pa.Table
+    codecs: tuple[Codec, ...]
+    dependencies: tuple[Dependency, ...]
+    constants: dict[str, pa.Array]
+    kinds: dict[str, str]
+    rank_error: float = 0.0
+
+    @classmethod
+    def fit(
+        cls, frame: pd.DataFrame, schema: Schema, *, broken: frozenset[str] = frozenset()
+    ) -> TableEncoder:
+        """Return the encoder of a frame of `tables.frame_of` by the kinds of a schema.
+
+        broken: columns that are not to be taken as functions of others, or as later than other dates.
+
+        Raises InputError where nothing varies, or a column cannot be of the kind it was given.
+        """
+        cells = {column.name: cells_of(frame, column.name) for column in schema.columns}
+        constants = {
+            column.name: cells[column.name].slice(0, 1).combine_chunks()
+            for column in schema.columns
+            if column.kind == "constant" or cells[column.name].null_count == len(frame)
+        }
+        varying = [column for column in schema.columns if column.name not in constants]
+        codecs = _fitted(varying, cells, broken)
+        dependencies = _dependencies(codecs, cells, broken)
+        restored = {each.name for each in dependencies}
+        learnt = tuple(codec for codec in codecs if codec.name not in restored)
+        if not any(codec.spans for codec in learnt if not isinstance(codec, IdentifierCodec)):
+            raise InputError(
+                "No column varies but identifiers, which are not learnt: there is nothing to learn from this table."
+            )
+        return cls(
+            form=pa.table(cells).slice(0, 0).combine_chunks(),
+            codecs=learnt,
+            dependencies=dependencies,
+            constants={name: _plain(value) for name, value in constants.items()},
+            kinds={column.name: column.kind for column in schema.columns},
+        )
+
+    @property
+    def kind(self) -> str:
+        """Return "tables"."""
+        return "tables"
+
+    @cached_property
+    def spans(self) -> tuple[Span, ...]:
+        """Return the spans of all columns, in order."""
+        return tuple(span for codec in self.codecs for span in codec.spans)
+
+    @property
+    def layout(self) -> tuple[tuple[int, bool], ...]:
+        """Return for each span its number of one-hot entries, and whether it has a score."""
+        return tuple((span.entries, span.scored) for span in self.spans)
+
+    @property
+    def columns_of_spans(self) -> tuple[int, ...]:
+        """Return for each span the number of its column among the codecs."""
+        return tuple(at for at, codec in enumerate(self.codecs) for _ in codec.spans)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Return (width,): all entries and all scores."""
+        return (sum(entries + scored for entries, scored in self.layout),)
+
+    @property
+    def draws(self) -> int:
+        """Return how many uniform numbers a row's scores are redrawn from."""
+        return sum(scored for _, scored in self.layout)
+
+    @property
+    def mean_encoded(self) -> torch.Tensor:
+        """Return the shares of the entries, and zeros."""
+        return torch.cat([self.log_frequencies.exp(), torch.zeros(self.draws)])
+
+    @property
+    def log_frequencies(self) -> torch.Tensor:
+        """Return the logarithm of each entry's share, (entries,)."""
+        return _joined([span.log_frequencies() for span in self.spans])
+
+    def log_shares(self, rows: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        """Return the sum of the logarithms of the shares of a row's known entries, (n,), as if columns were independent."""
+        of_entries = known[:, [at for at, (entries, _) in enumerate(self.layout) for _ in range(entries)]]
+        return (rows[:, : of_entries.shape[1]] * of_entries) @ self.log_frequencies
+
+    @property
+    def entry_scores(self) -> torch.Tensor:
+        """Return the score that goes with each entry, (entries,); 0 where its span has none."""
+        return _joined([span.entry_scores() for span in self.spans])
+
+    @cached_property
+    def _tables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Where each span's levels begin in the flat tables; entry (or -1), low and high of each level."""
+        starts, entries, lows, highs, offset, begin = [], [], [], [], 0, 0
+        for span in self.spans:
+            entry, low, high = span.tables()
+            starts.append(begin)
+            entries.append(entry + offset if span.entries else np.full(len(entry), -1))
+            lows.append(low)
+            highs.append(high)
+            offset, begin = offset + span.entries, begin + len(entry)
+        places = torch.from_numpy(np.concatenate(entries))
+        edges = [torch.from_numpy(np.concatenate(each)).float() for each in (lows, highs)]
+        return torch.tensor(starts), places, edges[0], edges[1]
+
+    def compact(self, frame: pd.DataFrame | ParquetRows) -> torch.Tensor:
+        """Return the level of each row in each span, int32 (n, spans): what stays in memory.
+
+        Raises InputError for missing columns, cells of another kind, categories that were not learnt, and missing cells
+        in a column that had none.
+        """
+        if isinstance(frame, ParquetRows):
+            levels, at = torch.empty(len(frame), len(self.spans), dtype=torch.int32), 0
+            for part in frame.parts():
+                levels[at : at + len(part)] = self.compact(part)
+                at += len(part)
+            return levels
+        missing = [name for name in self.form.column_names if name not in frame.columns]
+        if missing:
+            raise InputError(
+                f"The table lacks column {missing[0]!r}; it needs {', '.join(self.form.column_names[:12])}."
+            )
+        columns: list[npt.NDArray[np.int32]] = []
+        for codec in self.codecs:
+            codes = self._codes(codec, frame)
+            for span, each in zip(codec.spans, codes, strict=True):
+                if span.nulls == 0 and (each == len(span.counts)).any():
+                    row = int(np.flatnonzero(each == len(span.counts))[0])
+                    raise InputError(
+                        f"Column {codec.name!r} is empty in row {row + 1}, which never occurred in training; fill it in."
+                    )
+            columns += codes
+        return torch.from_numpy(np.column_stack(columns))
+
+    def encodable(self, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Return which rows of a frame hold only categories that were learnt, and missing cells only where there were some."""
+        good = np.ones(len(frame), dtype=bool)
+        for codec in self.codecs:
+            cells = decoded(cells_of(frame, codec.name))
+            missing = np.asarray(cells.is_null().to_numpy(), dtype=bool)
+            if isinstance(codec, CategoryCodec):
+                plain = cells if cells.type == codec.values.type else cells.cast(codec.values.type)
+                known = pc.is_in(plain, value_set=codec.values)
+                good &= np.asarray(known.to_numpy(), dtype=bool) | missing
+            if any(span.nulls == 0 for span in codec.spans):
+                good &= ~missing
+        return good
+
+    def expand(self, levels: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
+        """Return rows (n, width) of levels (n, spans), each score drawn within its level's interval by uniforms (n, draws)."""
+        starts, entry, low, high = (each.to(levels.device) for each in self._tables)
+        at = levels.long() + starts
+        blocks = torch.tensor([entries > 0 for entries, _ in self.layout], device=levels.device)
+        scored = torch.tensor([scored for _, scored in self.layout], device=levels.device)
+        hot = entry[at[:, blocks]]
+        rows = uniforms.new_zeros(len(levels), self.shape[0])
+        rows.scatter_(1, hot, 1.0)
+        if self.draws:
+            within = at[:, scored]
+            u = torch.lerp(low[within].to(uniforms.dtype), high[within].to(uniforms.dtype), uniforms)
+            rows[:, -self.draws :] = torch.special.ndtri(u)
+        return rows
+
+    def encode(self, rows: pd.DataFrame, *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Return the rows as a tensor (n, width), each score in the middle of its level's interval."""
+        levels = self.compact(rows)
+        return self.expand(levels, torch.full((len(levels), self.draws), 0.5, dtype=dtype))
+
+    def decode(self, encoded: torch.Tensor) -> pd.DataFrame:
+        """Return an encoded tensor (n, width) as a frame of Arrow-backed columns, in the order and types that came in.
+
+        Raises InputError for another width, or for numbers that are not finite.
+        """
+        return self.decode_parts([encoded])
+
+    def decode_parts(self, parts: Iterable[torch.Tensor]) -> pd.DataFrame:
+        """Return the frame that `decode` makes of all parts together, of which one at a time is held."""
+        digest, rows = hashlib.sha256(), 0
+        found: list[list[Decoded]] = [[] for _ in self.spans]
+        for encoded in parts:
+            if encoded.ndim != 2 or encoded.shape[1] != self.shape[0]:
+                raise InputError(
+                    f"encoded rows of width {self.shape[0]} are needed, not {tuple(encoded.shape)}."
+                )
+            numbers = encoded.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
+            if not np.isfinite(numbers).all():
+                raise InputError("encoded rows with NaN or infinity cannot be decoded.")
+            digest.update(numbers.data)
+            rows += len(numbers)
+            for kept, each in zip(found, self._decoded(numbers), strict=True):
+                kept.append(each)
+        levels = iter([_whole(each) for each in found])
+        stream = np.random.default_rng(np.frombuffer(digest.digest(), np.uint32))
+        cells: dict[str, pa.Array] = {}
+        ticks: dict[str, npt.NDArray[np.int64]] = {}
+        for codec in self.codecs:
+            mine: list[Decoded] = [next(levels) for _ in codec.spans]
+            if isinstance(codec, DateCodec):
+                moments, present = codec.moments(mine, None if codec.since is None else ticks[codec.since])
+                ticks[codec.name] = moments
+                cells[codec.name] = codec.writing.cells(moments, present)
+            elif isinstance(codec, IdentifierCodec):
+                cells[codec.name] = codec.cells(mine, rows, stream)
+            else:
+                cells[codec.name] = codec.cells(mine)
+        for name, value in self.constants.items():
+            cells[name] = value.take(pa.array(np.zeros(rows, dtype=np.int64)))
+        for dependency in self.dependencies:
+            kind = self.form.schema.field(dependency.name).type
+            cells[dependency.name] = dependency.cells(cells[dependency.of], kind)
+        return pd.DataFrame(
+            {
+                field.name: pd.Series(
+                    pd.arrays.ArrowExtensionArray(_cast(cells[field.name], field.type)), copy=False
+                )
+                for field in self.form.schema
+            }
+        )
+
+    def describe(self) -> list[tuple[str, str, str]]:
+        """Return (name, kind, how it is learnt) for each column, in the table's order."""
+        said = {codec.name: codec.describe() for codec in self.codecs}
+        for name, value in self.constants.items():
+            said[name] = (
+                "always the same, repeated" if value[0].is_valid else "empty in every row, kept empty"
+            )
+        said |= {each.name: f"a function of {each.of}, restored from it" for each in self.dependencies}
+        return [(name, self.kinds[name], said[name]) for name in self.form.column_names]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoder as plain JSON values."""
+        return {
+            "kind": "tables",
+            "form": packed_table(self.form),
+            "codecs": [codec.to_dict() for codec in self.codecs],
+            "dependencies": [each.to_dict() for each in self.dependencies],
+            "constants": {name: packed_values(value) for name, value in self.constants.items()},
+            "kinds": self.kinds,
+            "rank_error": self.rank_error,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> TableEncoder:
+        """Restore what `to_dict` returned; StoredFileError if something is missing or does not fit."""
+        try:
+            return cls(
+                form=unpacked_table(stored["form"]),
+                codecs=tuple(_CODECS[each["kind"]].from_dict(each) for each in stored["codecs"]),
+                dependencies=tuple(Dependency.from_dict(each) for each in stored["dependencies"]),
+                constants={name: unpacked_values(each) for name, each in stored["constants"].items()},
+                kinds={str(name): str(kind) for name, kind in stored["kinds"].items()},
+                rank_error=float(stored.get("rank_error", 0.0)),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+            raise StoredFileError(
+                f"the stored table encoder is damaged or of another version of saddlepoint ({error!r}): train the model again."
+            ) from None
+
+    def _codes(self, codec: Codec, frame: pd.DataFrame) -> list[npt.NDArray[np.int32]]:
+        cells = cells_of(frame, codec.name)
+        if isinstance(codec, DateCodec) and codec.since is not None:
+            base = next(each for each in self.codecs if each.name == codec.since)
+            if isinstance(base, DateCodec):
+                return codec.codes(cells, cells_of(frame, base.name), base.writing)
+        return codec.codes(cells)
+
+    def _decoded(self, numbers: npt.NDArray[np.float32]) -> list[Decoded]:
+        found, entry_at, score_at = [], 0, self.shape[0] - self.draws
+        for span in self.spans:
+            entry = np.zeros(len(numbers), dtype=np.int64)
+            if span.entries:
+                entry = numbers[:, entry_at : entry_at + span.entries].argmax(1)
+                entry_at += span.entries
+            score = np.zeros(len(numbers))
+            if span.scored:
+                score = numbers[:, score_at].astype(np.float64)
+                score_at += 1
+            found.append(span.decode(entry, score))
+        return found
+
+
+def _whole(parts: list[Decoded]) -> Decoded:
+    """Return the parts of a span's decoded rows as one."""
+    if len(parts) == 1:
+        return parts[0]
+    first, second, weight = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return first, second, weight
+
+
+def _fitted(
+    columns: list[Column], cells: Mapping[str, pa.ChunkedArray], broken: frozenset[str]
+) -> list[Codec]:
+    dates = []
+    for column in columns:
+        if column.kind == "date-time":
+            plain = decoded(cells[column.name])
+            writing = Writing.of(column, plain)
+            if writing is not None and not pa.types.is_dictionary(cells[column.name].type):
+                dates.append((column.name, writing, *writing.ticks(plain, column.name)))
+    after = {name: of for name, of in ordered_after(dates).items() if name not in broken}
+    codecs: dict[str, Codec] = {}
+    for column in columns:
+        mine = cells[column.name]
+        if column.kind == "identifier":
+            codecs[column.name] = IdentifierCodec.fit(column, mine)
+        elif column.kind in ("numeric", "integer"):
+            codecs[column.name] = NumberCodec.fit(column, mine)
+        elif column.kind == "date-time":
+            base = codecs.get(after.get(column.name, ""))
+            since = (base, cells[base.name]) if isinstance(base, DateCodec) else None
+            codecs[column.name] = DateCodec.fit(column, mine, since)
+        else:
+            codecs[column.name] = CategoryCodec.fit(column, mine)
+    return list(codecs.values())
+
+
+def _dependencies(
+    codecs: list[Codec], cells: Mapping[str, pa.ChunkedArray], broken: frozenset[str]
+) -> tuple[Dependency, ...]:
+    exact = {
+        codec.name: codec.codes(cells[codec.name])[0]
+        for codec in codecs
+        if isinstance(codec, CategoryCodec | NumberCodec) and not codec.spans[0].smooth
+    }
+    origins = {codec.since for codec in codecs if isinstance(codec, DateCodec)}
+    able = [codec.name for codec in codecs if not isinstance(codec, IdentifierCodec)]
+    equal = [
+        (name, other)
+        for at, name in enumerate(able)
+        for other in able[:at]
+        if name not in origins and cells[name].type == cells[other].type and cells[name].equals(cells[other])
+    ]
+    found = {name: of for name, of in find(exact, equal).items() if name not in broken}
+    same = {name for name, other in found.items() if (name, other) in equal}
+    return tuple(
+        Dependency(name=name, of=of, table=None if name in same else pairs_of(cells[of], cells[name]))
+        for name, of in found.items()
+    )
+
+
+def _plain(value: Any) -> pa.Array:
+    return value.combine_chunks() if isinstance(value, pa.ChunkedArray) else value
+
+
+def _cast(cells: pa.Array, kind: pa.DataType) -> pa.Array:
+    return cells if cells.type == kind else cells.cast(kind)
+
+
+def _joined(parts: list[npt.NDArray[np.float64]]) -> torch.Tensor:
+    return torch.from_numpy(np.concatenate(parts)).float()

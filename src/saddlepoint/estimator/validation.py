@@ -1,0 +1,120 @@
+"""The forms in which a user gives rows, classes and random states, as scikit-learn knows them, and what becomes of each."""
+
+from __future__ import annotations
+
+import os
+from inspect import signature
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import validate_data
+
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.opening.tables import is_frame
+from saddlepoint.data.tables.form import FrameForm, TableForm
+from saddlepoint.data.tables.read import frame_of
+from saddlepoint.errors import InputError
+
+Form = FrameForm | TableForm | None
+_RANDOM_STATES = 2**31 - 1
+_CLASSES = ("binary", "multiclass")
+
+
+def opened(
+    estimator: BaseEstimator, X: Any, y: Any, groups: Any, *, columns: dict[str, str] | None
+) -> tuple[Dataset, Form]:
+    """Return the rows of X and the form of frame that they came in (None: no frame); the estimator remembers its columns.
+
+    Raises:
+        InputError: X is no array of rows, frame or pictures, or cannot be learnt from.
+    """
+    if isinstance(X, str | os.PathLike):
+        raise InputError(
+            f"X is the name {os.fspath(X)!r}; give the rows themselves: read the file first, for example with "
+            f"pandas.read_csv({os.fspath(X)!r}), or run `saddlepoint train {os.fspath(X)}`."
+        )
+    if columns is not None and not is_frame(X):
+        raise InputError("columns= names the kinds of a frame's columns; X is no frame, so leave it out.")
+    if is_pictures(X):
+        dataset = open_source(np.asarray(X), label=y, group=groups, name="X")
+        estimator.__dict__.pop("feature_names_in_", None)
+        estimator.n_features_in_ = int(np.prod(dataset.rows.shape[1:]))
+        return dataset, None
+    if is_frame(X) and not hasattr(X, "shape"):
+        raise InputError(f"X is a {type(X).__name__}, which has no rows yet; give X.collect().")
+    if not is_frame(X):
+        values = validate_data(estimator, X, ensure_min_samples=2, dtype="numeric")
+        return open_source(values, label=y, group=groups, name="X"), None
+    dataset = open_source(X, label=y, group=groups, name="X", columns=columns)
+    if dataset.kind == "tables":
+        validate_data(estimator, X, skip_check_array=True)
+        return dataset, TableForm.of(X)
+    validate_data(estimator, X, ensure_min_samples=2, dtype="numeric")
+    return dataset, FrameForm.of(X, dtypes=dataset.dtypes or ())
+
+
+def again(estimator: BaseEstimator, X: Any, like: Dataset) -> Any:
+    """Return rows of the form that the estimator was fitted on, as its model reads them."""
+    if like.kind == "tables":
+        return frame_of(X, name="X")
+    if like.kind == "pictures":
+        return np.asarray(open_source(np.asarray(X), levels=like.levels, name="X").rows)
+    return np.asarray(validate_data(estimator, X, reset=False, dtype="numeric"))
+
+
+def is_pictures(X: Any) -> bool:
+    """Tell whether X has the axes of pictures."""
+    if is_frame(X):
+        return False
+    axes = getattr(X, "ndim", None)
+    if axes is None and isinstance(X, list | tuple):
+        try:
+            axes = np.ndim(X)
+        except ValueError:  # ragged: scikit-learn has the words for it
+            return False
+    return axes in (3, 4)
+
+
+def classes_of(y: Any) -> Any:
+    """Return y as it is, refusing what are no classes."""
+    if y is None:
+        return None
+    values = np.asarray(y)
+    if values.dtype.kind in "fO" and values.ndim == 1:
+        missing = np.flatnonzero([value is None or value != value for value in values.tolist()])
+        if len(missing):
+            raise InputError(
+                f"y has {len(missing):,} missing value{'s' * (len(missing) > 1)} (None or NaN), first in row "
+                f"{missing[0] + 1}; fill in or leave out these rows."
+            )
+    kind = type_of_target(y, input_name="y", raise_unknown=True)
+    if kind not in _CLASSES:
+        raise InputError(
+            f"y is {kind}; the classes to condition on must be one whole number or text a row: cut numbers into bins "
+            "first, or put them among the columns of X."
+        )
+    return y
+
+
+def plain(value: Any) -> Any:
+    """Return a number of numpy's as one of Python's, all else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def seed_of(random_state: Any) -> int:
+    """Return an int as it is, and a draw from a generator otherwise; scikit-learn refuses anything else."""
+    generator = check_random_state(random_state)
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(generator.randint(_RANDOM_STATES))
+
+
+def unless_default(estimator: BaseEstimator, name: str) -> str | None:
+    """Return a parameter as text; None where it is the default, of which an estimator cannot say whether it was given."""
+    value = getattr(estimator, name)
+    return None if value == signature(type(estimator)).parameters[name].default else str(value)

@@ -1,0 +1,78 @@
+"""What the user may choose of a fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from saddlepoint.errors import InputError, nearest
+from saddlepoint.fitting.check_schedule import Watching
+from saddlepoint.fitting.memory_limit import bytes_of
+from saddlepoint.names import AUGMENT, CLUSTER
+from saddlepoint.training.autotune import refuse_unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What the user chose; None leaves it to the recipe, or of checks to their defaults."""
+
+    recipe: str = "auto"
+    start: str = "auto"
+    capacity: str = "medium"
+    objective: str | None = None
+    batch: int | None = None
+    rounds: int | None = None
+    minutes: float | None = None
+    precision: str = "float32"
+    seed: int = 0
+    until: str | None = None
+    tolerance: str | None = None
+    on_collapse: str | None = None
+    ruler: str | None = None
+    also: Sequence[str] | None = None
+    augment: str = "auto"
+    memory: str | None = None
+    compile: str = "auto"
+    cluster: str = "auto"
+    """Whether classes are found in pictures and learnt."""
+    conditional: bool = False
+
+    @property
+    def watching(self) -> Watching:
+        """What was chosen about checks."""
+        return Watching.chosen(
+            self.until,
+            tuple(self.also or ()),
+            tolerance=self.tolerance,
+            on_collapse=self.on_collapse,
+            ruler=self.ruler,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was chosen as JSON values; where checks are asked for, with their defaults."""
+        return asdict(self) | (asdict(self.watching) if self.until is not None else {})
+
+    def __post_init__(self) -> None:
+        refuse_unknown(self.compile)
+        if self.memory is not None:
+            bytes_of(self.memory)
+        _ = self.watching  # refused here, before anything is opened
+        for name, allowed in (("augment", AUGMENT), ("cluster", CLUSTER)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(
+                    f"{name} is {value!r}{nearest(value, allowed) or '.'} Allowed are {', '.join(allowed)}."
+                )
+        if self.cluster == "on" and self.conditional:
+            raise InputError(
+                "cluster is 'on', and a label says which classes to learn: leave out the one or the other."
+            )
+        if self.rounds is not None and (type(self.rounds) is not int or self.rounds < 1):
+            raise InputError(f"{self.rounds!r} rounds cannot be played; give a whole number of at least 1.")
+        minutes = self.minutes
+        if minutes is not None and not (
+            type(minutes) in (int, float) and math.isfinite(minutes) and minutes > 0
+        ):
+            raise InputError(f"{minutes!r} minutes cannot be played; give a number above 0.")

@@ -1,0 +1,132 @@
+"""The one reading of the evaluate rows: the bound, the estimate, the accuracy, the bound on total
+variation.
+
+The panel: a pool of fresh referees per kind, fitted on fit rows, and the combination that select rows
+chose.
+
+No family of referees wins everywhere (boosted trees miss wrong mode widths, networks miss categories,
+neighbours miss many dimensions), so all are fitted and combined. The panel never sees the evaluate rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saddlepoint.judging.c2st import betting_bound
+from saddlepoint.judging.c2st.splits import Splits
+from saddlepoint.judging.c2st.stacking import Choice, choose
+from saddlepoint.judging.classifiers import points
+from saddlepoint.judging.classifiers.points import Briefing, Floats, Logit, Referee
+from saddlepoint.judging.samples import Kind, Samples
+
+Pool = Literal["full", "quick"]
+POOLS: tuple[Pool, ...] = ("full", "quick")
+MOST_FOR_NEIGHBOURS = 30_000  # fit rows; beyond, the vote costs more than it adds
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Panel:
+    """Fitted referees by name, in order, and what the select rows chose to make of them."""
+
+    referees: dict[str, Logit]
+    choice: Choice
+
+    def logits(self, rows: NDArray[Any]) -> Floats:
+        """Return every referee's logits, shape (referees, n)."""
+        return np.stack([referee(rows) for referee in self.referees.values()])
+
+
+def pool(kind: Kind, size: Pool, *, n_fit: int, categorical: NDArray[np.bool_]) -> dict[str, Referee]:
+    """Return the referees of this kind of data: the full pool, or a quick one (weaker bound, just as
+    valid).
+    """
+    if kind == "points":
+        members: dict[str, Referee] = {"logistic": points.logistic, "trees": points.trees}
+        if size == "full":
+            members |= {"geometry": points.geometry, "network": points.network}
+            if n_fit <= MOST_FOR_NEIGHBOURS:
+                members["neighbours"] = points.neighbours
+        return members
+    if kind == "table":
+        from saddlepoint.judging.classifiers import tables
+
+        return tables.pool(size, categorical=categorical)
+    from saddlepoint.judging.classifiers import pictures
+
+    return pictures.pool(size)
+
+
+def appoint(
+    samples: Samples, splits: Splits, *, size: Pool, alpha: float, seed: int, progress: Progress | None = None
+) -> Panel:
+    """Return the panel: referees fitted on the fit rows, combined on the select rows, with no look at
+    the others.
+    """
+    real, fake = samples.real[splits.real.fit], samples.fake[splits.fake.fit]
+    briefing = Briefing(categorical=samples.categorical, seed=seed, quick=size == "quick")
+    fitted: dict[str, Logit] = {}
+    for name, referee in pool(
+        samples.kind, size, n_fit=len(real) + len(fake), categorical=samples.categorical
+    ).items():
+        if progress is not None:
+            progress(f"fitting the referee {name!r}")
+        fitted[name] = referee(real, fake, briefing)
+    selected = samples.real[splits.real.select], samples.fake[splits.fake.select]
+    logits = [np.stack([logit(rows) for logit in fitted.values()]) for rows in selected]
+    choice = choose(
+        logits[0],
+        logits[1],
+        names=tuple(fitted),
+        reals=splits.reals,
+        fakes=splits.fakes,
+        n_evaluate=splits.n_evaluate,
+        alpha=alpha,
+    )
+    return Panel(referees=fitted, choice=choice)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    """What the evaluate rows said: JSDs in nats, rates between 0 and 1, the combined logit of every row
+    read.
+    """
+
+    lower: float
+    estimate: float
+    accuracy: float
+    tv_lower: float
+    right: tuple[int, int]
+    real_logits: Floats
+    fake_logits: Floats
+
+
+def read(panel: Panel, samples: Samples, splits: Splits, *, alpha: float) -> Reading:
+    """Return what the panel's fixed decision finds on the evaluate rows; each bound holds at level 1 -
+    alpha.
+    """
+    real = panel.logits(samples.real[splits.real.evaluate])
+    fake = panel.logits(samples.fake[splits.fake.evaluate])
+    rule = panel.choice.bound
+    payoffs = rule.payoffs(real, fake, reals=splits.reals, fakes=splits.fakes)
+    lower = max(0.0, float(betting_bound.lower_bound(payoffs, *rule.range, alpha=alpha)))
+    mean = float(panel.choice.estimate.payoffs(real, fake, reals=splits.reals, fakes=splits.fakes).mean())
+    real_logits, fake_logits = rule.logit(real), rule.logit(fake)
+    right = int((real_logits > 0).sum()), int((fake_logits <= 0).sum())
+    return Reading(
+        lower=lower,
+        # The two clips are chosen apart: a bound above one mean shows that the other is the better one.
+        estimate=max(0.0, mean, float(payoffs.mean()) if mean < lower else 0.0),
+        accuracy=float(np.mean([right[0] / len(real_logits), right[1] / len(fake_logits)])),
+        tv_lower=betting_bound.total_variation_bound(
+            right[0], len(real_logits), right[1], len(fake_logits), alpha=alpha
+        ),
+        right=right,
+        real_logits=real_logits,
+        fake_logits=fake_logits,
+    )

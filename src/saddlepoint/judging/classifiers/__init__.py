@@ -1,0 +1,1 @@
+"""The classifiers of the two-sample test, by kind of data."""

@@ -1,0 +1,92 @@
+"""Referees of pictures: a small convolutional network trained fresh, and two on pooled and projected
+pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from torch.nn import functional as F
+
+from saddlepoint.judging.classifiers import networks, points
+from saddlepoint.judging.classifiers.points import Briefing, Floats, Logit, Referee
+
+LARGEST_SIDE = 64  # larger pictures are averaged down first, which is data processing: the bound still holds
+
+
+def pool(size: str) -> dict[str, Referee]:
+    """Return the referees of pictures; the quick pool leaves the neighbours out and trains the network
+    briefly.
+    """
+    members: dict[str, Referee] = {"network": network, "pooled": pooled}
+    if size == "full":
+        members["neighbours"] = neighbours
+    return members
+
+
+def encode(rows: NDArray[Any], *, side: int = LARGEST_SIDE) -> torch.Tensor:
+    """Return pictures (n, H, W, C) of levels 0 to 255 as float32 (n, C, h, w) in [-1, 1], averaged to <=
+    side pixels.
+    """
+    out = torch.from_numpy(np.ascontiguousarray(rows)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    height, width = out.shape[2:]
+    if max(height, width) > side:
+        scale = side / max(height, width)
+        out = F.adaptive_avg_pool2d(out, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return out.contiguous()
+
+
+def network(real: NDArray[Any], fake: NDArray[Any], briefing: Briefing) -> Logit:
+    """A small convolutional network, early stopped; about 60,000 pictures of each side are seen."""
+    channels, height, width = encode(real[:1]).shape[1:]
+    seen = 20_000 if briefing.quick else 60_000
+    epochs = int(np.clip(seen / min(len(real), len(fake)), 4, 40))
+    return networks.train(
+        lambda: networks.convolutional(channels, height, width), encode, real, fake,
+        seed=briefing.seed, epochs=epochs, batch=int(np.clip(len(real) // 12, 8, 128)),
+    )  # fmt: skip
+
+
+def pooled(real: NDArray[Any], fake: NDArray[Any], briefing: Briefing) -> Logit:
+    """A logistic regression on pixels averaged to 8 x 8, their squares and the squared norm."""
+
+    def shrink(rows: NDArray[Any]) -> Floats:
+        pieces = [
+            encode(rows[i : i + networks.CHUNK], side=8).flatten(1)
+            for i in range(0, len(rows), networks.CHUNK)
+        ]
+        return np.asarray(torch.cat(pieces).numpy(), dtype=np.float64)
+
+    logit = points.logistic(shrink(real), shrink(fake), briefing)
+    return lambda rows: logit(shrink(rows))
+
+
+def neighbours(real: NDArray[Any], fake: NDArray[Any], briefing: Briefing) -> Logit:
+    """The vote of the nearest pictures in the first 40 principal components of the pixels."""
+    (real, fake), place = project(real, fake, seed=briefing.seed)
+    logit = points.vote(real, fake, seed=briefing.seed)
+    return lambda rows: logit(place(rows))
+
+
+def project(
+    real: NDArray[Any], fake: NDArray[Any], *, seed: int, most: int = 40
+) -> tuple[tuple[Floats, Floats], Any]:
+    """Return both sides in the first principal components of the fit rows' pixels (<= 32 a side), and
+    the projection.
+    """
+
+    def flat(rows: NDArray[Any]) -> Floats:
+        return np.asarray(encode(rows, side=32).flatten(1).numpy())
+
+    rows = np.concatenate([flat(real[:4000]), flat(fake[:4000])])
+    axes = PCA(min(most, *rows.shape), svd_solver="randomized", random_state=seed).fit(rows)
+
+    def apply(z: NDArray[Any]) -> Floats:
+        pieces = [axes.transform(flat(z[i : i + networks.CHUNK])) for i in range(0, len(z), networks.CHUNK)]
+        return np.concatenate(pieces).astype(np.float64)
+
+    return (apply(real), apply(fake)), apply

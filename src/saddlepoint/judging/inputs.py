@@ -1,0 +1,341 @@
+"""The judge's door: whatever two samples come as, they leave as numbers on one grid.
+
+Files, frames and arrays come in. Tables are read by the schema of the real one (one code book for both); both sides are
+brought to the data's own grid before they are judged, and a difference of format is a finding of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from saddlepoint.data.dataset import Dataset
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.tables.read import (
+    TEXT_SUFFIXES,
+    frame_of,
+    read_as_written,
+    read_table,
+    table_suffix,
+)
+from saddlepoint.data.tables.schema import Matrix, Schema, infer
+from saddlepoint.errors import InputError, nearest
+from saddlepoint.judging.c2st.ensemble import Pool
+from saddlepoint.judging.c2st.quantise import to_grid
+from saddlepoint.judging.protocol import judge as judge_rows
+from saddlepoint.judging.samples import check
+from saddlepoint.judging.verdict import Verdict
+
+Array = npt.NDArray[Any]
+
+
+def judge(
+    real: Any,
+    fake: Any,
+    *,
+    train: Any = None,
+    groups: Any = None,
+    held_out: str | bool = "unknown",
+    columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    names: Sequence[str] | None = None,
+    categorical: Any = None,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+    pool: Pool = "full",
+    control: bool = True,
+    also: str | Sequence[str] = (),
+    progress: Callable[[str], None] | None = None,
+) -> Verdict:
+    """Return how far fake rows certainly are from real ones: P(bound > JSD(p_data, p_g)) <= 1 - confidence, in nats.
+
+    real, fake, train: each a file (.csv, .tsv, .parquet, .feather, .npy, .npz, idx, a folder or .zip of pictures), a
+    pandas, polars or pyarrow frame, or an array of numbers (n, d) or pictures (n, height, width[, channels]).
+    train: the rows that the generator learnt from; fake rows are then searched for copies of them.
+    groups: one label a real row, or the name of a column; never torn.
+    held_out: "declared" (or True) when the real rows were kept from the generator, "no" (or False) when they were not,
+    else "unknown"; the bound holds for rows that the generator never saw.
+    columns: kinds in place of those inferred from a table, as {"age": "integer"}.
+    kind, names, categorical: of arrays: "points", "table" or "pictures", column names, and a mask of the columns that
+    hold category codes (NaN is then a null).
+    random_state: a whole number from 0 on, the same for the same verdict; None for another one each time.
+    pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
+    also: figures beside the verdict, in `companions`: "neighbours" (precision, recall, density, coverage), "energy", "mmd",
+    "frechet", "kernel", or "all".
+
+    Raises:
+        InputError: the rows cannot be read or compared; the sentence names the columns or shapes.
+    """
+    pair = open_pair(
+        real,
+        fake,
+        train=train,
+        groups=groups,
+        columns=columns,
+        kind=kind,
+        names=names,
+        categorical=categorical,
+    )
+    return judge_pair(
+        pair,
+        held_out=held_out,
+        confidence=confidence,
+        random_state=random_state,
+        pool=pool,
+        control=control,
+        also=also,
+        progress=progress,
+    )
+
+
+def judge_pair(pair: Pair, **options: Any) -> Verdict:
+    """Return the verdict about an opened pair; options as for `judge`, the findings of opening among the notes."""
+    verdict = judge_rows(
+        pair.real,
+        pair.fake,
+        train=pair.train,
+        groups=pair.groups,
+        kind=pair.kind,
+        names=pair.names,
+        categorical=pair.categorical,
+        dates=() if pair.kinds is None else [kind == "date-time" for kind in pair.kinds],
+        **options,
+    )
+    told = 0 if verdict.jsd_lower is not None else 1  # the reason for a missing bound stays first
+    return replace(verdict, notes=(*verdict.notes[:told], *pair.notes, *verdict.notes[told:]))
+
+
+def open_pair(
+    real: Any,
+    fake: Any,
+    *,
+    train: Any = None,
+    groups: Any = None,
+    columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    names: Sequence[str] | None = None,
+    categorical: Any = None,
+) -> Pair:
+    """Return both samples as numbers on the data's own grid; arguments and errors as for `judge`."""
+    sides = {"real": _open(real, "real"), "fake": _open(fake, "fake")}
+    if train is not None:
+        sides["training"] = _open(train, "training")
+    sources = {"real": real, "fake": fake, "training": train}
+    unnamed = _unnamed(sources, sides)
+    if any(isinstance(side, pd.DataFrame) for side in sides.values()):
+        if kind is not None or names is not None or categorical is not None:
+            raise InputError(
+                "kind=, names= and categorical= describe arrays; of a table columns= names the kinds."
+            )
+        pair = _of_tables(sides, groups, columns)
+        return replace(pair, notes=(*unnamed, *pair.notes))
+    if columns:
+        raise InputError("columns= names the kinds of a table's columns; these rows are no table.")
+    arrays = {name: side for name, side in sides.items() if not isinstance(side, pd.DataFrame)}
+    return _of_arrays(arrays, groups, kind=kind, names=names, categorical=categorical)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two opened samples of one kind, on one grid, with what there is to say about how they came.
+
+    Of a table, `kinds` are those of the schema and `categories` the word of each code (None for numbers).
+    """
+
+    real: Array
+    fake: Array
+    train: Array | None
+    groups: Array | None
+    kind: str | None = None
+    names: tuple[str, ...] | None = None
+    categorical: Array | None = None
+    levels: int = 255
+    notes: tuple[str, ...] = ()
+    kinds: tuple[str, ...] | None = None
+    categories: tuple[tuple[str, ...] | None, ...] | None = None
+
+
+def _open(source: Any, side: str) -> pd.DataFrame | Dataset | Array:
+    if isinstance(source, Dataset):
+        return source.rows if source.kind == "tables" else source
+    if isinstance(source, str | os.PathLike):
+        if table_suffix(source) is not None and Path(source).is_file():
+            return read_as_written(source)[0]
+        return open_source(source)
+    if (
+        isinstance(source, np.ndarray | list | tuple)
+        or not hasattr(source, "columns")
+        or hasattr(source, "fit")
+    ):
+        if hasattr(source, "sample") and not hasattr(source, "__array__"):
+            raise InputError(
+                f"The {side} rows are a {type(source).__name__}, which makes rows; "
+                f"give rows that it made, for instance gan.sample(2000)."
+            )
+        return np.asarray(source)
+    return frame_of(source, name=f"the {side} table")
+
+
+def _unnamed(sources: dict[str, Any], sides: dict[str, Any]) -> list[str]:
+    """Read first lines of numbers only as names after all where another side says so; return a note on each such file.
+
+    Another side says so when its columns have these names, or when its own first line is the same.
+    """
+    firsts = {
+        name: tuple(map(float, side.iloc[0]))
+        for name, side in sides.items()
+        if isinstance(side, pd.DataFrame) and _without_header(sources[name], side)
+    }
+    notes = []
+    for name, first in firsts.items():
+        others = [side for other, side in sides.items() if other != name and isinstance(side, pd.DataFrame)]
+        same = [other for other in firsts if other != name and firsts[other] == first]
+        if len(set(first)) == len(first) and (same or any(_reads_as(side, first) for side in others)):
+            sides[name] = read_table(sources[name])
+            notes.append(
+                f"The first line of {os.fspath(sources[name])}, numbers only, was read as column names, for another "
+                f"side has the same."
+            )
+        else:
+            notes.append(
+                f"There is no header line in {os.fspath(sources[name])}: the columns were named column_1 "
+                f"to column_{len(first)}."
+            )
+    return notes
+
+
+def _without_header(source: Any, frame: pd.DataFrame) -> bool:
+    """Tell whether the first line of a text file was read as data: it holds numbers only."""
+    if not isinstance(source, str | os.PathLike) or table_suffix(source) not in TEXT_SUFFIXES:
+        return False
+    return (read_as_written(source)[1] or "").startswith("there is no header line")
+
+
+def _reads_as(frame: pd.DataFrame, first: tuple[float, ...]) -> bool:
+    """Tell whether a frame's column names, read as numbers, are those of a first line."""
+    try:
+        return tuple(float(name) for name in frame.columns) == first
+    except ValueError:
+        return False
+
+
+def _of_arrays(
+    sides: dict[str, Dataset | Array],
+    groups: Any,
+    *,
+    kind: str | None,
+    names: Sequence[str] | None,
+    categorical: Any,
+) -> Pair:
+    rows = {name: side.rows if isinstance(side, Dataset) else side for name, side in sides.items()}
+    real = sides["real"]
+    if isinstance(groups, str):
+        raise InputError(
+            f"groups={groups!r} names a column, but these rows are no table: give one label a row."
+        )
+    levels = real.levels if isinstance(real, Dataset) else 255
+    if names is None and isinstance(real, Dataset):
+        names = real.columns
+    options = {"kind": kind, "names": names, "categorical": categorical}
+    check(rows["real"], _quantised(rows["fake"], like=rows["real"]), **options)
+    gridded, fake, findings = to_grid(
+        _columns(rows["real"]),
+        _columns(rows["fake"]),
+        categorical=None if categorical is None else np.asarray(categorical, dtype=bool),
+        names=None if names is None else tuple(names),
+        levels=levels,
+    )
+    return Pair(
+        real=gridded,
+        fake=fake,
+        train=rows.get("training"),
+        groups=None if groups is None else np.asarray(groups),
+        kind=kind,
+        names=None if names is None else tuple(names),
+        categorical=categorical,
+        levels=levels,
+        notes=tuple(finding.sentence for finding in findings),
+    )
+
+
+def _columns(rows: Array) -> Array:
+    return rows.reshape(-1, 1) if rows.ndim == 1 else rows
+
+
+def _quantised(fake: Array, *, like: Array) -> Array:
+    """Return float pictures as 8-bit ones for the check of shapes: the grid brings them to the data's levels later."""
+    pictures = like.dtype == np.uint8 and fake.ndim == like.ndim and fake.ndim > 2
+    return np.zeros(fake.shape, dtype=np.uint8) if pictures and fake.dtype.kind == "f" else fake
+
+
+def _of_tables(sides: dict[str, Any], groups: Any, columns: Mapping[str, str] | None) -> Pair:
+    frames = {name: _as_frame(side, name, like=sides["real"]) for name, side in sides.items()}
+    real = frames["real"]
+    if isinstance(groups, str):
+        if groups not in real.columns:
+            known = tuple(str(name) for name in real.columns)
+            raise InputError(f"There is no column {groups!r} to group by{nearest(groups, known) or '.'}")
+        labels = real[groups].to_numpy()
+        frames = {name: frame.drop(columns=groups, errors="ignore") for name, frame in frames.items()}
+        groups = labels
+    schema = infer(frames["real"], columns, name="the real table")
+    first, second = schema.matrices(frames["real"], frames["fake"])
+    names, left_out = _called(first)
+    values, fakes, findings = to_grid(
+        first.values, second.values, categorical=first.categorical, names=names, kinds=first.kinds
+    )
+    train = None
+    if "training" in frames:
+        train = _training(schema, frames)
+    plain = not first.categorical.any() and not np.isnan(values).any() and not np.isnan(fakes).any()
+    notes = [finding.sentence for finding in findings]
+    notes += left_out
+    return Pair(
+        real=values,
+        fake=fakes,
+        train=train,
+        groups=None if groups is None else np.asarray(groups),
+        names=names,
+        categorical=None if plain else first.categorical,
+        notes=tuple(notes),
+        kinds=first.kinds,
+        categories=first.categories,
+    )
+
+
+def _called(matrix: Matrix) -> tuple[tuple[str, ...], list[str]]:
+    """Return what the judged columns are called, and a note on each that is not judged, or only in part."""
+    why = dict(matrix.left_out)
+    names = tuple(f"{name} (missing or not)" if name in why else name for name in matrix.names)
+    notes = [
+        f"Column {name!r} is judged only by which cells are missing: {reason}."
+        if name in matrix.names
+        else f"Column {name!r} is not judged: {reason}."
+        for name, reason in matrix.left_out
+    ]
+    return names, notes
+
+
+def _training(schema: Schema, frames: dict[str, pd.DataFrame]) -> Array:
+    """Return the training rows in the code book that real and fake rows share."""
+    both = pd.concat([frames["fake"], frames["training"]], ignore_index=True)
+    return np.asarray(schema.matrices(frames["real"], both)[1].values[len(frames["fake"]) :])
+
+
+def _as_frame(side: Any, name: str, *, like: Any) -> pd.DataFrame:
+    if isinstance(side, pd.DataFrame):
+        return side
+    rows = side.rows if isinstance(side, Dataset) else side
+    other = f"pictures of shape {rows.shape[1:]}" if rows.ndim > 2 else f"an array of shape {rows.shape}"
+    if isinstance(like, pd.DataFrame) and rows.ndim == 2 and rows.shape[1] == like.shape[1]:
+        return pd.DataFrame(rows, columns=like.columns)
+    raise InputError(
+        f"The {name} rows are {other} and the others a table; only rows of one kind can be judged against each other."
+    )

@@ -1,0 +1,1 @@
+"""Metrics that the field reports, beside the certified bound; nothing is decided by them."""

@@ -1,0 +1,364 @@
+"""Companions of a verdict, on request: the figures that others report, each with its protocol, its rows and its error.
+
+None of them is a bound for anything, and all hang on coordinates, so each says in which ones it was measured: columns
+standardised (categories one-hot, pictures in principal components of their pixels), with means and scales of the real rows;
+of both samples together for the two tests, which permute labels. FID and KID are what these figures are called on the
+features of Inception's network alone; ours are the same formulas on other features, and are called by the formula's name.
+
+Errors are delete-half jackknife ones: the standard deviation over halves of both samples, drawn without replacement (drawing
+again with it would make neighbours of a row and its copy); that of recall is rather too large. "one law": what the same rows
+give when their labels are drawn anew, since precision, coverage and the Frechet distance of few rows lie away from 1 and 0
+even then.
+
+Detail at full size: how much power pictures have in the top octave of their spectrum.
+
+Frequencies of a half to the whole of the highest one that a picture of its size can hold (0.25 to 0.5 cycles a pixel, along
+either side) are those that a picture enlarged from half the size does not have.
+
+Figures that others report beside a distance, as pure functions of two samples: nothing here is a bound.
+
+Neighbours. x_i is covered by samples in its ball, whose radius r_k(x_i) is the distance to its k-th nearest other row.
+    precision   share of fakes inside the ball of any real row      recall     share of real rows inside the ball of any fake
+    density     (1/kM) sum_ij 1[y_j in ball(x_i)]                   coverage   share of real rows whose ball holds a fake
+Kynkäänniemi et al. 2019 (arXiv 1904.06991); Naeem et al. 2020 (arXiv 2002.09797).
+
+Two samples of one law, as unbiased U-statistics, with an exact permutation test:
+    energy      2 E|X - Y| - E|X - X'| - E|Y - Y'|                  MMD^2      E k(X,X') + E k(Y,Y') - 2 E k(X,Y)
+Székely and Rizzo 2013; Gretton et al. 2012. With k(x, y) = (x.y/d + 1)^3 the latter is the kernel distance (arXiv 1801.01401).
+
+Frechet: |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), of means and covariances (arXiv 1706.08500).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
+from scipy.spatial.distance import pdist, squareform
+
+from saddlepoint.errors import InputError, nearest
+from saddlepoint.judging.feature_space import PICTURE_COMPONENTS, space_of
+from saddlepoint.judging.samples import Samples
+from saddlepoint.names import COMPANIONS
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+PRECISION_K, COVERAGE_K = 3, 5
+BANDWIDTHS = (0.5, 1.0, 2.0)
+
+
+def neighbour_figures(apart: Floats, real: Whole, fake: Whole) -> Floats:
+    """Return precision, recall, density and coverage, (4,), of rows real and fake of a matrix of distances (n, n)."""
+    within_real = _radii(apart, real, (PRECISION_K, COVERAGE_K))
+    (fake_radius,) = _radii(apart, fake, (PRECISION_K,))
+    across = apart[np.ix_(real, fake)]
+    precision = (across <= within_real[0][:, None]).any(0).mean()
+    recall = (across <= fake_radius).any(1).mean()
+    inside = across <= within_real[1][:, None]
+    return np.array([precision, recall, inside.sum() / (COVERAGE_K * len(fake)), inside.any(1).mean()])
+
+
+def _radii(apart: Floats, rows: Whole, ks: tuple[int, ...]) -> list[Floats]:
+    """Return for each k the distance of each row to its k-th nearest other one; the nearest of all is the row itself."""
+    own = np.partition(apart[np.ix_(rows, rows)], ks, axis=1)
+    return [own[:, k] for k in ks]
+
+
+def expected_coverage(n: int, m: int) -> float:
+    """Return the mean coverage of n real rows by m fakes of the same continuous law.
+
+    A ball holds no fake where the k nearest of the other n - 1 + m rows are all real.
+    """
+    steps = np.arange(COVERAGE_K)
+    return float(1 - np.prod((n - 1 - steps) / (n + m - 1 - steps)))
+
+
+def frechet(one: Floats, other: Floats) -> float:
+    """Return the Frechet distance of the Gaussians with the moments of two samples (n, d)."""
+    means, covariances = zip(*((rows.mean(0), np.cov(rows, rowvar=False, ddof=1)) for rows in (one, other)))
+    first, second = (np.atleast_2d(each) for each in covariances)
+    values, vectors = np.linalg.eigh(first)
+    root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
+    cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ second @ root), 0, None)).sum()
+    apart = ((means[0] - means[1]) ** 2).sum()
+    return float(max(0.0, apart + np.trace(first) + np.trace(second) - 2 * cross))
+
+
+def distances(rows: Floats) -> Floats:
+    """Return all Euclidean distances, (n, n)."""
+    return np.asarray(squareform(pdist(rows)))
+
+
+def gaussian_kernel(apart: Floats) -> Floats:
+    """Return the mean of three Gaussian kernels, of half, once and twice the median distance.
+
+    The median is over all rows, blind to which are real: only then may labels be permuted.
+    """
+    median = float(np.median(apart[np.triu_indices(len(apart), 1)])) or 1.0
+    squares = -0.5 * (apart / median) ** 2
+    return np.asarray(sum(np.exp(squares / width**2) for width in BANDWIDTHS) / len(BANDWIDTHS))
+
+
+def cubic_kernel(rows: Floats) -> Floats:
+    """Return (x.y/d + 1)^3 for all pairs of rows (n, d)."""
+    return np.asarray((rows @ rows.T / rows.shape[1] + 1) ** 3)
+
+
+def u_statistics(kernel: Floats, real: NDArray[np.bool_], fake: NDArray[np.bool_] | None = None) -> Floats:
+    """Return mean k(X,X') + mean k(Y,Y') - 2 mean k(X,Y) without diagonals for each labelling, (labellings,).
+
+    kernel: (n, n), symmetric; real, fake: (n, labellings) marks, fake all others if left out. The energy distance is this of
+    the negative distances.
+    """
+    ours = real.astype(np.float64)
+    theirs = 1 - ours if fake is None else fake.astype(np.float64)
+    n, m = ours.sum(0), theirs.sum(0)
+    one, two = kernel @ ours, kernel @ theirs
+    diagonal = np.diag(kernel)
+    within = ((ours * one).sum(0) - diagonal @ ours) / (n * (n - 1))
+    beside = ((theirs * two).sum(0) - diagonal @ theirs) / (m * (m - 1))
+    return np.asarray(within + beside - 2 * (ours * two).sum(0) / (n * m))
+
+
+def permutation_p(kernel: Floats, n: int, *, permutations: int, rng: np.random.Generator) -> float:
+    """Return P(a random labelling of the same sizes gives as much or more), the given one counted: P(p <= a) <= a.
+
+    The first n rows of the kernel are the real ones.
+    """
+    marks = np.zeros((len(kernel), permutations + 1), dtype=bool)
+    marks[:n] = True
+    marks[:, 1:] = rng.permuted(marks[:, 1:], axis=0)
+    found = u_statistics(kernel, marks)
+    return float((found >= found[0] - 1e-12 * np.abs(kernel).max()).mean())
+
+
+TOP = 0.25
+
+
+def top_octave(pictures: npt.NDArray[Any]) -> float:
+    """Return the mean power of pictures (n, H, W, C) at frequencies of at least 0.25 cycles a pixel along either side.
+
+    In squared units of the pictures a pixel: white noise of variance v has about v / 4 below and 3 v / 4 above. Each picture's
+    mean is taken off, and a Hann window keeps its border, which is no detail, from counting as one.
+    """
+    _, height, width, _ = pictures.shape
+    window = _hann(height)[:, None] * _hann(width)
+    window /= np.sqrt(np.mean(np.square(window)))
+    high = np.maximum(np.abs(np.fft.fftfreq(height))[:, None], np.abs(np.fft.fftfreq(width))) >= TOP
+    total = 0.0
+    for picture in pictures:
+        grey = picture.astype(np.float64)
+        grey -= np.average(grey, axis=(0, 1), weights=np.square(window))
+        power = np.square(np.abs(np.fft.fft2(grey * window[..., None], axes=(0, 1))))
+        total += float(power[high].sum()) / (height * width) ** 2 / grey.shape[2]
+    return total / len(pictures)
+
+
+def _hann(side: int) -> npt.NDArray[np.float64]:
+    return np.square(np.sin(np.pi * (np.arange(side) + 0.5) / side))
+
+
+MOST_ROWS = {"neighbours": 3000, "energy": 2000, "mmd": 2000, "frechet": 10_000, "kernel": 2000}
+PERMUTATIONS, HALVES, RELABELLED = 499, 20, 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Companion:
+    """One figure: its value and standard error on so many rows of each sample, in which coordinates, and how it was got.
+
+    one_law: what the same rows give under labels drawn anew (None: 0, the figure is unbiased). p: of the hypothesis that both
+    samples have one law, by permutation (None: no test).
+    """
+
+    name: str
+    value: float
+    error: float
+    rows: int
+    features: str
+    protocol: str
+    one_law: float | None = None
+    p: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+def chosen_of(also: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of companions, each once, in our order; "all" stands for every one, and commas part them.
+
+    Raises:
+        InputError: a name is unknown.
+    """
+    given = [also] if isinstance(also, str) else list(also)
+    wanted = {name.strip() for each in given for name in str(each).split(",") if name.strip()}
+    for name in sorted(wanted - {*COMPANIONS, "all"}):
+        allowed = f"Allowed are {', '.join(COMPANIONS)}, or all."
+        if name.lower() in ("fid", "kid"):
+            ours = {"fid": "frechet", "kid": "kernel"}[name.lower()]
+            raise InputError(
+                f"{name.upper()} is measured on the features of Inception's network, which is no part of this package; "
+                f"{ours} is the same formula on coordinates that are named beside it. {allowed}"
+            )
+        raise InputError(f"Unknown companion {name!r}{nearest(name, COMPANIONS) or '.'} {allowed}")
+    return COMPANIONS if "all" in wanted else tuple(name for name in COMPANIONS if name in wanted)
+
+
+def companions(
+    samples: Samples, chosen: Sequence[str], *, groups: NDArray[Any] | None = None, seed: int = 0
+) -> tuple[Companion, ...]:
+    """Return the chosen figures of two samples, on as many rows of each; of groups one row each is taken."""
+    rng = np.random.default_rng(seed)
+    real, fake = rng.permutation(len(samples.real)), rng.permutation(len(samples.fake))
+    if groups is not None:
+        real = rng.permutation(real[np.unique(np.asarray(groups)[real], return_index=True)[1]])
+    found: list[Companion] = []
+    for name in chosen:
+        rows = min(len(real), len(fake), MOST_ROWS[name])
+        pair = samples.real[real[:rows]], samples.fake[fake[:rows]]
+        found += _MEASURED[name](_Measured(samples, pair, seed))
+    return tuple(found)
+
+
+class _Measured:
+    """As many real as fake rows in coordinates, with halves of both and labels drawn anew."""
+
+    def __init__(self, samples: Samples, pair: tuple[NDArray[Any], NDArray[Any]], seed: int) -> None:
+        self._samples, self._pair, self._seed = samples, pair, seed
+        self.n = len(pair[0])
+        self.rng = np.random.default_rng([seed, self.n])
+        half = self.n // 2
+        self.halves = [
+            (self.rng.permutation(self.n)[:half], self.n + self.rng.permutation(self.n)[:half])
+            for _ in range(HALVES)
+        ]
+
+    def rows(self, *, pooled: bool) -> Floats:
+        """Return both samples in coordinates (2 n, width), the real one first."""
+        real, fake = self._pair
+        mask = self._samples.categorical if self._samples.kind == "table" else None
+        by = np.concatenate(self._pair) if pooled else real
+        space = space_of(by, np.concatenate(self._pair), mask, random_state=self._seed)
+        return np.concatenate([space(real), space(fake)])
+
+    def features(self, *, pooled: bool = False) -> str:
+        """Return in words what the coordinates are."""
+        if self._samples.kind == "pictures":
+            pixels = int(np.prod(self._pair[0].shape[1:]))
+            few = min(PICTURE_COMPONENTS, pixels, self.n)
+            said = "pixels" if pixels <= 2 * few else f"{few} principal components of the pixels"
+        else:
+            columns = len(self._samples.names)
+            said = f"{columns} standardised column{'s' if columns > 1 else ''}"
+            said += ", categories one-hot" if self._samples.categorical.any() else ""
+        return said + (", scales of both samples" if pooled else "")
+
+    def spread(self, figure: Callable[[Whole, Whole], Any]) -> Any:
+        """Return the delete-half jackknife error of a figure of row numbers."""
+        return np.std([figure(*half) for half in self.halves], axis=0, ddof=1)
+
+    def relabelled(self, figure: Callable[[Whole, Whole], Any]) -> Any:
+        """Return the mean of a figure of row numbers under labels drawn anew."""
+        orders = [self.rng.permutation(2 * self.n) for _ in range(RELABELLED)]
+        return np.mean([figure(order[: self.n], order[self.n :]) for order in orders], axis=0)
+
+    def tested(self, name: str, kernel: Floats, protocol: str, *, pooled: bool) -> Companion:
+        """Return a U-statistic of a kernel, and where labels may be permuted (pooled coordinates) its p-value."""
+        marks = [np.zeros((2 * self.n, HALVES), dtype=bool) for _ in range(2)]
+        for place, half in enumerate(self.halves):
+            for mark, numbers in zip(marks, half):
+                mark[numbers, place] = True
+        ours = np.arange(2 * self.n) < self.n
+        p = None
+        if pooled:
+            protocol += f", {PERMUTATIONS} permutations"
+            p = permutation_p(kernel, self.n, permutations=PERMUTATIONS, rng=self.rng)
+        return Companion(
+            name=name,
+            value=float(u_statistics(kernel, ours[:, None])[0]),
+            error=float(u_statistics(kernel, *marks).std(ddof=1)),
+            rows=self.n,
+            features=self.features(pooled=pooled),
+            protocol=protocol,
+            p=p,
+        )
+
+
+def _neighbours(measured: _Measured) -> list[Companion]:
+    apart = distances(measured.rows(pooled=False))
+
+    def figure(real: Whole, fake: Whole) -> Floats:
+        return neighbour_figures(apart, real, fake)
+
+    ours = np.arange(2 * measured.n)
+    values = figure(ours[: measured.n], ours[measured.n :])
+    errors, same = measured.spread(figure), measured.relabelled(figure)
+    source = {
+        "precision": f"k = {PRECISION_K}, Kynkäänniemi et al. 2019",
+        "recall": f"k = {PRECISION_K}, Kynkäänniemi et al. 2019",
+        "density": f"k = {COVERAGE_K}, Naeem et al. 2020",
+        "coverage": f"k = {COVERAGE_K}, Naeem et al. 2020",
+    }
+    return [
+        Companion(
+            name=name,
+            value=float(values[place]),
+            error=float(errors[place]),
+            rows=measured.n,
+            features=measured.features(),
+            protocol=how,
+            one_law=float(same[place]),
+        )
+        for place, (name, how) in enumerate(source.items())
+    ]
+
+
+def _energy(measured: _Measured) -> list[Companion]:
+    kernel = -distances(measured.rows(pooled=True))
+    return [measured.tested("energy distance", kernel, "unbiased", pooled=True)]
+
+
+def _mmd(measured: _Measured) -> list[Companion]:
+    kernel = gaussian_kernel(distances(measured.rows(pooled=True)))
+    widths = ", ".join(f"{width:g}" for width in BANDWIDTHS)
+    how = f"unbiased, Gaussian kernels of {widths} times the median distance"
+    return [measured.tested("MMD^2", kernel, how, pooled=True)]
+
+
+def _kernel(measured: _Measured) -> list[Companion]:
+    kernel = cubic_kernel(measured.rows(pooled=False))
+    name = f"kernel distance on {measured.features()}"
+    return [measured.tested(name, kernel, "unbiased, cubic kernel", pooled=False)]
+
+
+def _frechet(measured: _Measured) -> list[Companion]:
+    rows = measured.rows(pooled=False)
+
+    def figure(real: Whole, fake: Whole) -> float:
+        return frechet(rows[real], rows[fake])
+
+    ours = np.arange(2 * measured.n)
+    return [
+        Companion(
+            name=f"Frechet distance on {measured.features()}",
+            value=figure(ours[: measured.n], ours[measured.n :]),
+            error=float(measured.spread(figure)),
+            rows=measured.n,
+            features=measured.features(),
+            protocol="of the Gaussians with the samples' moments",
+            one_law=float(measured.relabelled(figure)),
+        )
+    ]
+
+
+_MEASURED: dict[str, Callable[[_Measured], list[Companion]]] = {
+    "neighbours": _neighbours,
+    "energy": _energy,
+    "mmd": _mmd,
+    "frechet": _frechet,
+    "kernel": _kernel,
+}

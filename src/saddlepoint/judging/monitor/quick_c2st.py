@@ -1,0 +1,265 @@
+"""The referee at the ringside: a judgement in a fraction of a second, for checks between rounds.
+
+Three referees that need no time, all on the coordinates of `copy_space` (numbers standardised, categories one-hot,
+pictures in principal components), so that every kind of data that can be judged can be checked: a quadratic logistic
+regression, the vote of the nearest rows, and a table of shares by cell and distance from its centre. (Boosted trees on
+the distances to centres, tried too, took four times as long and saw no more.)
+
+The rows that fit and choose are *training* rows; every row held back is read. That is valid (for any decision fixed
+before the rows are read, its mean payoff is at most the JSD) and spends no held-back row on fitting. What it cannot see is
+copying, since copies look like the rows that it was fitted on; that is another test (`copies`).
+
+A glance between rounds: two quick referees, an estimate with its standard error, no bound.
+
+Rows of both sides are cut in two; each half is read by referees that were fitted on the other: the mean logit l of boosted
+trees on coordinates and distances to cells, and of a small network. Then
+
+    JSD ~ log 2 + mean_real log s(l) / 2 + mean_fake log s(-l) / 2
+
+in nats, s(l) = 1/(1 + e^-l), which in expectation is at most the true JSD (Goodfellow et al. 2014, theorem 1). It is good
+for comparing snapshots of one game on the same rows; a verdict is what `judge` gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saddlepoint.errors import InputError
+from saddlepoint.judging.c2st import betting_bound
+from saddlepoint.judging.c2st.stacking import Choice, choose
+from saddlepoint.judging.classifiers import points
+from saddlepoint.judging.classifiers.points import (
+    Briefing,
+    Floats,
+    Logit,
+    Referee,
+    geometry,
+    k_means,
+    network,
+)
+from saddlepoint.judging.classifiers.tables import pairs, trees
+from saddlepoint.judging.feature_space import space_of
+
+FEWEST_ROWS = 10
+_LARGEST_LOGIT = 6.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Glance:
+    """An estimate of the JSD in nats, which may lie below 0 where nothing is seen.
+
+    real (n,), fake (m,): log s(l) + log 2 of each real row and log s(-l) + log 2 of each fake; the mean of their means is
+    the estimate. Of two glances at the same real rows, and at fakes of the same noise, they are compared row by row.
+    """
+
+    real: Floats
+    fake: Floats
+
+    @property
+    def jsd(self) -> float:
+        """Return the estimate in nats."""
+        return float(self.real.mean() + self.fake.mean()) / 2
+
+    @property
+    def error(self) -> float:
+        """Return its standard error."""
+        return _error(self.real, self.fake)
+
+    def error_of_difference(self, other: Glance) -> float:
+        """Return the standard error of the difference of two estimates, row by row."""
+        return _error(self.real - other.real, self.fake - other.fake)
+
+
+def glance(
+    real: Floats, fake: Floats, *, categorical: NDArray[np.bool_] | None = None, seed: int = 0
+) -> Glance:
+    """Return how far fakes (m, d) seem to be from real rows (n, d), n and m at least 10; more fakes see more.
+
+    Of a table `categorical` (d,) marks columns of codes, and trees and pairs of columns are the referees.
+
+    Raises:
+        InputError: too few rows.
+    """
+    if min(len(real), len(fake)) < FEWEST_ROWS:
+        raise InputError(
+            f"{len(real)} real and {len(fake)} fake rows are too few for a glance; give {FEWEST_ROWS} of each."
+        )
+    none = np.zeros(real.shape[1], dtype=bool)
+    briefing = Briefing(categorical=none if categorical is None else categorical, seed=seed, quick=True)
+    referees = (geometry, network) if categorical is None else (trees, pairs)
+    order = np.random.default_rng(seed)
+    halves = [np.array_split(order.permutation(len(rows)), 2) for rows in (real, fake)]
+    gains = [np.empty(len(real)), np.empty(len(fake))]
+    for fitted, read in ((0, 1), (1, 0)):
+        logits = [referee(real[halves[0][fitted]], fake[halves[1][fitted]], briefing) for referee in referees]
+        for side, (rows, sign) in enumerate(((real, 1.0), (fake, -1.0))):
+            part = halves[side][read]
+            mean = np.mean([logit(rows[part]) for logit in logits], axis=0).clip(
+                -_LARGEST_LOGIT, _LARGEST_LOGIT
+            )
+            gains[side][part] = np.log(2.0) - np.logaddexp(0.0, -sign * mean)
+    return Glance(real=gains[0], fake=gains[1])
+
+
+def _error(real: Floats, fake: Floats) -> float:
+    return float(np.sqrt(real.var() / len(real) + fake.var() / len(fake)) / 2)
+
+
+MOST_TO_FIT, MOST_TO_CHOOSE, MOST_TO_READ = 4000, 1000, 4000
+FAKES_PER_REAL = 4
+MOST_FAKES = 10_000
+COARSE = 0.5
+SELECT = 0.2
+_CELLS, _SHELLS = 48, 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sight:
+    """What was seen, in nats: see `stopping.Check`; payoffs (n,) of the rows read, whose mean is the estimate."""
+
+    estimate: float
+    error: float
+    lower: float
+    upper: float
+    floor: float
+    payoffs: Floats
+
+
+class Ringside:
+    """Real rows in coordinates, ready to be compared with fakes again and again.
+
+    train: rows that fit (4 in 5) and choose; held: rows that are only read; both as arrays of one kind, categorical (d,)
+    marking codes.
+    """
+
+    def __init__(
+        self,
+        train: NDArray[Any],
+        held: NDArray[Any],
+        *,
+        categorical: NDArray[np.bool_] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.seed = seed
+        random = np.random.default_rng(seed)
+        order = random.permutation(len(train))
+        chosen = min(MOST_TO_CHOOSE, int(SELECT * len(train)))
+        self.space = space_of(train[order[:MOST_TO_FIT]], train[:1], categorical, random_state=seed)
+        self.select = self.space(train[order[:chosen]])
+        self.fit = self.space(train[order[chosen : chosen + MOST_TO_FIT]])
+        self.held = self.space(held[random.permutation(len(held))[:MOST_TO_READ]])
+        self.fakes = max(1, min(FAKES_PER_REAL, MOST_FAKES // len(self.held)))
+
+    @property
+    def fakes_wanted(self) -> int:
+        """How many fake rows a look needs: to be read, to choose by, to fit."""
+        return self.fakes * (len(self.held) + len(self.select)) + len(self.fit)
+
+    def look(self, fake: NDArray[Any], *, alpha: float) -> Sight:
+        """Return what is seen of fakes, rows as they came; each bound holds at level 1 - alpha."""
+        return self.look_at(self.space(fake), alpha=alpha)
+
+    def look_at(self, fake: Floats, *, alpha: float, coarse: bool = False) -> Sight:
+        """Return what is seen of fakes in coordinates, `fakes_wanted` rows: to be read, to choose by, to fit.
+
+        coarse: after noise of half a standard deviation on both sides, the same each time.
+        """
+        sides = [self.held, self.select, self.fit]
+        ends = np.cumsum([self.fakes * len(self.held), self.fakes * len(self.select)])
+        fakes = np.split(fake, ends)
+        if coarse:
+            random = np.random.default_rng(self.seed)
+            sides, fakes = ([_noisy(each, random) for each in side] for side in (sides, fakes))
+        return read(sides, fakes, fakes_per_real=self.fakes, alpha=alpha, seed=self.seed)
+
+
+def read(
+    real: list[Floats],
+    fake: list[Floats],
+    *,
+    fakes_per_real: int,
+    alpha: float,
+    seed: int,
+) -> Sight:
+    """Return what referees fitted on the third part of each side, and chosen on the second, see on the first."""
+    briefing = Briefing(categorical=np.zeros(real[0].shape[1], dtype=bool), seed=seed, quick=True)
+    members: dict[str, Referee] = {
+        "logistic": points.logistic,
+        "neighbours": points.neighbours,
+        "cells": cells,
+    }
+    fitted = [referee(real[2], fake[2], briefing) for referee in members.values()]
+    chosen = _chosen(fitted, tuple(members), real, fake, fakes_per_real, alpha)
+    logits = [_logits(fitted, side[0]) for side in (real, fake)]
+    rule, other = chosen.estimate, chosen.bound
+    payoffs, cautious = (each.payoffs(*logits, reals=1, fakes=fakes_per_real) for each in (rule, other))
+    low, high = rule.range
+    n = len(payoffs)
+    return Sight(
+        estimate=float(payoffs.mean()),
+        error=float(payoffs.std() / np.sqrt(n)),
+        lower=max(0.0, float(betting_bound.lower_bound(cautious, *other.range, alpha=alpha))),
+        upper=-float(betting_bound.lower_bound(-payoffs, -high, -low, alpha=alpha)),
+        floor=betting_bound.floor(n, alpha=alpha, fakes=fakes_per_real),
+        payoffs=payoffs,
+    )
+
+
+def cells(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+    """A table: the log ratio of real to fake shares by k-means cell (of the real rows) and distance from its centre.
+
+    Four shells a cell, at the quartiles of the real rows' distances, counts raised by a half; the one that sees missing
+    modes, their weights and their widths in no time.
+    """
+    many = max(2, min(_CELLS, len(real) // 40))
+    centres = k_means(real, many, briefing.seed)
+    own, away = _placed(centres, real)
+    edges = np.zeros((many, _SHELLS - 1))
+    for cell in range(many):
+        if (own == cell).any():
+            edges[cell] = np.quantile(away[own == cell], np.arange(1, _SHELLS) / _SHELLS)
+
+    def shell(rows: Floats) -> NDArray[np.int64]:
+        cell, distance = _placed(centres, rows)
+        return np.asarray(cell * _SHELLS + (distance[:, None] > edges[cell]).sum(1))
+
+    counts = [np.bincount(shell(rows), minlength=many * _SHELLS) + 0.5 for rows in (real, fake)]
+    table = np.log(counts[0] / counts[0].sum()) - np.log(counts[1] / counts[1].sum())
+    return lambda rows: np.asarray(table[shell(rows)])
+
+
+def _placed(centres: Any, rows: Floats) -> tuple[NDArray[np.int64], Floats]:
+    distances = centres.transform(rows)
+    cell = distances.argmin(1)
+    return cell, distances[np.arange(len(rows)), cell]
+
+
+def _chosen(
+    fitted: list[Logit],
+    names: tuple[str, ...],
+    real: list[Floats],
+    fake: list[Floats],
+    per: int,
+    alpha: float,
+) -> Choice:
+    return choose(
+        _logits(fitted, real[1]),
+        _logits(fitted, fake[1]),
+        names=names,
+        reals=1,
+        fakes=per,
+        n_evaluate=len(real[0]),
+        alpha=alpha,
+    )
+
+
+def _logits(fitted: list[Logit], rows: Floats) -> Floats:
+    return np.stack([logit(rows) for logit in fitted])
+
+
+def _noisy(rows: Floats, random: np.random.Generator) -> Floats:
+    return np.asarray(rows + COARSE * random.standard_normal(rows.shape))

@@ -1,0 +1,174 @@
+"""A pair for rows made of spans: one-hot entries and scores, told by `((entries, scored), ...)`.
+
+A row is all one-hot entries, span after span, then all scores. A network does not know what a span stands for: a category,
+a number with its frequent values, a weekday. Straight through: Bengio et al. 2013 (arXiv 1308.3432); Gumbel-softmax: Jang
+et al. 2017 (arXiv 1611.01144).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.networks.mlp import joined, leaky
+
+_TEMPERATURE = 0.5
+_FARTHEST = 5.0
+
+
+class SpanHeads(nn.Module):
+    """From raw outputs (batch, width) and noise (batch, entries) to rows: one-hot entries, and scores tied to them.
+
+    Forward each span's entries are exactly one-hot, drawn by logits + Gumbel noise; backward the gradient is that of the
+    softmax at temperature 1/2. A score is sum_k e_k s_k + e_other s: the fixed score s_k of the entry taken, or the free
+    output s where the entry is "other", the last one, so that a spike and its score always agree.
+    """
+
+    entry_scores: Tensor
+    members: Tensor
+    fixed: Tensor
+    free: Tensor
+    always: Tensor
+
+    def __init__(self, spans: Sequence[tuple[int, bool]]) -> None:
+        super().__init__()
+        sizes = [entries for entries, _ in spans if entries]
+        self.entries, self.scores = sum(sizes), sum(bool(scored) for _, scored in spans)
+        self.offsets = [0]
+        for size in sizes:
+            self.offsets.append(self.offsets[-1] + size)
+        members = torch.zeros(self.entries, len(sizes))
+        fixed, free = torch.zeros(2, self.entries, self.scores)
+        always = torch.zeros(self.scores)
+        at, block, score = 0, 0, 0
+        for entries, scored in spans:
+            if entries:
+                members[at : at + entries, block] = 1.0
+                block += 1
+            if scored:
+                fixed[at : at + entries, score] = 1.0
+                if entries:
+                    free[at + entries - 1, score] = 1.0
+                else:
+                    always[score] = 1.0
+                score += 1
+            at += entries
+        self.register_buffer("members", members, persistent=False)
+        self.register_buffer("fixed", fixed, persistent=False)
+        self.register_buffer("free", free, persistent=False)
+        self.register_buffer("always", always, persistent=False)
+        self.register_buffer("entry_scores", torch.zeros(self.entries))
+
+    def forward(self, raw: Tensor, noise: Tensor) -> Tensor:
+        """Return rows (batch, entries + scores)."""
+        if not self.entries:
+            return raw
+        logits, scores = raw[:, : self.entries], raw[:, self.entries :]
+        entries = self._chosen(logits, noise)
+        if not self.scores:
+            return entries
+        fixed = entries @ (self.fixed * self.entry_scores[:, None]).to(raw.dtype)
+        return torch.cat(
+            [entries, fixed + (entries @ self.free.to(raw.dtype) + self.always.to(raw.dtype)) * scores], 1
+        )
+
+    def _chosen(self, logits: Tensor, noise: Tensor) -> Tensor:
+        gumbel = -torch.log(-torch.log(torch.special.ndtr(noise.clamp(-_FARTHEST, _FARTHEST))))
+        noisy = logits + gumbel
+        members = self.members.to(noisy.dtype)
+        with torch.no_grad():
+            tops = torch.stack([noisy[:, start:end].amax(1) for start, end in pairwise(self.offsets)], 1)
+            largest = tops @ members.T
+        powers = torch.exp((noisy - largest) / _TEMPERATURE)
+        soft = powers / ((powers @ members) @ members.T)
+        hard = (noisy >= largest).to(soft.dtype)
+        return hard + soft - soft.detach()
+
+
+class SpanGenerator(nn.Module):
+    """A residual perceptron from noise to rows of spans. Noise: [z | one number an entry, for Gumbel draws], all N(0, 1).
+
+    h = leaky(W_0 z), h <- h + leaky(W h) for each block, then one linear head for all spans.
+    """
+
+    uniforms = 0
+
+    def __init__(
+        self,
+        *,
+        noise_width: int,
+        spans: Sequence[tuple[int, bool]],
+        width: int = 128,
+        blocks: int = 2,
+        condition_width: int = 0,
+    ) -> None:
+        super().__init__()
+        self.heads = SpanHeads(spans)
+        self.condition_width = condition_width
+        self.free = noise_width - self.heads.entries
+        self.enter = nn.Linear(self.free + condition_width, width)
+        self.blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
+        self.leave = nn.Linear(width, self.heads.entries + self.heads.scores)
+
+    @torch.no_grad()
+    def start_with(self, log_frequencies: Tensor, entry_scores: Tensor) -> None:
+        """Let the first samples take each entry as often as the data, and keep the scores that go with entries."""
+        self.leave.bias[: self.heads.entries].copy_(log_frequencies)
+        self.heads.entry_scores.copy_(entry_scores)
+
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return rows (batch, entries + scores)."""
+        h = leaky(self.enter(joined(z[:, : self.free], condition, self.condition_width)))
+        for block in self.blocks:
+            h = h + leaky(block(h))
+        rows: Tensor = self.heads(self.leave(h), z[:, self.free :])
+        return rows
+
+
+class SpanDiscriminator(nn.Module):
+    """A plain perceptron from rows of spans to one logit; no normalisation, no dropout.
+
+    waves: so many cosines cos(pi k Phi(s)) of each score s, by which steps in a score's rank are seen. masked: the
+    condition is [classes | rows | known], of which D sees the classes and which spans were known.
+    """
+
+    uniforms = 0
+
+    def __init__(
+        self,
+        *,
+        spans: Sequence[tuple[int, bool]],
+        width: int = 128,
+        layers: int = 2,
+        waves: int = 0,
+        masked: bool = False,
+        condition_width: int = 0,
+    ) -> None:
+        super().__init__()
+        self.waves, self.condition_width = waves, condition_width
+        self.known = len(spans) if masked else 0
+        self.scores = sum(bool(scored) for _, scored in spans)
+        self.row = sum(entries for entries, _ in spans) + self.scores
+        inputs = self.row + waves * self.scores + condition_width + self.known
+        self.layers = nn.ModuleList(nn.Linear(each, width) for each in [inputs, *[width] * (layers - 1)])
+        self.logit = nn.Linear(width, 1)
+
+    def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return logits (batch, 1)."""
+        known = rows.new_zeros(len(rows), self.known)
+        if condition is not None and self.known and condition.shape[1] > self.condition_width:
+            known = condition[:, -self.known :]
+            condition = condition[:, : self.condition_width] if self.condition_width else None
+        parts = [joined(rows, condition, self.condition_width), known]
+        if self.waves and self.scores:
+            ranks = torch.special.ndtr(rows[:, self.row - self.scores :])
+            parts += [torch.cos(math.pi * k * ranks) for k in range(1, self.waves + 1)]
+        h = torch.cat(parts, 1)
+        for layer in self.layers:
+            h = leaky(layer(h))
+        logit: Tensor = self.logit(h)
+        return logit
