@@ -42,13 +42,13 @@ benchmarks: install
 	$(BIN)/python -m benchmarks.speed --compiled abcde --threads $(if $(JAX),--jax $(JAX)) $(if $(LIGHTNING),--lightning $(LIGHTNING))
 	$(BIN)/python -m benchmarks.speed_profile ad
 	$(BIN)/python -m benchmarks.speed_sampling $(if $(TABLE),--table $(TABLE))
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python docs/make_speed.py
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m docs.make_speed
 
 docs: install
-	$(BIN)/python docs/make_errors.py
+	$(BIN)/python -m docs.make_errors
 	test -f runs/demo/settings.json || $(MAKE) demo
-	$(BIN)/python docs/make_picture.py
+	$(BIN)/python -m docs.make_picture
 
 format: install
 	$(BIN)/ruff check --fix src tests benchmarks docs

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from saddlepoint.data.opening import open_source
-from saddlepoint.fitting import Choices
+from saddlepoint.fitting import FitOptions
 from saddlepoint.runs.session import Session, Source
 
 RESULTS = Path(__file__).parent / "results" / "broken_pictures.json"
@@ -76,7 +76,7 @@ def main() -> None:
         dataset = open_source(home)
         opened = time.perf_counter() - began, time.process_time() - cpu
         began, cpu = time.perf_counter(), time.process_time()
-        session = Session.start(Path(run), Source(data=home), Choices(rounds=10, compile="off"))
+        session = Session.start(Path(run), Source(data=home), FitOptions(rounds=10, compile="off"))
         session.fit.threads = 1
         events = list(session.play())
         session.close()

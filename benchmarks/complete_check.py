@@ -1,6 +1,6 @@
 """Missing cells filled in by `saddlepoint complete` and by scikit-learn's IterativeImputer; into results/complete.json.
 
-    python benchmarks/complete_check.py --data /path/to/data [--rows 4000] [--rounds N]
+    python -m benchmarks.complete_check --data /path/to/data [--rows 4000] [--rounds N]
 
 Trained on adult.csv (all of it, or so many rows). Of one half of adult_test.csv a fifth of the cells is hidden at random and
 filled in; the completed half is then judged against the other half, as any two samples are: whoever fills in the likeliest

@@ -1,4 +1,4 @@
-"""Are rows that meet a condition as good as rows without one? `python benchmarks/conditions_check.py --data /path/to/data`
+"""Are rows that meet a condition as good as rows without one? `python -m benchmarks.conditions_check --data /path/to/data`
 
 Adult: a game of the default recipe on adult.csv, then for each condition as many rows as adult_test.csv holds of that kind,
 judged against these, on all columns but the one that was given. Beside them the same number of unconditional rows against
@@ -20,10 +20,10 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pandas as pd
+from benchmarks.suites.table_metrics import told_apart
+from benchmarks.suites.table_sets import TableSet, table_set
 
 import saddlepoint as sp
-from saddlepoint.benchmarks.table_figures import told_apart
-from saddlepoint.benchmarks.table_sets import TableSet, table_set
 
 RESULTS = Path(__file__).parent / "results" / "conditions.json"
 CONDITIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (

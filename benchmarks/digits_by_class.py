@@ -1,6 +1,6 @@
 """Does `given=c` give a c? Samples of each class of digits, judged by a classifier that has never seen the generator.
 
-    python benchmarks/digits_by_class.py [--seeds 3] [--rounds N]
+    python -m benchmarks.digits_by_class [--seeds 3] [--rounds N]
 
 The default recipe learns P(x | y) from the training part of scikit-learn's digits. A support vector machine learns the
 classes from the same rows; its accuracy is measured on the vault, which neither has seen. The claim: at least 95 % of
@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.svm import SVC
 
 from saddlepoint.data.opening import open_source
-from saddlepoint.fitting import Choices, prepare
+from saddlepoint.fitting import FitOptions, prepare
 
 RESULT = Path(__file__).parent / "results" / "digits_by_class.json"
 SAMPLES = 1000
@@ -31,7 +31,7 @@ def spread(rows: np.ndarray) -> float:
 
 
 def measure(seed: int, rounds: int | None) -> dict:
-    preparation = prepare(open_source("digits"), Choices(seed=seed, rounds=rounds, conditional=True))
+    preparation = prepare(open_source("digits"), FitOptions(seed=seed, rounds=rounds, conditional=True))
     train, vault = preparation.train, preparation.vault
     classifier = SVC(gamma=0.001).fit(train.rows.reshape(len(train), -1), train.labels)
     fit, began = preparation.fit(strip=False), time.process_time()

@@ -1,8 +1,8 @@
 """Is what a run learnt digits, of every kind, and none of them a copy?
 
-python benchmarks/digits_check.py RUN   ->   benchmarks/results/NAME.json, NAME the run folder's name
+python -m benchmarks.digits_check RUN   ->   benchmarks/results/NAME.json, NAME the run folder's name
 
-    make demo && python benchmarks/digits_check.py runs/demo
+    make demo && python -m benchmarks.digits_check runs/demo
     saddlepoint train mnist.npz --recipe goodfellow2014 --minutes 10 --out runs/mnist-goodfellow2014
     saddlepoint train mnist.npz --minutes 10 --out runs/mnist-modern
 

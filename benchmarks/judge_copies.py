@@ -1,6 +1,6 @@
 """How often copying is found, and how often it is cried where there is none: judging/copies.py, measured.
 
-    python benchmarks/judge_copies.py [--quick]
+    python -m benchmarks.judge_copies [--quick]
 
 10-D normal rows (training, held-out, fakes as stated); a share of the fakes are training rows plus noise
 of the stated standard deviation. Adult, when ../shared/data is there: all three parts are real rows (the

@@ -1,6 +1,6 @@
 """Other generators' files, judged against Adult's test rows: a sensible order of bounds.
 
-python benchmarks/judge_foreign.py [NAME=FILE.csv ...]   ->   benchmarks/results/judge_foreign.json
+python -m benchmarks.judge_foreign [NAME=FILE.csv ...]   ->   benchmarks/results/judge_foreign.json
 
 Made here: every column shuffled on its own, a Gaussian copula, and the training rows themselves. NAME=FILE.csv adds what
 another program made of adult.csv, for instance benchmarks/peer_samples.py in an environment of its own.

@@ -1,6 +1,6 @@
 """Null: real rows against other real rows, 40 seeds each: a difference may be certified in at most 5 %.
 
-    python benchmarks/judge_null.py [--quick]
+    python -m benchmarks.judge_null [--quick]
 
 Full pool, no control (it is the same question again). Digits 898 against 899; MNIST 1,500 against 3,000;
 Adult 16,281 against 32,561: disjoint random parts of all the rows there are.

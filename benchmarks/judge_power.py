@@ -1,6 +1,6 @@
 """Power: planted defects must be certified and the planted place named.
 
-    python benchmarks/judge_power.py [--quick]
+    python -m benchmarks.judge_power [--quick]
 
 Adult's test rows against its training rows with one column shuffled (five columns, four seeds each): exactly
 that column named. MNIST's test pictures against 10,000 training pictures without one class, a 10-D mixture of

@@ -1,6 +1,6 @@
 """Speed: a whole verdict with its null control, seconds of wall time on this machine's cores.
 
-    python benchmarks/judge_speed.py [--quick]
+    python -m benchmarks.judge_speed [--quick]
 
 The load average is stored beside each time: what else the machine does makes these figures worse.
 """

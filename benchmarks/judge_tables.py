@@ -1,6 +1,6 @@
 """Write the measured tables of docs/judge.md from benchmarks/results/judge_*.json.
 
-    python benchmarks/judge_tables.py [--check]
+    python -m benchmarks.judge_tables [--check]
 
 Each table stands between `<!-- NAME -->` and `<!-- end -->`;
 --check exits 1 when the page is not what the results say.

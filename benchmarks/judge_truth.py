@@ -1,6 +1,6 @@
 """Known truths: truth, estimate, bound and seconds of the judge on pairs of laws whose JSD is known.
 
-    python benchmarks/judge_truth.py [--quick | --size N]
+    python -m benchmarks.judge_truth [--quick | --size N]
 
 Full pool, null control included; 4 fakes a real row at 2,000 and 10,000 real rows, 2 at 50,000.
 Results are written to benchmarks/results/judge_truth.json as they come; --size keeps the other sizes' rows.
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from judge_pairs import known_pairs
+from benchmarks.judge_pairs import known_pairs
 
 from saddlepoint.judging import judge
 

@@ -1,9 +1,9 @@
 """Other ways to learn to sample, in the CPU time that the default took, on the same rows and before the same judge.
 
-    python benchmarks/modes_peers.py ring grid moons "curved 12-D" --seeds 5000
+    python -m benchmarks.modes_peers ring grid moons "curved 12-D" --seeds 5000
 
-First run `saddlepoint benchmark modes` with the same sets and seeds (columns charts, mixture, plain) into
-benchmarks/results/modes.json: each peer trains for as many CPU seconds as `charts` took there. Writes
+First run `python -m benchmarks modes` with the same sets and seeds (columns mixture+game, mixture, noise) into
+benchmarks/results/modes.json: each peer trains for as many CPU seconds as `mixture+game` took there. Writes
 benchmarks/results/modes_peers.json. Needs zuko (an environment of its own: it is no part of this package).
 
 flow: a neural spline flow (Durkan et al. 2019) of zuko, 4 autoregressive transforms of 8 bins, 2 x 64, Adam 1e-3, cosine.
@@ -28,11 +28,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.suites.modes import JUDGED, TRAIN, line, record
+from benchmarks.suites.point_sets import SETS
 from torch import Tensor, nn
 
 from saddlepoint import compute
-from saddlepoint.benchmarks.modes import JUDGED, TRAIN, line, record
-from saddlepoint.benchmarks.point_sets import SETS
 from saddlepoint.training import OptimiserSettings, Schedule, Settings, play
 
 RESULTS = Path(__file__).parent / "results"
@@ -52,7 +52,7 @@ class Clock:
 
 def batches(x: Tensor, size: int, seed: int) -> Iterator[Tensor]:
     for index in itertools.count():
-        yield x[torch.randint(len(x), (size,), generator=compute.stream(seed, "peers", index))]
+        yield x[torch.randint(len(x), (size,), generator=compute.random_generator(seed, "peers", index))]
 
 
 def descend(
@@ -216,7 +216,9 @@ def main() -> None:
     parser.add_argument("--own", type=Path, default=RESULTS / "modes.json")
     parser.add_argument("--out", type=Path, default=RESULTS / "modes_peers.json")
     given = parser.parse_args()
-    own = {(r["set"], r["seed"]): r["cpu_seconds"] for r in _records(given.own) if r["column"] == "charts"}
+    own = {
+        (r["set"], r["seed"]): r["cpu_seconds"] for r in _records(given.own) if r["column"] == "mixture+game"
+    }
     records = _records(given.out)
     torch.set_num_threads(1)
     for name, seed, peer in itertools.product(given.sets, given.seeds, given.peers):

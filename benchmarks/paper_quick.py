@@ -1,4 +1,4 @@
-"""Time `--quick` of the paper's five commands: python benchmarks/paper_quick.py MNIST.npz CIFAR10.npz [NAME ...]
+"""Time `--quick` of the paper's five commands: python -m benchmarks.paper_quick MNIST.npz CIFAR10.npz [NAME ...]
 
 Each is run once, as a user would, in an empty folder; paper/results/quick.json holds CPU and wall seconds (start of Python
 included), the machine's load in the meantime, and whether the page says that it is a quick version. Those that are there
@@ -18,7 +18,6 @@ from pathlib import Path
 from saddlepoint.paper.results import Results
 
 OUT = Path(__file__).resolve().parents[1] / "paper" / "results"
-SAID = "A quick version"
 COMMANDS = {
     "theory": ("theory", ""),
     "figure1": ("figure1", ""),
@@ -43,8 +42,8 @@ def measure(verb: str, options: str, mnist: Path, cifar10: Path) -> dict[str, ob
         cpu, wall = spent(), time.monotonic()
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
         taken = {"cpu_seconds": round(spent() - cpu, 1), "wall_seconds": round(time.monotonic() - wall, 1)}
-        pages = list(Path(folder, "out").glob("*.md"))
-        said = bool(pages) and all(SAID in page.read_text() for page in pages)
+        written = list(Path(folder, "out").glob("*.json"))
+        said = bool(written) and all(path.stem.endswith("-quick") for path in written)
     asked = " ".join(
         ["saddlepoint", "paper", verb, "--quick", *options.replace(" --runs {runs}", "").split()]
     )

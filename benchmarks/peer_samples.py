@@ -1,7 +1,7 @@
-"""CTGAN's or TVAE's samples of a table, made in an environment of their own, for `saddlepoint benchmark tables` to read.
+"""CTGAN's or TVAE's samples of a table, made in an environment of their own, for `python -m benchmarks tables` to read.
 
     python -m venv peers && peers/bin/pip install torch ctgan
-    peers/bin/python benchmarks/peer_samples.py ctgan TABLE.csv OUT.csv [--epochs 300] [--seed 0]
+    peers/bin/python -m benchmarks.peer_samples ctgan TABLE.csv OUT.csv [--epochs 300] [--seed 0]
 
 Writes OUT.csv, as many rows as the table has, and OUT.json: CPU seconds and peak memory of the whole tree of processes
 (the fit of the mixtures has workers of its own), read from /proc every fifth of a second, and the same of importing the

@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.benchmarks.picture_sets import discs
+from benchmarks.suites.picture_sets import discs
+
 from saddlepoint.data.opening import open_source
-from saddlepoint.fitting import Choices, Fit, prepare
+from saddlepoint.fitting import Fit, FitOptions, prepare
 from saddlepoint.fitting.memory_limit import held
 from saddlepoint.training import rounds
 
@@ -23,15 +24,20 @@ RESULTS = Path(__file__).parent / "results" / "picture_memory.json"
 SIDES, BATCH = (64, 256), 8
 
 
-def measured(fit: Fit, parts: int, again: bool) -> dict[str, Any]:
+def measured(fit: Fit, accumulation_steps: int, again: bool) -> dict[str, Any]:
     """Return what one way of playing holds and takes, on a copy of the game."""
     game = copy.deepcopy(fit.game)
-    game.settings = dataclasses.replace(game.settings, parts=parts)
+    game.settings = dataclasses.replace(game.settings, accumulation_steps=accumulation_steps)
     game.generator.recompute = game.discriminator.recompute = again  # type: ignore[assignment]
     most = held(game, fit.batches.from_round(0))
     began = time.process_time()
     list(rounds(game, fit.batches.from_round(0), 3))
-    return {"parts": parts, "again": again, "bytes": most, "cpu_seconds": (time.process_time() - began) / 3}
+    return {
+        "parts": accumulation_steps,
+        "again": again,
+        "bytes": most,
+        "cpu_seconds": (time.process_time() - began) / 3,
+    }
 
 
 def main() -> None:
@@ -39,7 +45,7 @@ def main() -> None:
     records = []
     for side in SIDES:
         preparation = prepare(
-            open_source(discs(20, (side, side, 3), seed=0)), Choices(rounds=3, compile="off", batch=BATCH)
+            open_source(discs(20, (side, side, 3), seed=0)), FitOptions(rounds=3, compile="off", batch=BATCH)
         )
         plan = preparation.plan
         for penalties in (plan.settings.penalties, ()):
@@ -47,8 +53,18 @@ def main() -> None:
             fit = dataclasses.replace(
                 preparation, threads=1, plan=dataclasses.replace(plan, settings=settings)
             ).fit(strip=False)
-            for parts, again in ((1, False), (1, True), (2, False), (BATCH, False), (BATCH, True)):
-                facts = {"side": side, "penalties": bool(penalties), **measured(fit, parts, again)}
+            for accumulation_steps, again in (
+                (1, False),
+                (1, True),
+                (2, False),
+                (BATCH, False),
+                (BATCH, True),
+            ):
+                facts = {
+                    "side": side,
+                    "penalties": bool(penalties),
+                    **measured(fit, accumulation_steps, again),
+                }
                 records.append(facts)
                 print(facts, flush=True)
     RESULTS.write_text(json.dumps({"batch": BATCH, "records": records}, indent=1) + "\n")

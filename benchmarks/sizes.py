@@ -1,6 +1,6 @@
 """How time and memory grow with rows and columns: the default on points, no number set by hand.
 
-python benchmarks/sizes.py   ->   benchmarks/results/sizes.json
+python -m benchmarks.sizes   ->   benchmarks/results/sizes.json
 
 Each size is a process of its own, so that its largest memory is its own. Rows are 10 Gaussians in d columns
 (`point_sets`, spread 3), of which the splits keep a part from training. Of each size: CPU seconds to prepare (splits and
@@ -30,10 +30,10 @@ OUT = Path(__file__).parent / "results" / "sizes.json"
 def one(rows: int, columns: int) -> dict[str, Any]:
     """Return what one size costs, measured in this process."""
     import numpy as np
+    from benchmarks.suites.point_sets import normals
 
-    from saddlepoint.benchmarks.point_sets import normals
     from saddlepoint.data.opening import open_source
-    from saddlepoint.fitting import Choices, Played, prepare
+    from saddlepoint.fitting import FitOptions, Played, prepare
 
     draw, random = normals(columns, 10, 3.0), np.random.default_rng(0)
     data = np.empty((rows, columns))
@@ -41,7 +41,7 @@ def one(rows: int, columns: int) -> dict[str, Any]:
         data[part : part + PART] = draw(min(PART, rows - part), random)
     before = _megabytes()
     began = time.process_time()
-    preparation = prepare(open_source(data, name="sizes"), Choices(seed=0))
+    preparation = prepare(open_source(data, name="sizes"), FitOptions(seed=0))
     prepared = time.process_time()
     fit = preparation.fit(strip=False)
     fit.looks = None
@@ -53,7 +53,7 @@ def one(rows: int, columns: int) -> dict[str, Any]:
     return {
         "rows": rows,
         "columns": columns,
-        "charts": getattr(preparation.encoder, "charts", 0),
+        "components": getattr(preparation.encoder, "components", 0),
         "prepare_seconds": round(prepared - began, 2),
         "encode_seconds": round(encoded - prepared, 2),
         "round_milliseconds": round(1000 * (played[-1] - played[WARM - 1]) / TIMED, 2),
@@ -73,7 +73,7 @@ def main() -> None:
     for size in dict.fromkeys(SIZES):
         if size in {(each["rows"], each["columns"]) for each in found}:
             continue
-        command = [sys.executable, __file__, *map(str, size)]
+        command = [sys.executable, "-m", "benchmarks.sizes", *map(str, size)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
         found.append(json.loads(done.stdout))
         OUT.write_text(json.dumps({"sizes": found}, indent=1) + "\n")

@@ -17,7 +17,7 @@ from benchmarks.speed_games import SpeedGame, make, pictures, points
 from torch import Tensor
 
 from saddlepoint import compute
-from saddlepoint.training import Game, Share, rounds
+from saddlepoint.training import Game, ProcessRank, rounds
 
 
 def peak_mb() -> float:
@@ -62,7 +62,7 @@ def ranks(count: int) -> dict[str, float]:
 def rank(out: str) -> dict[str, float]:
     """Play one process's share of game (b) at a batch of 400, and write down the clock of the first one."""
     compute.join_process_group(torch.device("cpu"))
-    share = Share.of_this_process()
+    share = ProcessRank.of_this_process()
     made = make("b")
     settings = dataclasses.replace(made.settings, batch=400)
     rows = made.rows

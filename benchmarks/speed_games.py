@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.networks import MaxoutDiscriminator, RectifierGenerator, SpanDiscriminator, SpanGenerator
+from saddlepoint.networks import (
+    MaxoutDiscriminator,
+    RectifierGenerator,
+    TabularDiscriminator,
+    TabularGenerator,
+)
 from saddlepoint.training import OptimiserSettings, Schedule, Settings
 
 ADULT = [
@@ -114,7 +119,7 @@ def make(name: str) -> SpeedGame:
             form="simultaneous",
             batch=100,
             noise_width=100,
-            noise_law="uniform",
+            noise_distribution="uniform",
             discriminator=_SGD,
             generator=_SGD,
         )
@@ -134,5 +139,8 @@ def make(name: str) -> SpeedGame:
         discriminator=_ADAM,
         generator=_ADAM,
     )
-    pair = SpanGenerator(noise_width=128 + entries, spans=ADULT), SpanDiscriminator(spans=ADULT)
+    pair = (
+        TabularGenerator(noise_width=128 + entries, feature_blocks=ADULT),
+        TabularDiscriminator(feature_blocks=ADULT),
+    )
     return SpeedGame(*pair, torch.randn(5_000, entries + sum(scored for _, scored in ADULT)), settings)

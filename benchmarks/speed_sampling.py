@@ -98,7 +98,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     compute.keep_freed_memory()
-    found: dict[str, Any] = {start: points(start, given.turns) for start in ("plain", "charts")}
+    found: dict[str, Any] = {start: points(start, given.turns) for start in ("noise", "mixture")}
     if given.table:
         found["table"] = table(given.table, given.turns)
     results = json.loads(RESULTS.read_text())

@@ -1,6 +1,6 @@
 """What it costs to start: `--help` beside the bare command-line library, import, and time to the first round.
 
-python benchmarks/startup.py   ->   benchmarks/results/startup.json   (seconds, medians of interleaved runs, with spread)
+python -m benchmarks.startup   ->   benchmarks/results/startup.json   (seconds, medians of interleaved runs, with spread)
 """
 
 from __future__ import annotations

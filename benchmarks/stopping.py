@@ -1,13 +1,13 @@
 """Does a game stop for the right reason, with the best snapshot, and is a lost mode found?
 
-    python benchmarks/stopping.py [states] [alarm] [validity] [remedy] [share] [--repeats 20] [--data digits ring curved]
+    python -m benchmarks.stopping [states] [alarm] [validity] [remedy] [share] [--repeats 20] [--data digits ring curved]
 
 Each part is written to benchmarks/results/stopping.json when it ends; docs/stopping.md is made from that file. Games of
 "states" that stand there already are not played again: delete the file to begin anew.
 
-states    80 games on a ring of 8 modes and 80 on the digits' law (`known_laws.py`): generators of known law at 25 checks,
+states    80 games on a ring of 8 modes and 80 on the digits' law (`known_distributions.py`): generators of known law at 25 checks,
           built to converge, to stall, to diverge and to collapse, restless by 2 % in width. No network is trained: what is
-          tested is what `Checks` sees, decides and keeps, as in a fit to 10,000 rows. Tolerance: a missing cluster of 10 %
+          tested is what `CheckMonitor` sees, decides and keeps, as in a fit to 10,000 rows. Tolerance: a missing cluster of 10 %
           (ring) or 20 % (digits). Kept: the true distance of the kept snapshot is within 10 % of the best checked one, or
           .0005 nats.
 alarm     laws that miss one of 25 modes, narrow one by half, are healthy, or restless (weights times exp(.3 N(0,1)), widths
@@ -30,18 +30,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from known_laws import LAWS, Mixture, grid, jsd
+from benchmarks.known_distributions import LAWS, Mixture, grid, jsd
+from benchmarks.stopping_games import SHARES, remedy, share
 from scipy.integrate import quad
 from scipy.stats import norm
-from stopping_games import SHARES, remedy, share
 from torch import nn
 
 from saddlepoint.data.opening import open_source
-from saddlepoint.fitting.check_schedule import CheckPlan
-from saddlepoint.fitting.monitor import Checks
-from saddlepoint.judging.monitor.mode_collapse import Watch
-from saddlepoint.judging.monitor.power import jsd_of_missing, ruler
-from saddlepoint.judging.monitor.quick_c2st import Ringside
+from saddlepoint.fitting.check_schedule import CheckSchedule
+from saddlepoint.fitting.monitor import CheckMonitor
+from saddlepoint.judging.monitor.mode_collapse import CoverageTest
+from saddlepoint.judging.monitor.power import jsd_of_missing, power_analysis
+from saddlepoint.judging.monitor.quick_c2st import QuickJudge
 from saddlepoint.judging.monitor.stopping import LEVEL, Check, Rules, states_of
 
 OUT = Path(__file__).parent / "results" / "stopping.json"
@@ -56,7 +56,7 @@ NOISE = 5e-4  # nats, of the Monte Carlo of the truths
 
 
 class KnownModel:
-    """What `Checks` asks of a model: rows drawn from a known law, the same noise each time."""
+    """What `CheckMonitor` asks of a model: rows drawn from a known law, the same noise each time."""
 
     def __init__(self, law: Mixture) -> None:
         self.law = law
@@ -73,11 +73,11 @@ class Snapshot(nn.Module):
         self.register_buffer("number", torch.tensor(float(number)))
 
 
-def checks_on(rows: np.ndarray, mass: float, *, marks: tuple = (), seed: int = 0) -> Checks:
+def checks_on(rows: np.ndarray, mass: float, *, marks: tuple = (), seed: int = 0) -> CheckMonitor:
     """The checks of a fit to these rows: 80 % train, 10 % monitor."""
     dataset = open_source(rows, name="X")
     cut = int(0.8 * len(rows))
-    plan = CheckPlan(
+    plan = CheckSchedule(
         until="settled",
         tolerance=jsd_of_missing(mass),
         on_collapse="stop",
@@ -86,10 +86,10 @@ def checks_on(rows: np.ndarray, mass: float, *, marks: tuple = (), seed: int = 0
         final="quick",
         seconds_a_check=0.0,
         foreseen_seconds=0.0,
-        ruler=marks,
+        power=marks,
     )
     train, monitor = dataset.take(np.arange(cut)), dataset.take(np.arange(cut, cut + len(rows) // 10))
-    return Checks(plan, train, monitor, seed=seed)
+    return CheckMonitor(plan, train, monitor, seed=seed)
 
 
 def path(name: str, kind: str, data: Mixture, rng: np.random.Generator) -> list[Mixture]:
@@ -116,7 +116,9 @@ def play(name: str, kind: str, seed: int) -> dict[str, Any]:
     rows = data.draw(ROWS, rng)
     checks = checks_on(rows, TOLERANCE[name], seed=seed)
     level = checks.plan.alpha(0)
-    marks = ruler(rows[: int(0.8 * ROWS)], checks.ringside, masses=(TOLERANCE[name],), alpha=level, seed=seed)
+    marks = power_analysis(
+        rows[: int(0.8 * ROWS)], checks.quick_judge, masses=(TOLERANCE[name],), alpha=level, seed=seed
+    )
     checks = checks_on(rows, TOLERANCE[name], marks=tuple(mark.to_dict() for mark in marks), seed=seed)
     laws = path(name, kind, data, rng)
     state = "budget"
@@ -211,8 +213,8 @@ def look(kind: str, monitor: int, seed: int) -> dict[str, bool]:
     data, rng = grid(), np.random.default_rng([seed, monitor])
     rows = data.draw(10 * monitor, rng)
     cut = min(8000, 8 * monitor)  # the rows that a fit looks for regions in
-    ringside = Ringside(rows[: 8 * monitor], rows[8 * monitor : 9 * monitor], seed=seed)
-    watch = Watch(ringside.space(rows[:cut]), ringside.held, seed=0)
+    quick_judge = QuickJudge(rows[: 8 * monitor], rows[8 * monitor : 9 * monitor], seed=seed)
+    watch = CoverageTest(quick_judge.space(rows[:cut]), quick_judge.held, seed=0)
     weights, scales, which = np.ones(25), np.ones(25), int(rng.integers(25))
     if kind == "one mode missing":
         weights[which] = 0
@@ -220,9 +222,9 @@ def look(kind: str, monitor: int, seed: int) -> dict[str, bool]:
         scales[which] = 0.5
     elif kind == "restless":
         weights, scales = np.exp(0.3 * rng.normal(size=25)), np.exp(0.15 * rng.normal(size=25))
-    fakes = ringside.space(data.with_(weights=weights, scales=scales).draw(FAKES, rng))
+    fakes = quick_judge.space(data.with_(weights=weights, scales=scales).draw(FAKES, rng))
     found = watch.look(fakes, alpha=2 * (LEVEL / 2 / PLANNED))
-    at = ringside.space(data.means[which][None])[0]
+    at = quick_judge.space(data.means[which][None])[0]
     named = [np.linalg.norm(watch.regions[each.region].centre - at) < 0.2 for each in found]
     return {"flagged": bool(found), "named": any(named), "others": not all(named)}
 
@@ -258,10 +260,10 @@ def gaussian_jsd(d: float) -> float:
 def bounds(seed: int, steps: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(1000, 2))
-    ringside = Ringside(rows[:800], rows[800:], seed=seed)
-    noise = rng.normal(size=(ringside.fakes_wanted, 2))  # the same at every check, as in a fit
+    quick_judge = QuickJudge(rows[:800], rows[800:], seed=seed)
+    noise = rng.normal(size=(quick_judge.fakes_wanted, 2))  # the same at every check, as in a fit
     level = LEVEL / 2 / RUN_CHECKS
-    return np.array([ringside.look(noise + np.array([d, 0.0]), alpha=level).lower for d in steps])
+    return np.array([quick_judge.look(noise + np.array([d, 0.0]), alpha=level).lower for d in steps])
 
 
 def validity(repeats: int) -> dict[str, Any]:
@@ -301,7 +303,7 @@ def shares(chosen_data: Sequence[str]) -> dict[str, Any]:
         print(row, flush=True)
         done[row["data"]] = row
         found = {"runs": [done[name] for name in SHARES if name in done]}
-        store("share", {**found, "command": "python benchmarks/stopping.py share"})
+        store("share", {**found, "command": "python -m benchmarks.stopping share"})
     return found
 
 
@@ -334,7 +336,7 @@ def main() -> None:
         began = time.perf_counter()
         found = PARTS[part](given.data if part == "share" else given.repeats)
         repeats = "" if part == "share" else f" --repeats {given.repeats}"
-        found["command"] = f"python benchmarks/stopping.py {part}{repeats}"
+        found["command"] = f"python -m benchmarks.stopping {part}{repeats}"
         store(part, found)
         print(f"{part} done in {time.perf_counter() - began:.0f} s", file=sys.stderr)
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from known_laws import Mixture, ring
+from benchmarks.known_distributions import Mixture, ring
 
 from saddlepoint.data.opening import open_source
-from saddlepoint.fitting import Checked, Choices, Mended, Preparation, final_verdict, prepare
+from saddlepoint.fitting import Checked, FitOptions, Preparation, RolledBack, final_verdict, prepare
 from saddlepoint.fitting import preparation as preparing
-from saddlepoint.fitting.check_schedule import CheckPlan
-from saddlepoint.fitting.monitor import Checks
+from saddlepoint.fitting.check_schedule import CheckSchedule
+from saddlepoint.fitting.monitor import CheckMonitor
 from saddlepoint.training import OptimiserSettings, Schedule
 
 RUNS = Path(__file__).parents[1] / "runs"
@@ -37,7 +37,7 @@ def modes(rows: np.ndarray, law: Mixture, sd: float = 0.05) -> int:
 def doomed(seed: int, on_collapse: str) -> Preparation:
     """A game on the ring that loses modes: constant rates of 25 times the recipe's, no penalty."""
     rows = ring().draw(ROWS, np.random.default_rng(seed))
-    chosen = Choices(rounds=ROUNDS, capacity="small", start="learned", seed=seed)
+    chosen = FitOptions(rounds=ROUNDS, capacity="small", start="learned", seed=seed)
     preparation = prepare(open_source(rows, name="ring"), chosen)
     settings = preparation.plan.settings
 
@@ -50,7 +50,7 @@ def doomed(seed: int, on_collapse: str) -> Preparation:
         discriminator=faster(settings.discriminator),
         penalties=(),
     )
-    checks = CheckPlan(
+    checks = CheckSchedule(
         until="budget",
         tolerance=0.0176,
         on_collapse=on_collapse,
@@ -73,7 +73,7 @@ def played(seed: int, on_collapse: str) -> tuple[dict[str, Any], list[dict[str, 
             seen.append(modes(fit.playing().draw(2000, random_state=0)[0], law))
             records.append({k: v for k, v in event.record.items() if k in SHOWN})
             collapsed |= event.record["state"] == "collapsed"
-        mended += isinstance(event, Mended)
+        mended += isinstance(event, RolledBack)
     told = {
         "seed": seed,
         "on_collapse": on_collapse,
@@ -115,7 +115,7 @@ def remedy(repeats: int) -> dict[str, Any]:
 
 SHARES: dict[str, tuple[str, dict[str, Any]]] = {  # data -> run folder, choices
     "digits": ("demo", {"until": "settled"}),
-    "ring, plain start": ("share-ring", {"until": "budget", "start": "plain"}),
+    "ring, plain start": ("share-ring", {"until": "budget", "start": "noise"}),
     "curved, 12 columns": ("share-curved", {"until": "budget"}),
 }
 
@@ -137,7 +137,7 @@ def _processor_seconds() -> dict[str, float]:
         setattr(owner, name, timed)
 
     counted(preparing, "plan_checks", "plan")
-    counted(Checks, "check", "checks")
+    counted(CheckMonitor, "check", "checks")
     counted(final_verdict, "final_verdict", "verdict")
     return used
 
@@ -162,7 +162,7 @@ def share(chosen_data: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
             continue
         data = files[name] if name == "digits" else str(RUNS / files[name])
         used.update(dict.fromkeys(used, 0.0))
-        session = Session.start(RUNS / folder, Source(data=data), Choices(**chosen), restart=True)
+        session = Session.start(RUNS / folder, Source(data=data), FitOptions(**chosen), restart=True)
         begun = time.process_time()
         for _ in session.play():
             pass

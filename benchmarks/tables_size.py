@@ -1,8 +1,8 @@
 """Does size hurt? A Parquet file of 10 million rows, a column of 100,000 categories, a million sampled rows.
 
-    python benchmarks/tables_size.py parts --rows 10000000 [--rounds 1000]
-    python benchmarks/tables_size.py categories
-    python benchmarks/tables_size.py sample --run RUN [-n 1000000]
+    python -m benchmarks.tables_size parts --rows 10000000 [--rounds 1000]
+    python -m benchmarks.tables_size categories
+    python -m benchmarks.tables_size sample --run RUN [-n 1000000]
 
 Each writes its figures into results/tables_size.json: CPU and wall seconds, and the peak of resident memory of the process
 that did the work (a fresh one; making the file is another). One thread.
@@ -51,7 +51,7 @@ def main() -> None:
             subprocess.run(
                 [sys.executable, __file__, "make", "--file", str(file), "--rows", str(given.rows)], check=True
             )
-        keep(f"{given.rows:,} rows from Parquet", in_parts(file, given.rounds))
+        keep(f"{given.rows:,} rows from Parquet", accumulated_round(file, given.rounds))
     elif given.what == "categories":
         keep("100,000 categories", categories(given.rounds))
     else:
@@ -100,16 +100,16 @@ def make(file: Path, rows: int) -> None:
         writer.close()
 
 
-def in_parts(file: Path, rounds: int) -> dict[str, Any]:
+def accumulated_round(file: Path, rounds: int) -> dict[str, Any]:
     """Fit the encoder, play, sample; in this process, whose memory is then the figure."""
     from saddlepoint.data.opening import open_source
-    from saddlepoint.data.transforms.table import TableEncoder
-    from saddlepoint.fitting import Choices, prepare
+    from saddlepoint.data.transforms.table import TableTransformer
+    from saddlepoint.fitting import FitOptions, prepare
 
     clock = Clock()
     dataset = open_source(file)
     clock.note("open")
-    preparation = prepare(dataset, Choices(rounds=rounds))
+    preparation = prepare(dataset, FitOptions(rounds=rounds))
     clock.note("split and fit the encoder")
     fit = preparation.fit()
     clock.note("bring all rows to levels")
@@ -119,7 +119,7 @@ def in_parts(file: Path, rounds: int) -> dict[str, Any]:
     fit.model().sample(10_000, random_state=0)
     clock.note("10,000 samples")
     encoder = preparation.encoder
-    assert isinstance(encoder, TableEncoder)
+    assert isinstance(encoder, TableTransformer)
     return {
         "rows": len(dataset),
         "columns": dataset.rows.shape[1],

@@ -30,11 +30,11 @@ def fit(game: str, way: str, table: str, judged: str) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
     import torch
+    from benchmarks.suites.modes import coverage
+    from benchmarks.suites.point_sets import SETS
     from sklearn.datasets import load_digits
 
     import saddlepoint as sp
-    from saddlepoint.benchmarks.modes import coverage
-    from saddlepoint.benchmarks.point_sets import SETS
 
     torch.set_num_threads(1)
     options: dict[str, Any] = {"compile": WAYS[way], "random_state": 0}
@@ -45,7 +45,7 @@ def fit(game: str, way: str, table: str, judged: str) -> dict[str, Any]:
         options["rounds"] = 4_000
     elif game == "grid":
         own, real = grid.split(10_000, 5_000, 0)
-        options["start"] = "plain"
+        options["start"] = "noise"
     else:
         own, real = (pd.read_csv(path, skipinitialspace=True) for path in (table, judged))
     began = time.process_time()

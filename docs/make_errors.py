@@ -1,6 +1,6 @@
 """Write docs/errors.md: what is said to bad input, each sentence as it is really said, from the cases of the tests.
 
-    python docs/make_errors.py
+    python -m docs.make_errors
 
 The cases live beside the tests that hold them (`CASES`, `refusals`); this script runs each one and writes what came out.
 `tests/test_errors_page.py` fails when the page is no longer what this script would write.
@@ -94,7 +94,7 @@ def page() -> str:
         "Pictures: export, film, mirror images, augmentation, found classes": list(
             refusals("test_pictures.py")
         ),
-        "When to stop, on the command line": list(refusals("fitting/test_watching.py")),
+        "When to stop, on the command line": list(refusals("fitting/test_check_options.py")),
         "The paper, recomputed": list(refusals("paper/test_refusals.py")),
     }
     lines = [

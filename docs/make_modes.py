@@ -1,4 +1,4 @@
-"""Write docs/modes.md and its picture from benchmarks/results/modes*.json and sizes.json: `python docs/make_modes.py`.
+"""Write docs/modes.md and its picture from benchmarks/results/modes*.json and sizes.json: `python -m docs.make_modes`.
 
 No figure on that page is typed by hand.
 """
@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.benchmarks.modes import table
+from benchmarks.suites.modes import table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "modes.json"
@@ -24,8 +24,8 @@ Records = list[dict[str, Any]]
 HEAD = """# Every mode, kept: what the default recipe reaches on points
 
 ```sh
-saddlepoint benchmark modes                                   # ring and grid, all columns, one seed
-saddlepoint benchmark modes --sets "curved 12-D" --seeds 10   # where a mixture of Gaussians cannot follow
+python -m benchmarks modes                                   # ring and grid, all columns, one seed
+python -m benchmarks modes --sets "curved 12-D" --seeds 10   # where a mixture of Gaussians cannot follow
 ```
 
 ![Certified bound of the game beside that of the mixture it started from, seed by seed](images/modes.png)
@@ -38,21 +38,21 @@ a seed.*
 WHAT = """
 ## What each was given
 
-- **charts** (the default): the charts of a mixture of Gaussians fitted to the training rows, drawn by their weights, and a
+- **mixture+game** (the default): the charts of a mixture of Gaussians fitted to the training rows, drawn by their weights, and a
   correction that the game learns. Every mode of the ring and the grid is there *before* the first round: these figures show
   that the game does not lose it, not that the game found it. With fewer than 2,000 training rows no snapshot is kept that the
   copying test calls copies, and a game has at most a round for each training row (300 at least): on the digits, samples near
-  to copies came with the later rounds of longer ones. (*charts, half as long* had a round for two rows: it gained less.)
+  to copies came with the later rounds of longer ones. (*mixture+game, half as long* had a round for two rows: it gained less.)
 - **mixture**: that mixture alone, without a game. On low-dimensional sets it does as well as the game.
 - **learned** (`--start learned`): the charts, but neither their frequencies nor their shapes.
-- **plain** (`--start plain`): nothing but the columns' means and spreads; noise on raw coordinates.
+- **noise** (`--start noise`): nothing but the columns' means and spreads; noise on raw coordinates.
 - **real**: other real rows in the place of samples.
 
 Plain starts keep the snapshot nearest to held-back rows. Two earlier settings of theirs are in the table, each with the
 fresh seeds that showed what it lacked:
 
-- *plain, first*: waves of equal height, coins that all left one spot. Modes were lost.
-- *plain, second*: fainter fast waves, coins spread over the range, 3,000 rounds. Every mode came, but in too many grid
+- *noise, first*: waves of equal height, coins that all left one spot. Modes were lost.
+- *noise, second*: fainter fast waves, coins spread over the range, 3,000 rounds. Every mode came, but in too many grid
   games too few samples lay in them, or their weights were off. Three causes were seen and removed: a G as fast as D swings
   about each mode by more than its width, which D takes for width, so that the average of G, in which the swing cancels,
   is too narrow and every wide snapshot blurred (now G slows down before D); waves repeat beyond the data's range, and stray
@@ -61,14 +61,14 @@ fresh seeds that showed what it lacked:
 
 Modes, high quality (within three standard deviations of a mode; 98.9 % of real rows of the grid are) and reverse KL follow
 PacGAN's protocol. The bound and the accuracy (of being told right from real rows, by referees that never saw them) are the
-judge's, on up to 10,000 rows a side. Seeds from 4000 on chose no setting; what failed on 4000 to 4019 (plain, first) and on
-5000 to 5019 (plain, second) is why the plain start was worked on, and 6000 to 6019 are its fresh ones.
+judge's, on up to 10,000 rows a side. Seeds from 4000 on chose no setting; what failed on 4000 to 4019 (noise, first) and on
+5000 to 5019 (noise, second) is why the plain start was worked on, and 6000 to 6019 are its fresh ones.
 
 ## All figures
 """
 
 
-def hard(records: Records, game: str = "charts") -> dict[str, list[tuple[int, float, float]]]:
+def hard(records: Records, game: str = "mixture+game") -> dict[str, list[tuple[int, float, float]]]:
     """Return (seed, mixture's bound, game's bound) by set, for sets whose mixture is told from the data."""
     by: dict[str, dict[int, dict[str, float]]] = {}
     for each in records:
@@ -89,21 +89,21 @@ def sentences(records: Records) -> str:
     """Return what the records say of the goals."""
     lines = ["\n## In short\n"]
     for name in GOALS:
-        for column in ("charts", "learned", "plain"):
+        for column in ("mixture+game", "learned", "noise"):
             seen = [r for r in records if (r["set"], r["column"]) == (name, column) and r["coverage"]]
             if seen:
                 full = sum(r["coverage"]["modes20"] == r["coverage"]["of"] for r in seen)
                 good = sum(_plain_goal(r["coverage"]) for r in seen)
-                also = f" (also high quality at least 95 % and reverse KL at most .05: {good})" * (
-                    column == "plain"
+                metrics = f" (also high quality at least 95 % and reverse KL at most .05: {good})" * (
+                    column == "noise"
                 )
-                lines.append(f"- {name}, {column}: all modes in {full} of {len(seen)} seeds{also}.")
-    for column in ("charts", "charts, half as long"):
+                lines.append(f"- {name}, {column}: all modes in {full} of {len(seen)} seeds{metrics}.")
+    for column in ("mixture+game", "mixture+game, half as long"):
         for name, found in hard(records, column).items():
             nearer = sum(game < mixture for _, mixture, game in found)
             gain = statistics.median(mixture - game for _, mixture, game in found)
             lines.append(
-                f"- {name}{column.removeprefix('charts')}: the game's bound is below its mixture's in {nearer} of {len(found)} "
+                f"- {name}{column.removeprefix('mixture+game')}: the game's bound is below its mixture's in {nearer} of {len(found)} "
                 f"seeds, by {gain:.3f} nats (median)."
             )
     return "\n".join([*lines, *others(records)]) + "\n"
@@ -123,14 +123,16 @@ def others(records: Records) -> list[str]:
         name: statistics.median(found)
         for name in wide
         if (
-            found := [value for (one, _, column), value in right.items() if (one, column) == (name, "charts")]
+            found := [
+                value for (one, _, column), value in right.items() if (one, column) == (name, "mixture+game")
+            ]
         )
     }
     above = [f"{name} ({value:.1f})" for name, value in medians.items() if value > 52]
     pairs = [
         (name, seed, value - right[name, seed, "mixture"])
         for (name, seed, column), value in right.items()
-        if column == "charts" and (name, seed, "mixture") in right
+        if column == "mixture+game" and (name, seed, "mixture") in right
     ]
     judged = {(r["set"], r["seed"]): r["judged"] for r in records}
     worse = [
@@ -150,8 +152,8 @@ def peers(records: Records, made: Records) -> str:
     """Return the table of peers, each set's own columns of the same seeds first."""
     lines = [
         "\n## Peers measured so far\n",
-        "`python benchmarks/modes_peers.py` (its head names every setting): a neural spline flow, flow matching, the settings "
-        "of a much copied script and PacGAN's, each for the CPU seconds that `charts` took on the same rows, before the same "
+        "`python -m benchmarks.modes_peers` (its head names every setting): a neural spline flow, flow matching, the settings "
+        "of a much copied script and PacGAN's, each for the CPU seconds that `mixture+game` took on the same rows, before the same "
         "quick referees. One seed, no tuning: read large differences only.\n",
         "| set | made by | bound (nats) | told right, % | modes | in modes, % | reverse KL | CPU s | steps |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -177,15 +179,15 @@ def sizes(found: Records) -> str:
     """Return the table of sizes."""
     lines = [
         "\n## Sizes measured so far\n",
-        "`python benchmarks/sizes.py`, times in CPU seconds. The charts look at 20,000 rows at most and a round at 256, so "
+        "`python -m benchmarks.sizes`, times in CPU seconds. The charts look at 20,000 rows at most and a round at 256, so "
         "that rows only cost their own encoding; columns cost a mixture (d x d numbers a chart, at most 100,000 in all) "
         "and more rounds, by the square root (but at most a round for each training row).\n",
-        "| rows | columns | charts | prepare, s | encode, build, s | a round, ms | rounds by rule | MB of rows | MB more |",
+        "| rows | columns | components | prepare, s | encode, build, s | a round, ms | rounds by rule | MB of rows | MB more |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for each in found:
         lines.append(
-            f"| {each['rows']:,} | {each['columns']} | {each['charts']} | {each['prepare_seconds']:.1f} "
+            f"| {each['rows']:,} | {each['columns']} | {each['components']} | {each['prepare_seconds']:.1f} "
             f"| {each['encode_seconds']:.1f} | {each['round_milliseconds']:.1f} | {each['rounds_planned']:,} "
             f"| {each['megabytes_of_rows']:.0f} | {each['megabytes_more']} |"
         )

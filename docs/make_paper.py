@@ -1,10 +1,14 @@
-"""Write docs/paper.md from paper/results: `python docs/make_paper.py`. Nothing on that page is typed by hand."""
+"""Write docs/paper.md from paper/results: `python -m docs.make_paper`. Nothing on that page is typed by hand."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+from docs import paper_figures, paper_table1
+
+from saddlepoint.paper.results import Results
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "paper" / "results"
@@ -25,7 +29,7 @@ HEAD = """# The paper, recomputed
 
 *Generative Adversarial Nets*, Goodfellow et al. 2014, [arXiv 1406.2661](https://arxiv.org/abs/1406.2661). Every part below was
 written by a command (`saddlepoint paper theory | figure1 | figure2 | figure3 | table1`), which keeps its figures as JSON in
-[paper/results](../paper/results); this page is made from them by `python docs/make_paper.py`. Commands are shown without the
+[paper/results](../paper/results); this page is made from them by `python -m docs.make_paper`. Commands are shown without the
 folders of the machine they ran on.
 
 In short, for who has not the paper at hand: a generator G turns noise z into samples G(z), whose law is called p_g; a
@@ -52,10 +56,10 @@ def quick(results: Path) -> list[str]:
     lines = [
         "## What `--quick` takes",
         "",
-        f"A version of far fewer rounds and rows, which says so on its page "
+        f"A version of far fewer rounds and rows, whose files say so by their names "
         f"({sum(row['says_quick'] for row in rows.values())} of {len(rows)} did). One thread, each run once, the start of "
         "Python included; the machine has two cores and was not idle (load: processes that wished to run). "
-        "Written by `python benchmarks/paper_quick.py mnist.npz cifar10.npz`.",
+        "Written by `python -m benchmarks.paper_quick mnist.npz cifar10.npz`.",
         "",
         "| command | CPU s | wall s | load |",
         "|---|---|---|---|",
@@ -144,5 +148,17 @@ def page(results: Path = RESULTS) -> str:
     return "\n".join([HEAD, contents(parts), *parts])
 
 
+def compose(results: Path = RESULTS) -> None:
+    """Write the text of the figures and of Table 1 from their JSON; the theory's text comes with its figures."""
+    kept = Results(results)
+    for name in ORDER:
+        if (results / f"{name}.json").is_file() and name != "theory":
+            if name.startswith("table1"):
+                paper_table1.write(kept, name, data=name.removeprefix("table1-"), quick=False)
+            else:
+                getattr(paper_figures, name.partition("-")[0])(kept, name, quick=False)
+
+
 if __name__ == "__main__":
+    compose()
     (ROOT / "docs" / "paper.md").write_text(page())

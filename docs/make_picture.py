@@ -1,6 +1,6 @@
 """Write docs/images/digits.png from the run that `make demo` leaves: samples beside their nearest training digits.
 
-python docs/make_picture.py [RUN]
+python -m docs.make_picture [RUN]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write the figures of docs/pictures.md from benchmarks/results/pictures.json: `python docs/make_pictures.py [SHEETS]`.
+"""Write the figures of docs/pictures.md from benchmarks/results/pictures.json: `python -m docs.make_pictures [SHEETS]`.
 
 Only what stands between the page's two marks is made here, and no figure in it is typed by hand. SHEETS: the folder `sheets`
 of a benchmark's run, from which the page's pictures are taken anew.
@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.benchmarks.picture_sets import SETS
-from saddlepoint.benchmarks.pictures import table
+from benchmarks.suites.picture_sets import SETS
+from benchmarks.suites.pictures import table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -27,9 +27,9 @@ Record = dict[str, Any]
 HEAD = """## What it reaches
 
 ```sh
-saddlepoint benchmark pictures --sets mnist,orl --data data                        # ours, and real pictures beside
-saddlepoint benchmark pictures --sets mnist --data data --rows unclustered         # ours with --cluster off
-saddlepoint benchmark pictures --sets mnist --data data --rows ours,dcgan,wgan-gp  # older games, as many CPU seconds
+python -m benchmarks pictures --sets mnist,orl --data data                        # ours, and real pictures beside
+python -m benchmarks pictures --sets mnist --data data --rows unclustered         # ours with --cluster off
+python -m benchmarks pictures --sets mnist --data data --rows ours,dcgan,wgan-gp  # older games, as many CPU seconds
 ```
 
 Every figure is of pictures that nothing was trained on (ORL: one of each person and a tenth of the rest). **bound**: the

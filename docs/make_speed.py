@@ -1,4 +1,4 @@
-"""Write docs/speed.md and docs/images/speed.png from benchmarks/results/speed.json: python docs/make_speed.py"""
+"""Write docs/speed.md and docs/images/speed.png from benchmarks/results/speed.json: python -m docs.make_speed"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STARTUP = RESULTS.with_name("startup.json")
 GOALS = {"a": (2.5, 0.45), "b": (1.3, 0.75), "c": (1.1, 0.75), "d": (2.5, None), "e": (None, None)}
 HEAD = """# What a round costs
 
-Made by `python docs/make_speed.py` from `benchmarks/results/speed.json`, which `make benchmarks` writes. Rivals take turns
+Made by `python -m docs.make_speed` from `benchmarks/results/speed.json`, which `make benchmarks` writes. Rivals take turns
 of a few rounds; counted are CPU seconds of one thread, and only the ratios of a turn: median (least to most over the turns).
 The *plain loop* is a script in the manner of the popular references (`benchmarks/rivals/plain_loop.py`), with torch's
 default, foreach or fused optimisers, or with compiled networks, whichever is fastest. The *limit* is the time of the round's
@@ -92,7 +92,7 @@ def around(results: dict[str, Any]) -> str:
             "## Samples\n",
             "`python -m benchmarks.speed_sampling --table adult.csv`; CPU seconds of one thread, medians of turns.\n",
         ]
-        for start in ("plain", "charts"):
+        for start in ("noise", "mixture"):
             found = sampling[start]
             spent, (least, most) = found["cpu_s"], found["shares"]
             parts.append(
@@ -133,7 +133,7 @@ def around(results: dict[str, Any]) -> str:
         rows = json.loads(STARTUP.read_text())["seconds"]
         parts += [
             "## Starting\n",
-            "`python benchmarks/startup.py`; seconds by the clock, median (least to most).\n",
+            "`python -m benchmarks.startup`; seconds by the clock, median (least to most).\n",
         ]
         parts += [f"- {name}: {said(value)}" for name, value in rows.items()]
         parts.append("")

@@ -1,4 +1,4 @@
-"""Write docs/stopping.md and its picture from benchmarks/results/stopping.json: `python docs/make_stopping.py`.
+"""Write docs/stopping.md and its picture from benchmarks/results/stopping.json: `python -m docs.make_stopping`.
 
 No figure on that page is typed by hand.
 """
@@ -22,7 +22,7 @@ HEAD = """# When to stop: what the checks see, and how well
 saddlepoint train points.csv --until settled                     # stops when it is settled, and says why
 saddlepoint train points.csv --until settled --tolerance 2%      # not before a missing cluster of 2 % would show
 saddlepoint train points.csv --until settled --on-collapse remedy
-saddlepoint train points.csv --until budget --also all           # checks, plays to the end, more figures at the end
+saddlepoint train points.csv --until budget --metrics all           # checks, plays to the end, more figures at the end
 ```
 
 In Python: `sp.GAN(until="settled")`, then `verdicts_` (every check), `stop_reason_` and `verdict_` (on rows that nothing had
@@ -35,14 +35,14 @@ and what each state means, stands in [judge.md](judge.md#at-the-ringside-when-to
 (crosses below) until it is called collapsed; the game goes back to its safest snapshot, with half the rates and a firmer
 penalty, and every mode is there to the end. Bounds after that are indicative (hollow marks).*
 
-Everything below is written by `python benchmarks/stopping.py` to
-[stopping.json](../benchmarks/results/stopping.json), and from there to this page by `python docs/make_stopping.py`.
+Everything below is written by `python -m benchmarks.stopping` to
+[stopping.json](../benchmarks/results/stopping.json), and from there to this page by `python -m docs.make_stopping`.
 """
 
 ALSO = """
 ## Companions
 
-`--also neighbours|energy|mmd|frechet|kernel|all` adds what others report: precision, recall, density and coverage by nearest
+`--metrics neighbours|energy|mmd|frechet|kernel|all` adds what others report: precision, recall, density and coverage by nearest
 neighbours, the energy distance and MMD^2 with permutation p-values, the Frechet and the kernel distance. Each comes with its
 protocol, the number of rows, a standard error (delete-half jackknife) and, where few rows move it away from its ideal, what the
 same rows give under one law. None is a bound. FID and KID are names for the features of Inception's network, which is not part

@@ -1,4 +1,4 @@
-"""Write docs/tables.md and its pictures from benchmarks/results: `python docs/make_tables.py`.
+"""Write docs/tables.md and its pictures from benchmarks/results: `python -m docs.make_tables`.
 
 No figure on that page is typed by hand.
 """
@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.benchmarks.tables import table
+from benchmarks.suites.tables import table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -20,8 +20,8 @@ Records = list[dict[str, Any]]
 HEAD = """# Tables: how near, how useful, how fast, beside what else there is
 
 ```sh
-saddlepoint benchmark tables --sets diabetes,cancer                                       # what scikit-learn ships
-saddlepoint benchmark tables --data data --peer adult:CTGAN=adult-ctgan.csv               # Adult, Titanic, taxis, a peer
+python -m benchmarks tables --sets diabetes,cancer                                       # what scikit-learn ships
+python -m benchmarks tables --data data --peer adult:CTGAN=adult-ctgan.csv               # Adult, Titanic, taxis, a peer
 ```
 
 ![What a fresh classifier tells right, by who made the rows](images/tables.png)
@@ -128,7 +128,7 @@ def completing(results: Path) -> str:
     stored = json.loads(path.read_text())
     lines = [
         "\n## Missing cells filled in\n",
-        f"`python benchmarks/complete_check.py`: of {stored['rows']:,} held-out rows of {stored['set']} "
+        f"`python -m benchmarks.complete_check`: of {stored['rows']:,} held-out rows of {stored['set']} "
         f"{100 * stored['hidden']:.0f} % of the cells were hidden and filled in; the completed table is judged against "
         f"{stored['judged']:,} others. scikit-learn's IterativeImputer fills in the mean of what a cell may be (or, by "
         "`sample_posterior`, a draw of a normal law about it); `saddlepoint complete` draws from what was learnt.\n",
@@ -152,7 +152,7 @@ def conditions(results: Path) -> str:
     stored = json.loads(path.read_text())
     lines = [
         "\n## Rows that meet a condition\n",
-        "`python benchmarks/conditions_check.py`: Adult, one game; as many rows by `--given` as held-out rows meet the "
+        "`python -m benchmarks.conditions_check`: Adult, one game; as many rows by `--given` as held-out rows meet the "
         "condition, judged against these on all columns but the one given; beside them as many unconditional rows, since a "
         "bound grows with the rows that show it, and unconditional rows whose cell is overwritten.\n",
         "| condition | held-out rows | rows | certified JSD ≥ | told right, % (AUC) |",
@@ -178,7 +178,7 @@ def size(results: Path) -> str:
         return ""
     lines = [
         "\n## Large tables\n",
-        "`python benchmarks/tables_size.py`; each in a process of its own, one thread, on a machine whose two cores others "
+        "`python -m benchmarks.tables_size`; each in a process of its own, one thread, on a machine whose two cores others "
         "used too: wall seconds are of that hour, CPU seconds are the work.\n",
         "| what | step | CPU s | wall s | peak memory, MB |",
         "|---|---|---|---|---|",

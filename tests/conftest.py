@@ -26,7 +26,7 @@ def float64() -> object:
 def quick_looks():
     """Let looks between rounds use a logistic regression for their network, which takes two thirds of a short test's time.
 
-    For modules that hold what must be true whatever a look sees; what it sees is held in tests/fitting/test_looks.py.
+    For modules that hold what must be true whatever a look sees; what it sees is held in tests/fitting/test_snapshot_selection.py.
     """
     from saddlepoint.judging.classifiers.points import logistic
 

@@ -102,8 +102,8 @@ def main(folder: Path) -> None:
     gaps = mixed_table(12, seed=1)
     gaps.loc[::2, "amount"], gaps.loc[::3, "region"] = None, None
     gaps.to_csv(folder / "table" / "gaps.csv", index=False)
-    checks = ["--until", "budget", "--also", "energy"]
-    train(folder / "table", "table.csv", "--rounds", "6", *checks, "--ruler", "full")
+    checks = ["--until", "budget", "--metrics", "energy"]
+    train(folder / "table", "table.csv", "--rounds", "6", *checks, "--power", "full")
     with within(folder / "table"):
         run("sample", "run", "-n", "20", "--seed", "0", "--out", "samples.csv")
         run("sample", "run", "-n", "20", "--seed", "0", "--given", "region=north", "--out", "given.csv")
@@ -160,7 +160,7 @@ def main(folder: Path) -> None:
     (folder / "continued.json").write_text(json.dumps(continued, indent=1) + "\n")
 
     for name, pair in PAIRS.items():
-        verdict = sp.judge(**pair(), random_state=0, also="all").to_dict()
+        verdict = sp.judge(**pair(), random_state=0, metrics="all").to_dict()
         (folder / f"verdict-{name}.json").write_text(json.dumps(verdict, indent=1) + "\n")
 
 

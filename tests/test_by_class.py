@@ -81,7 +81,7 @@ def test_the_discriminator_knows_the_class_of_a_row():
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, 800)
     x = random.normal(size=(800, 1)) * 0.3 + np.where(labels == 1, 1.0, -1.0)[:, None]
-    gan = sp.GAN(start="plain", capacity="small", rounds=400, random_state=0).fit(x, labels)
+    gan = sp.GAN(start="noise", capacity="small", rounds=400, random_state=0).fit(x, labels)
     assert gan.decision_function(x, labels).mean() > gan.decision_function(x, 1 - labels).mean() + 0.05
 
 

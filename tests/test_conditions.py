@@ -18,7 +18,7 @@ from saddlepoint.data.conditions import Conditions
 from saddlepoint.data.opening import open_source
 from saddlepoint.data.tables.read import frame_of
 from saddlepoint.errors import InputError, StoredFileError
-from saddlepoint.fitting import Choices, prepare
+from saddlepoint.fitting import FitOptions, prepare
 from saddlepoint.model import kept_by, rows_given
 
 N = 3000
@@ -98,10 +98,10 @@ def test_what_g_learnt_of_known_cells_changes_the_draws_but_not_their_law(fitted
     model = copy.deepcopy(fitted.model_)
     whole = model.sample(40_000, random_state=5)
     draws = torch.Generator().manual_seed(0)
-    spans = model.generator.order.spans
+    feature_blocks = model.generator.order.feature_blocks
     for name in ("context", "context_direct"):
         # Unconditional rows do not meet these weights.
-        here = getattr(model.generator, f"start_{name}")[:spans]
+        here = getattr(model.generator, f"start_{name}")[:feature_blocks]
         here += 0.3 * torch.randn(here.shape, generator=draws)
     pd.testing.assert_frame_equal(model.sample(100, random_state=5), whole.iloc[:100])
     for given, meets in (
@@ -159,7 +159,7 @@ def test_complete_fills_in_by_the_conditional_law_and_leaves_known_cells_alone(f
 
 
 def test_the_base_is_the_fitted_law_and_round_0_samples_it() -> None:
-    preparation = prepare(open_source(known_law(), name="X"), Choices(rounds=3, seed=0))
+    preparation = prepare(open_source(known_law(), name="X"), FitOptions(rounds=3, seed=0))
     fit = preparation.fit()
     events = fit.play(until_round=0)
     list(events)
@@ -174,8 +174,8 @@ def test_the_base_is_the_fitted_law_and_round_0_samples_it() -> None:
 
 
 def test_plain_tables_learn_no_conditions_and_say_so() -> None:
-    plain = sp.GAN(start="plain", rounds=2, random_state=0).fit(known_law(n=300))
-    with pytest.raises(InputError, match=r"learnt no conditions.*--start fitted"):
+    plain = sp.GAN(start="noise", rounds=2, random_state=0).fit(known_law(n=300))
+    with pytest.raises(InputError, match=r"learnt no conditions.*--start autoregressive"):
         plain.sample(3, given={"left": "a"})
     with pytest.raises(InputError, match="learnt no conditions"):
         plain.complete(known_law(n=5))

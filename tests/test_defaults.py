@@ -13,17 +13,17 @@ import saddlepoint as sp
 from saddlepoint import names
 from saddlepoint.cli.judge import judge as judge_verb
 from saddlepoint.cli.train import train
-from saddlepoint.fitting import Choices
-from saddlepoint.fitting.check_schedule import Watching
+from saddlepoint.fitting import FitOptions
+from saddlepoint.fitting.check_schedule import CheckOptions
 from saddlepoint.objectives import DIVERGENCES, OBJECTIVES
 from saddlepoint.training.settings import Settings
 
-CHOICES = {field.name: field.default for field in dataclasses.fields(Choices)}
+CHOICES = {field.name: field.default for field in dataclasses.fields(FitOptions)}
 # What is asked of checks alone is left out unless said, and then has the checks' own default.
 CHOICES |= {
     field.name: field.default
-    for field in dataclasses.fields(Watching)
-    if field.name in ("tolerance", "on_collapse", "ruler")
+    for field in dataclasses.fields(CheckOptions)
+    if field.name in ("tolerance", "on_collapse", "power")
 }
 OF_THE_DATA = {
     "conditional",

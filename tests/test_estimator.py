@@ -82,7 +82,7 @@ def test_in_a_pipeline_behind_a_scaler(points):
 
 def test_grid_search_over_the_score_ranks_by_it(points):
     search = GridSearchCV(
-        sp.GAN(capacity="small", start="plain", random_state=0), {"rounds": [1, 20]}, cv=2
+        sp.GAN(capacity="small", start="noise", random_state=0), {"rounds": [1, 20]}, cv=2
     ).fit(points)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
@@ -167,7 +167,7 @@ def test_a_wrong_parameter_is_named_with_what_is_allowed(points, wrong, sentence
 
 def test_each_parameter_changes_something(points, fitted):  # where the mixture is kept, the game cannot
     def drawn(**changed):
-        return sp.GAN(**{**QUICK, "rounds": 3, "start": "plain", **changed}).fit(points)
+        return sp.GAN(**{**QUICK, "rounds": 3, "start": "noise", **changed}).fit(points)
 
     first = drawn().sample(4, random_state=0)
     assert not np.array_equal(fitted.sample(4, random_state=0), first)  # start is not plain
@@ -558,7 +558,7 @@ def test_it_cannot_be_saved_into_a_file(fitted, tmp_path):
 
 def test_companions_stand_in_the_final_verdict(points):
     rows = np.concatenate([points, points + 0.01 * np.random.default_rng(0).normal(size=points.shape)] * 2)
-    gan = sp.GAN(**QUICK, until="budget", also="energy").fit(rows)
-    assert {companion["name"] for companion in gan.verdict_.companions} == {"energy distance"}
+    gan = sp.GAN(**QUICK, until="budget", metrics="energy").fit(rows)
+    assert {companion["name"] for companion in gan.verdict_.metrics} == {"energy distance"}
     with pytest.raises(ValueError, match="also energy goes with the final verdict"):
-        sp.GAN(**QUICK, also=["energy"]).fit(rows)
+        sp.GAN(**QUICK, metrics=["energy"]).fit(rows)

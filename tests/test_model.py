@@ -55,7 +55,7 @@ def make_model(rows, *, classes=None, shares=None, law="normal", seed=0):
             "objective": "relativistic",
             "penalties": ["r1", "r2"],
             "rounds": 0,
-            "noise_law": law,
+            "noise_distribution": law,
             "noise_width": WIDTH,
             "classes": classes,
             "class_shares": shares,
@@ -428,7 +428,7 @@ def test_class_draws_are_keyed_apart_from_noise(by_class):
     z = by_class.noise(4000, 5)[:, 0].double().numpy()
     codes = by_class.codes(4000, None, 5).double().numpy()
     assert abs(np.corrcoef(z, codes)[0, 1]) < 5 / 4000**0.5
-    assert compute.key(5, "sample") != compute.key(5, "classes")
+    assert compute.derived_seed(5, "sample") != compute.derived_seed(5, "classes")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

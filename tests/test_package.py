@@ -13,8 +13,8 @@ import pytest
 from saddlepoint import names
 from saddlepoint.compute import PRECISIONS
 from saddlepoint.objectives import OBJECTIVES
-from saddlepoint.paper.controls import CONTROLS
 from saddlepoint.paper.games import GAMES
+from saddlepoint.paper.table1 import CONTROLS
 from saddlepoint.recipes import _RECIPES
 
 HEAVY = ("torch", "numpy", "sklearn", "pandas", "matplotlib", "scipy", "PIL", "pyarrow")

@@ -17,11 +17,11 @@ import saddlepoint as sp
 from saddlepoint.cli import app
 from saddlepoint.data.opening import open_source
 from saddlepoint.data.pictures import refuse_flips
-from saddlepoint.data.pseudo_labels import find_kinds
+from saddlepoint.data.pseudo_labels import find_clusters
 from saddlepoint.errors import InputError
-from saddlepoint.fitting import Choices, prepare
+from saddlepoint.fitting import FitOptions, prepare
 from saddlepoint.model import Model
-from saddlepoint.networks import PictureLaw
+from saddlepoint.networks import PCAPriorGenerator
 from saddlepoint.runs import onnx_export
 from saddlepoint.runs.sampling import load_model, sample_to_file, walk
 from saddlepoint.training import Settings, checkpoint, rounds
@@ -40,7 +40,9 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
 
     def model(rows: np.ndarray) -> Model:
         return (
-            prepare(open_source(rows, name="X"), Choices(rounds=1, start="plain")).fit(strip=False).playing()
+            prepare(open_source(rows, name="X"), FitOptions(rounds=1, start="noise"))
+            .fit(strip=False)
+            .playing()
         )
 
     def filmed() -> None:
@@ -53,27 +55,30 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
         ("export of a run on points", lambda: onnx_export.export(model(points), Path("g.onnx"))),
         ("sample -n 2 --out film.gif", filmed),
         ("train points.csv --flips", lambda: refuse_flips(open_source(points, name="points.csv"))),
-        ('Choices(augment="of")', lambda: Choices(augment="of")),
+        ('Choices(augment="of")', lambda: FitOptions(augment="of")),
         (
             "train points.csv --augment on",
-            lambda: prepare(open_source(points, name="points.csv"), Choices(augment="on")),
+            lambda: prepare(open_source(points, name="points.csv"), FitOptions(augment="on")),
         ),
         (
             "train points.csv --cluster on",
-            lambda: prepare(open_source(points, name="points.csv"), Choices(cluster="on")),
+            lambda: prepare(open_source(points, name="points.csv"), FitOptions(cluster="on")),
         ),
-        ("train pictures/ --label class --cluster on", lambda: Choices(cluster="on", conditional=True)),
+        ("train pictures/ --label class --cluster on", lambda: FitOptions(cluster="on", conditional=True)),
         (
             "train pictures/ --cluster on (few)",
-            lambda: find_kinds(open_source(pictures, name="pictures"), seed=0),
+            lambda: find_clusters(open_source(pictures, name="pictures"), seed=0),
         ),
         ("Settings(horizon=1, augment=0.5)", lambda: Settings(horizon=1, augment=0.5)),
-        ("train pictures/ --memory much", lambda: Choices(memory="much")),
+        ("train pictures/ --memory much", lambda: FitOptions(memory="much")),
         (
             "train pictures/ --memory 50KB",
-            lambda: prepare(open_source(pictures, name="pictures"), Choices(rounds=1, memory="50KB")),
+            lambda: prepare(open_source(pictures, name="pictures"), FitOptions(rounds=1, memory="50KB")),
         ),
-        ("Settings(horizon=1, batch=12, parts=5)", lambda: Settings(horizon=1, batch=12, parts=5)),
+        (
+            "Settings(horizon=1, batch=12, accumulation_steps=5)",
+            lambda: Settings(horizon=1, batch=12, accumulation_steps=5),
+        ),
     ]
 
 
@@ -121,7 +126,7 @@ def blobs(n: int, height: int, width: int, channels: int) -> np.ndarray:
 def test_any_shape_trains_and_samples_exactly_its_size(shape: tuple[int, ...], tmp_path: Path) -> None:
     pictures, kinds = blobs(60, *shape), np.arange(60) % 2
     gan = sp.GAN(capacity="small", rounds=2, batch=4, random_state=0).fit(pictures, kinds)
-    assert isinstance(gan.model_.generator, PictureLaw)
+    assert isinstance(gan.model_.generator, PCAPriorGenerator)
     rows = gan.sample(3, given=1, random_state=1)
     assert (rows.shape, rows.dtype) == ((3, *shape), np.uint8)
     gan.save(tmp_path / "model")
@@ -129,7 +134,7 @@ def test_any_shape_trains_and_samples_exactly_its_size(shape: tuple[int, ...], t
 
 
 def test_a_stopped_game_of_augmented_pictures_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    preparation = prepare(open_source(blobs(60, 40, 30, 1)), Choices(rounds=4, capacity="small", batch=4))
+    preparation = prepare(open_source(blobs(60, 40, 30, 1)), FitOptions(rounds=4, capacity="small", batch=4))
     assert preparation.plan.settings.augment > 0
     whole, early, late = (preparation.fit(folder) for folder in (None, tmp_path, tmp_path))
     list(whole.play()), list(early.play(until_round=2))
@@ -143,7 +148,7 @@ def test_a_stopped_game_of_augmented_pictures_goes_on_to_the_same_bits(tmp_path:
 def test_a_round_in_bf16_is_nearly_the_round_in_float32() -> None:
     norms = []
     for precision in ("float32", "bf16"):
-        choices = Choices(rounds=1, capacity="small", batch=8, precision=precision, augment="off")
+        choices = FitOptions(rounds=1, capacity="small", batch=8, precision=precision, augment="off")
         fit = prepare(open_source(blobs(60, 48, 50, 1)), choices).fit(strip=False)
         (record,) = rounds(fit.game, fit.batches.from_round(0), 1)
         norms.append([record.to_dict()[f"{player}_gradient"] for player in ("discriminator", "generator")])

@@ -197,4 +197,4 @@ def test_table_1_is_that_of_its_results_file():
 def test_the_picture_is_small_and_made_by_a_command():
     picture = ROOT / "docs" / "images" / "digits.png"
     assert 5_000 < picture.stat().st_size < 60_000
-    assert "docs/make_picture.py" in (ROOT / "Makefile").read_text()
+    assert "docs.make_picture" in (ROOT / "Makefile").read_text()

@@ -10,7 +10,7 @@ from saddlepoint import recipes
 from saddlepoint.data.encoders.picture import PicturesEncoder
 from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
-from saddlepoint.fitting import Choices, prepare
+from saddlepoint.fitting import FitOptions, prepare
 from saddlepoint.networks import build
 
 MNIST = recipes.Data(kind="pictures", shape=(1, 28, 28), rows=50_000)
@@ -19,7 +19,7 @@ MNIST = recipes.Data(kind="pictures", shape=(1, 28, 28), rows=50_000)
 def test_goodfellow2014_is_the_papers_recipe_on_mnist() -> None:
     plan = recipes.plan(recipes.choose("goodfellow2014", "pictures"), MNIST)
     s = plan.settings
-    assert (s.batch, s.noise_width, s.noise_law, s.form) == (100, 100, "uniform", "simultaneous")
+    assert (s.batch, s.noise_width, s.noise_distribution, s.form) == (100, 100, "uniform", "simultaneous")
     assert s.objective == "non-saturating"  # the authors' G maximises log D(G(z)) throughout
     assert s.horizon == 250 * 500
     assert plan.generator["hidden"] == [1200, 1200]
@@ -59,7 +59,7 @@ def test_capacity_is_one_dial() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "bend", "name"),
+    ("shape", "curvature", "name"),
     [
         ((1, 8, 8), 2.0, "residual"),
         ((1, 16, 16), 0.5, "residual"),
@@ -70,8 +70,8 @@ def test_capacity_is_one_dial() -> None:
         ((3, 41, 40), 2.0, "picture"),
     ],
 )
-def test_the_pair_goes_by_size_and_smoothness(shape: tuple[int, ...], bend: float, name: str) -> None:
-    data = recipes.Data(kind="pictures", shape=shape, rows=1000, bend=bend)
+def test_the_pair_goes_by_size_and_smoothness(shape: tuple[int, ...], curvature: float, name: str) -> None:
+    data = recipes.Data(kind="pictures", shape=shape, rows=1000, curvature=curvature)
     plan = recipes.plan(recipes.choose("auto", "pictures"), data)
     assert plan.generator["name"] == f"{name}-generator"
     assert plan.discriminator["name"] == f"{name}-discriminator"
@@ -103,21 +103,21 @@ def test_smooth_pictures_are_folded_smoothly_by_both_players() -> None:
     plans, bends = [], []
     for rows in (ramps, noise, np.zeros((40, 20, 30))):
         dataset = open_source(rows.astype(np.uint8)[..., None], name="X")
-        plans.append(prepare(dataset, Choices(rounds=1, compile="off")).plan)
-        bends.append(PicturesEncoder.fit(dataset.rows).bend(dataset.rows))
+        plans.append(prepare(dataset, FitOptions(rounds=1, compile="off")).plan)
+        bends.append(PicturesEncoder.fit(dataset.rows).curvature(dataset.rows))
     assert bends[0] < 0.5
     assert bends[1:] == [pytest.approx(3, abs=0.02), 0]
     for plan, smooth in zip(plans, (True, False, True), strict=True):
         # Where grey levels turn sharply, small pictures need no folds.
         assert plan.generator.get("smooth", False) is plan.discriminator.get("smooth", False) is smooth
-    large = recipes.Data(kind="pictures", shape=(1, 64, 64), rows=1000, bend=bends[1])
+    large = recipes.Data(kind="pictures", shape=(1, 64, 64), rows=1000, curvature=bends[1])
     plan = recipes.plan(recipes.choose("auto", "pictures"), large)
     assert plan.generator["smooth"] is plan.discriminator["smooth"] is False
 
 
 def test_few_rows_are_not_played_until_they_are_known_by_heart() -> None:
     def horizon(rows: int, columns: int) -> int:
-        data = recipes.Data(kind="points", shape=(2 + columns,), rows=rows, start="charts", charts=2)
+        data = recipes.Data(kind="points", shape=(2 + columns,), rows=rows, start="mixture", components=2)
         return recipes.plan(recipes.choose("auto", "points"), data).settings.horizon
 
     assert horizon(100_000, 2) == 1000
@@ -127,7 +127,9 @@ def test_few_rows_are_not_played_until_they_are_known_by_heart() -> None:
 
 
 def test_plain_points_slow_g_before_d_and_tell_d_the_range() -> None:
-    data = recipes.Data(kind="points", shape=(2,), rows=100, finest=0.01, ranges=((-1.0, 2.0), (-3.0, 0.5)))
+    data = recipes.Data(
+        kind="points", shape=(2,), rows=100, min_scale=0.01, ranges=((-1.0, 2.0), (-3.0, 0.5))
+    )
     plan = recipes.plan(recipes.choose("auto", "points"), data)
     s = plan.settings
     rates = [
@@ -158,6 +160,6 @@ def test_a_recipe_for_another_kind_is_refused() -> None:
     ],
 )
 def test_large_and_smooth_pictures_are_folded_by_both_players(sides: tuple[int, int], fold: int) -> None:
-    data = recipes.Data(kind="pictures", shape=(3, *sides), rows=1000, bend=0.5)
+    data = recipes.Data(kind="pictures", shape=(3, *sides), rows=1000, curvature=0.5)
     plan = recipes.plan(recipes.choose("auto", "pictures"), data)
     assert plan.generator["fold"] == plan.discriminator["fold"] == fold

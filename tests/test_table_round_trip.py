@@ -15,10 +15,10 @@ from pyarrow import feather, parquet
 
 import saddlepoint as sp
 from saddlepoint.data.opening import open_source
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.data.write import escaped, write_samples
 from saddlepoint.errors import InputError
-from saddlepoint.fitting import Choices, prepare
+from saddlepoint.fitting import FitOptions, prepare
 from saddlepoint.model import Model
 
 N, SAMPLES = 800, 6000
@@ -57,7 +57,7 @@ TEXT = """when;where;zip;flag;rate;none
 
 
 def model_of(source: Any) -> Model:
-    preparation = prepare(open_source(source), Choices(rounds=1))
+    preparation = prepare(open_source(source), FitOptions(rounds=1))
     fit = preparation.fit()
     list(fit.play())
     return fit.model()
@@ -195,5 +195,5 @@ def test_formulas_come_back_as_texts_and_are_escaped_on_request(learnt, tmp_path
 
 def test_the_encoder_is_restored_with_every_type(learnt) -> None:
     _, model, _ = learnt
-    again = TableEncoder.from_dict(model.encoder.to_dict())
+    again = TableTransformer.from_dict(model.encoder.to_dict())
     assert again.to_dict() == model.encoder.to_dict()

@@ -14,7 +14,7 @@ from saddlepoint.cli import app
 from saddlepoint.data.encoders import fit_encoder
 from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
-from saddlepoint.fitting import Choices, prepare, restore
+from saddlepoint.fitting import FitOptions, prepare, restore
 from saddlepoint.training import checkpoint
 
 N = 200
@@ -106,7 +106,7 @@ def test_the_class_of_a_table_is_learnt_beside_it() -> None:
 
 def test_rounds_in_parts_are_rounds_at_once_and_the_choices_are_restored(tmp_path: Path) -> None:
     dataset = open_source(mixed())
-    preparation = prepare(dataset, Choices(rounds=12, seed=3))
+    preparation = prepare(dataset, FitOptions(rounds=12, seed=3))
     whole = preparation.fit()
     list(whole.play())
     list(preparation.fit(tmp_path).play(until_round=5))

@@ -36,31 +36,31 @@ PRECISIONS: dict[str, torch.dtype] = {
     "bf16": torch.bfloat16,
     "float64": torch.float64,
 }
-NoiseLaw = Literal["normal", "uniform"]
-NOISE_LAWS: tuple[NoiseLaw, ...] = ("normal", "uniform")
+NoiseDistribution = Literal["normal", "uniform"]
+NOISE_DISTRIBUTIONS: tuple[NoiseDistribution, ...] = ("normal", "uniform")
 
 _MULTIPLY_ADDS_A_THREAD = 1e9
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
-def key(seed: int, purpose: str, index: int = 0) -> int:
+def derived_seed(seed: int, purpose: str, index: int = 0) -> int:
     """Return the 63-bit key of the random stream (seed, purpose, index).
 
-    >>> key(0, "noise", 7) == key(0, "noise", 7), key(0, "noise", 7) == key(0, "rows", 7)
+    >>> derived_seed(0, "noise", 7) == derived_seed(0, "noise", 7), derived_seed(0, "noise", 7) == derived_seed(0, "rows", 7)
     (True, False)
     """
     text = f"{seed}/{purpose}/{index}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
-def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
+def random_generator(seed: int, purpose: str, index: int = 0) -> torch.Generator:
     """Return torch's generator for the stream (seed, purpose, index); always on the CPU."""
-    return torch.Generator().manual_seed(key(seed, purpose, index))
+    return torch.Generator().manual_seed(derived_seed(seed, purpose, index))
 
 
-def numpy_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
+def numpy_generator(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
     """Return numpy's generator for the stream (seed, purpose, index)."""
-    return np.random.default_rng(key(seed, purpose, index))
+    return np.random.default_rng(derived_seed(seed, purpose, index))
 
 
 def fresh_seed() -> int:
@@ -68,7 +68,7 @@ def fresh_seed() -> int:
     return int.from_bytes(os.urandom(6), "little")
 
 
-def noise(law: NoiseLaw, rows: int, width: int, generator: torch.Generator) -> Tensor:
+def noise(law: NoiseDistribution, rows: int, width: int, generator: torch.Generator) -> Tensor:
     """Draw z of shape (rows, width) with mean 0 and variance 1, float32.
 
     "normal" is N(0, I); "uniform" is uniform on (-sqrt 3, sqrt 3), the p_z of the paper's MNIST networks.
@@ -175,14 +175,14 @@ def rank_and_count() -> tuple[int, int]:
     return 0, 1
 
 
-def lay_out(module: nn.Module) -> nn.Module:
+def to_channels_last(module: nn.Module) -> nn.Module:
     """Lay a network's convolutions out channels last, in place: on CPUs and GPUs alike their products are faster so."""
-    if convolves(module):
+    if has_conv_weights(module):
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
 
 
-def convolves(module: nn.Module) -> bool:
+def has_conv_weights(module: nn.Module) -> bool:
     """Return whether a network has weights of four dimensions."""
     return any(parameter.dim() == 4 for parameter in module.parameters())
 

@@ -31,14 +31,15 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint import compute
+from saddlepoint.aliases import modernise
 from saddlepoint.data.conditions import Conditions
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoders import Encoder, encoder_from_dict
-from saddlepoint.data.imputation import Partial
+from saddlepoint.data.imputation import ImputationTask
 from saddlepoint.data.tables.read import frame_of
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import GameError, InputError, StoredFileError, nearest
-from saddlepoint.networks import ChartGenerator, OrderedGenerator, build
+from saddlepoint.networks import MADEGenerator, MixtureGenerator, build
 from saddlepoint.version import __version__
 
 _FORMAT = 1
@@ -95,7 +96,7 @@ def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, 
             f"There is no model in {folder} (no model.json); give a run folder or a saved model."
         )
     try:
-        facts = json.loads((folder / "model.json").read_bytes())
+        facts = modernise(json.loads((folder / "model.json").read_bytes()))
         if facts["format"] != _FORMAT:
             raise StoredFileError(
                 f"{folder} has format {facts['format']}; this version reads format {_FORMAT}: upgrade."
@@ -106,7 +107,7 @@ def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, 
         tensors = safetensors.torch.load(content)
         try:
             players = {
-                name: compute.lay_out(_player(facts[name], tensors, name).to(device))
+                name: compute.to_channels_last(_player(facts[name], tensors, name).to(device))
                 for name in ("generator", "discriminator")
             }
         except RuntimeError:
@@ -180,7 +181,7 @@ def rows_given(
 def _of_whole_rows(conditions: Conditions, generate: Generate, chunk: int) -> tuple[pd.DataFrame, Places]:
     """Return the rows of a chunk drawn without a condition, and their numbers."""
     encoder = conditions.encoder
-    nothing = torch.zeros(CHUNK, encoder.shape[0]), torch.zeros(CHUNK, len(encoder.spans))
+    nothing = torch.zeros(CHUNK, encoder.shape[0]), torch.zeros(CHUNK, len(encoder.feature_blocks))
     return encoder.decode(generate(chunk, *nothing, None)), np.arange(CHUNK)
 
 
@@ -189,12 +190,12 @@ def _of_known_cells(
 ) -> tuple[pd.DataFrame, Places]:
     """Return those rows of a chunk drawn given known cells that their weights keep, and their numbers."""
     encoder = conditions.encoder
-    levels, known = conditions.known(CHUNK, compute.numpy_stream(seed, "given", chunk).random(CHUNK))
+    levels, known = conditions.known(CHUNK, compute.numpy_generator(seed, "given", chunk).random(CHUNK))
     rows = _expanded(encoder, levels, seed, chunk)
     mask = torch.from_numpy(known).float().expand(CHUNK, -1)
     drawn = generate(chunk, rows, mask, None)
     weights = weigh(chunk, rows, mask, drawn) - encoder.log_shares(rows, mask)
-    chosen = kept_by(weights, compute.stream(seed, "given/kept", chunk))
+    chosen = kept_by(weights, compute.random_generator(seed, "given/kept", chunk))
     return conditions.written(encoder.decode(drawn[chosen])), np.flatnonzero(chosen.numpy())
 
 
@@ -217,7 +218,7 @@ def kept_by(log_weights: Tensor, draws: torch.Generator) -> Tensor:
     )
 
 
-def completed(partial: Partial, generate: Generate, seed: int) -> pd.DataFrame:
+def completed(partial: ImputationTask, generate: Generate, seed: int) -> pd.DataFrame:
     """Return a partly known table with its missing cells drawn given the known ones of their row."""
     never = torch.from_numpy(partial.never) if partial.never.any() else None
     encoder, drawn = partial.encoder, []
@@ -228,8 +229,10 @@ def completed(partial: Partial, generate: Generate, seed: int) -> pd.DataFrame:
     return partial.written(encoder.decode(torch.cat(drawn)))
 
 
-def _expanded(encoder: TableEncoder, levels: np.ndarray, seed: int, chunk: int) -> Tensor:
-    uniforms = torch.rand(len(levels), encoder.draws, generator=compute.stream(seed, "given/scores", chunk))
+def _expanded(encoder: TableTransformer, levels: np.ndarray, seed: int, chunk: int) -> Tensor:
+    uniforms = torch.rand(
+        len(levels), encoder.draws, generator=compute.random_generator(seed, "given/scores", chunk)
+    )
     return encoder.expand(torch.from_numpy(levels), uniforms)
 
 
@@ -287,8 +290,8 @@ class Model:
 
     def _noise_by_chunk(self, n: int, random_state: int) -> Iterator[Tensor]:
         for chunk, start in enumerate(range(0, n, _CHUNK)):
-            draws = compute.stream(random_state, "sample", chunk)
-            z = compute.noise(self.description["noise_law"], _CHUNK, self.noise_width, draws)
+            draws = compute.random_generator(random_state, "sample", chunk)
+            z = compute.noise(self.description["noise_distribution"], _CHUNK, self.noise_width, draws)
             yield z[: n - start]
 
     def sample(
@@ -335,8 +338,8 @@ class Model:
         codes = self.codes(count, given, random_state)
         # A chunk at a time to the end: it stays in the cache, and the noise of a million rows of a table is a gigabyte.
         parts = self._generated(chunks, codes)
-        if isinstance(self.encoder, TableEncoder):
-            rows: Any = self.encoder.decode_parts(parts)
+        if isinstance(self.encoder, TableTransformer):
+            rows: Any = self.encoder.decode_chunks(parts)
         else:
             rows = np.concatenate([self.encoder.decode(part) for part in parts])
         classes = self.classes
@@ -369,7 +372,9 @@ class Model:
         """
         encoder = self._conditional("cells to fill in")
         seed = compute.fresh_seed() if random_state is None else random_state
-        partial = Partial.of(encoder, frame_of(frame), columns, seed=compute.key(seed, "functions"))
+        partial = ImputationTask.of(
+            encoder, frame_of(frame), columns, seed=compute.derived_seed(seed, "functions")
+        )
         return self.like.as_came(completed(partial, self._generator_of(None, seed), seed))
 
     def _draw_given(self, n: Any, noise: Any, given: Any, seed: int) -> tuple[Any, list[Any] | None]:
@@ -393,13 +398,13 @@ class Model:
         codes = torch.cat([each for each in chunks if each is not None])
         return rows, [classes[code] for code in codes[torch.from_numpy(places)].tolist()]
 
-    def _conditional(self, what: str) -> TableEncoder:
-        if isinstance(self.encoder, TableEncoder) and isinstance(self.generator, OrderedGenerator):
+    def _conditional(self, what: str) -> TableTransformer:
+        if isinstance(self.encoder, TableTransformer) and isinstance(self.generator, MADEGenerator):
             return self.encoder
-        if not isinstance(self.encoder, TableEncoder):
+        if not isinstance(self.encoder, TableTransformer):
             raise InputError(f"This model is of {self.encoder.kind}, not of a table: it cannot take {what}.")
         raise InputError(
-            f"This model learnt no conditions, so it cannot take {what}; train the table with --start fitted (the default)."
+            f"This model learnt no conditions, so it cannot take {what}; train the table with --start autoregressive (the default)."
         )
 
     def _generator_of(self, wish: Any, seed: int) -> Generate:
@@ -416,7 +421,7 @@ class Model:
 
         def weigh(chunk: int, rows: Tensor, known: Tensor, drawn: Tensor) -> Tensor:
             generator = self.generator
-            if not isinstance(generator, OrderedGenerator):
+            if not isinstance(generator, MADEGenerator):
                 return torch.zeros(len(drawn))
             dtype = next(generator.parameters()).dtype
             z, condition = self._told(chunk, rows, known, wish, seed)
@@ -431,14 +436,14 @@ class Model:
 
     def _told(self, chunk: int, rows: Tensor, known: Tensor, wish: Any, seed: int) -> tuple[Tensor, Tensor]:
         """Return a chunk's noise and its condition, [classes | rows | known]."""
-        draws = compute.stream(seed, "sample", chunk)
-        z = compute.noise(self.description["noise_law"], CHUNK, self.noise_width, draws)[: len(rows)]
+        draws = compute.random_generator(seed, "sample", chunk)
+        z = compute.noise(self.description["noise_distribution"], CHUNK, self.noise_width, draws)[: len(rows)]
         codes = self._codes_of_chunk(chunk, len(rows), wish, seed)
         parts = [rows, known] if codes is None else [self._one_hot(codes), rows, known]
         return z, torch.cat(parts, 1)
 
     def _codes_of_chunk(self, chunk: int, rows: int, wish: Any, seed: int) -> Tensor | None:
-        return self.codes(rows, wish, compute.key(seed, "classes", chunk))
+        return self.codes(rows, wish, compute.derived_seed(seed, "classes", chunk))
 
     def base(self) -> Model:
         """Return the model before the game: the mixture of Gaussians, or the fitted heads, that its generator started from.
@@ -447,15 +452,15 @@ class Model:
             InputError: the generator started from neither.
         """
         generator = copy.deepcopy(self.generator)
-        charted = isinstance(generator, ChartGenerator) and generator.start == "charts"
-        if not isinstance(generator, ChartGenerator | OrderedGenerator) or not (
-            charted or isinstance(generator, OrderedGenerator)
+        charted = isinstance(generator, MixtureGenerator) and generator.start == "mixture"
+        if not isinstance(generator, MixtureGenerator | MADEGenerator) or not (
+            charted or isinstance(generator, MADEGenerator)
         ):
             raise InputError(
                 "This generator did not start near the data, so there is no base to sample from; train points with "
-                "--start charts or a table with --start fitted (the defaults), or leave the base out."
+                "--start mixture or a table with --start autoregressive (the defaults), or leave the base out."
             )
-        generator.forget()
+        generator.reset_to_start()
         return Model(
             encoder=self.encoder,
             generator=generator,
@@ -532,7 +537,7 @@ class Model:
             return None
         if given is None:
             shares = np.asarray(self.description["class_shares"], dtype=float)
-            draws = compute.numpy_stream(seed, "classes").choice(len(classes), n, p=shares / shares.sum())
+            draws = compute.numpy_generator(seed, "classes").choice(len(classes), n, p=shares / shares.sum())
             return torch.from_numpy(draws)
         wanted = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
         if len(wanted) not in (1, n):

@@ -2,7 +2,7 @@
 
 KINDS = ("points", "pictures", "tables")
 RECIPES = ("auto", "goodfellow2014", "modern")
-STARTS = ("auto", "charts", "fitted", "learned", "plain")
+STARTS = ("auto", "mixture", "autoregressive", "learned", "noise")
 CAPACITIES = ("small", "medium", "large")
 PRECISIONS = ("float32", "bf16", "float64")
 OBJECTIVES = (
@@ -48,5 +48,5 @@ PAPER_CONTROLS = (
 COMPILE = ("auto", "on", "off")
 UNTIL = ("settled", "budget")
 ON_COLLAPSE = ("stop", "rollback", "remedy")
-RULERS = ("quick", "full")
-COMPANIONS = ("neighbours", "energy", "mmd", "frechet", "kernel")
+POWER_TABLES = ("quick", "full")
+METRICS = ("neighbours", "energy", "mmd", "frechet", "kernel")

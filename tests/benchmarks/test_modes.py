@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.__main__ import app
+from benchmarks.suites.modes import COLUMNS, coverage, reached
+from benchmarks.suites.point_sets import SETS
 from scipy import stats
 
-from saddlepoint.benchmarks.modes import COLUMNS, coverage, reached
-from saddlepoint.benchmarks.point_sets import SETS
-from saddlepoint.cli import app, benchmark
+from benchmarks import __main__ as command_line
 from saddlepoint.errors import InputError
 
 
@@ -50,14 +51,14 @@ def test_every_set_splits_into_rows_that_do_not_repeat(name):
 
 def test_the_command_writes_every_figure_and_does_not_redo_them(tmp_path, capsys):
     asked = [
-        "benchmark", "modes", "--sets", "ring", "--seeds", "1", "--rows", "600", "--judged", "200", "--rounds", "4",
+        "modes", "--sets", "ring", "--seeds", "1", "--rows", "600", "--judged", "200", "--rounds", "4",
         "--quick", "--out", str(tmp_path),
     ]  # fmt: skip
     app(asked, standalone_mode=False)
     assert capsys.readouterr().out.count("ring, seed 1000") == len(COLUMNS)
     records = json.loads((tmp_path / "modes.json").read_text())["records"]
     assert {record["column"] for record in records} == set(COLUMNS)
-    assert "| ring | charts | 1 |" in (tmp_path / "modes.md").read_text()
+    assert "| ring | mixture+game | 1 |" in (tmp_path / "modes.md").read_text()
     app(asked, standalone_mode=False)
     assert "ring, seed" not in capsys.readouterr().out
 
@@ -83,4 +84,4 @@ def test_wrong_names_are_refused(given, said, tmp_path):
     if "mnist" in given:
         given = {"mnist": Path(given["mnist"])}
     with pytest.raises(InputError, match=said):
-        benchmark.modes(**{**options, "mnist": None, "quick": True, "out": tmp_path, **given})
+        command_line.modes(**{**options, "mnist": None, "quick": True, "out": tmp_path, **given})

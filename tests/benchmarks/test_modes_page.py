@@ -13,7 +13,7 @@ def test_the_page_is_made_of_the_results():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     text = (ROOT / "docs" / "modes.md").read_text(encoding="utf-8")
-    assert text == module.page(), "stale: run python docs/make_modes.py"
+    assert text == module.page(), "stale: run python -m docs.make_modes"
     assert 0 < module.PICTURE.stat().st_size < 150_000
     assert module.draw().startswith(b"\x89PNG")
 
@@ -26,9 +26,9 @@ def test_hard_sets_are_those_whose_mixture_is_told_from_the_data():
         {"set": name, "seed": 1, "column": column, "jsd_lower": bound}
         for name, column, bound in (
             ("easy", "mixture", 0.0),
-            ("easy", "charts", 0.0),
+            ("easy", "mixture+game", 0.0),
             ("hard", "mixture", 0.3),
-            ("hard", "charts", 0.1),
+            ("hard", "mixture+game", 0.1),
             ("alone", "mixture", 0.3),
         )
     ]

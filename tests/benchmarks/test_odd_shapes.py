@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.suites.picture_sets import ODD, discs
 
-from saddlepoint.benchmarks.picture_sets import ODD, discs
 from saddlepoint.data.opening import open_source
-from saddlepoint.fitting import Choices, prepare
+from saddlepoint.fitting import FitOptions, prepare
 from saddlepoint.judging import judge
 from saddlepoint.judging.metrics.gan_metrics import top_octave
 
@@ -38,7 +38,9 @@ def test_a_short_game_about_an_odd_shape_comes_near(name: str) -> None:
     rounds, most = REACHED[name]
     rows = discs(2_700, ODD[name], seed=5)
     held, rows = rows[:200], rows[200:]
-    preparation = prepare(open_source(rows), Choices(rounds=rounds, capacity="small", batch=8, compile="off"))
+    preparation = prepare(
+        open_source(rows), FitOptions(rounds=rounds, capacity="small", batch=8, compile="off")
+    )
     fit = dataclasses.replace(preparation, threads=1).fit(strip=False)
     list(fit.play())
     made = np.asarray(fit.model().draw(400, random_state=1)[0], dtype=np.uint8)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.__main__ import app
+from benchmarks.suites import pictures as suite
+from benchmarks.suites.picture_baselines import GAMES, played, prepared, settings_of
+from benchmarks.suites.picture_metrics import by_class, classifier, detail, distances, stacked_modes
+from benchmarks.suites.picture_sets import ODD, PictureSet, picture_set, sprites, stacked
+from benchmarks.suites.pictures import shuffled
 
-from saddlepoint.benchmarks import pictures as suite
-from saddlepoint.benchmarks.picture_figures import by_class, classifier, detail, distances, stacked_modes
-from saddlepoint.benchmarks.picture_games import GAMES, played, prepared, settings_of
-from saddlepoint.benchmarks.picture_sets import ODD, PictureSet, picture_set, sprites, stacked
-from saddlepoint.benchmarks.picture_sheets import shuffled
-from saddlepoint.cli import app
 from saddlepoint.errors import InputError
 from saddlepoint.training import Settings
 
@@ -167,6 +167,6 @@ def test_records_are_kept_and_not_redone(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_the_command_refuses_unknown_names() -> None:
     with pytest.raises(InputError, match="Unknown set 'mnits', did you mean 'mnist'"):
-        app(["benchmark", "pictures", "--sets", "mnits"], standalone_mode=False)
+        app(["pictures", "--sets", "mnits"], standalone_mode=False)
     with pytest.raises(InputError, match="Unknown row 'our'"):
-        app(["benchmark", "pictures", "--sets", "31x47x1", "--rows", "our"], standalone_mode=False)
+        app(["pictures", "--sets", "31x47x1", "--rows", "our"], standalone_mode=False)

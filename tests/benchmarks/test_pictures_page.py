@@ -23,7 +23,7 @@ def maker() -> ModuleType:
 def test_the_page_is_made_of_the_results(maker: ModuleType) -> None:
     text = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
     assert text.count(maker.BEGIN) == text.count(maker.END) == 1
-    assert text == maker.page(), "stale: run python docs/make_pictures.py"
+    assert text == maker.page(), "stale: run python -m docs.make_pictures"
 
 
 def test_every_figure_comes_from_a_record_and_what_is_missing_is_said(

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.__main__ import app
+from benchmarks.suites import tables
+from benchmarks.suites.table_baselines import copula, independent, made_apart, make, repaired
+from benchmarks.suites.table_metrics import broken_format, figures, sdmetrics_quality
+from benchmarks.suites.table_sets import SHIPPED, table_set
 
-from saddlepoint.benchmarks import table_makers, tables
-from saddlepoint.benchmarks.table_figures import broken_format, figures, sdmetrics_quality
-from saddlepoint.benchmarks.table_makers import copula, independent, make, repaired
-from saddlepoint.benchmarks.table_sets import SHIPPED, table_set
-from saddlepoint.cli import app
 from saddlepoint.errors import InputError
 
 
@@ -109,7 +109,6 @@ def test_the_command_keeps_records_and_does_not_redo_them(tmp_path: Path, monkey
     copula(table_set("cancer", None).train, 5).to_csv(peer, index=False)
     peer.with_suffix(".json").write_text(json.dumps({"cpu_seconds": 77, "peak_memory_mb": 9}))
     arguments = [
-        "benchmark",
         "tables",
         "--sets",
         "cancer",
@@ -142,12 +141,12 @@ def test_peers_and_names_that_cannot_be_used_are_refused(tmp_path: Path) -> None
         (["--rows", "theirs"], "Allowed are real, ours, base, independent, copula"),
     ):
         with pytest.raises(InputError, match=words):
-            app(["benchmark", "tables", *arguments, "--out", str(tmp_path)], standalone_mode=False)
+            app(["tables", *arguments, "--out", str(tmp_path)], standalone_mode=False)
 
 
 def test_rows_made_in_a_process_of_their_own_come_with_what_it_took(tmp_path: Path) -> None:
     frame = related(60)
-    made, facts = table_makers.made_apart("independent", frame, 3, tmp_path)
+    made, facts = made_apart("independent", frame, 3, tmp_path)
     assert made is not None
     pd.testing.assert_frame_equal(made, independent(frame, 3))
     assert facts["peak_memory_mb"] > 20

@@ -22,7 +22,7 @@ def maker() -> ModuleType:
 
 def test_the_page_is_made_of_the_results(maker: ModuleType) -> None:
     text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
-    assert text == maker.page(), "stale: run python docs/make_tables.py"
+    assert text == maker.page(), "stale: run python -m docs.make_tables"
     assert 0 < maker.PICTURE.stat().st_size < 150_000
     assert maker.draw().startswith(b"\x89PNG")
 

@@ -34,10 +34,10 @@ def people(n: int) -> pd.DataFrame:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("complete")
     people(120).to_csv(folder / "people.csv", index=False)
-    from saddlepoint.fitting import Choices
+    from saddlepoint.fitting import FitOptions
     from saddlepoint.runs.session import Session, Source
 
-    session = Session.start(folder / "run", Source(data=str(folder / "people.csv")), Choices(rounds=2))
+    session = Session.start(folder / "run", Source(data=str(folder / "people.csv")), FitOptions(rounds=2))
     for _ in session.play():
         pass
     session.close()

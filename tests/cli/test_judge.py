@@ -48,7 +48,7 @@ def test_companions_are_printed_after_the_verdict_and_stand_on_the_page(
     files: Path, tmp_path: Path, capsys
 ) -> None:
     page = tmp_path / "also.html"
-    options = ("--quick", "--also", "frechet", "--also", "neighbours", "--page", page)
+    options = ("--quick", "--metrics", "frechet", "--metrics", "neighbours", "--page", page)
     call("judge", files / "real.csv", files / "shifted.csv", *options)
     said = capsys.readouterr().out
     head, *rest = said[said.index("Companions") :].splitlines()
@@ -59,7 +59,7 @@ def test_companions_are_printed_after_the_verdict_and_stand_on_the_page(
     assert "<h2" in page.read_text()
     assert "Kynkäänniemi et al. 2019" in page.read_text()
     with pytest.raises(InputError, match="FID is measured on the features of Inception's network"):
-        call("judge", files / "real.csv", files / "no-such-file.csv", "--also", "fid")
+        call("judge", files / "real.csv", files / "no-such-file.csv", "--metrics", "fid")
 
 
 def test_a_shifted_column_is_certified_and_named(files: Path, tmp_path: Path, capsys) -> None:
@@ -129,7 +129,7 @@ def test_a_run_is_judged_by_its_own_vault_or_by_named_rows(tmp_path: Path, capsy
         "--rounds",
         3,
         "--start",
-        "plain",
+        "noise",
         "--out",
         tmp_path / "run",
         "--capacity",

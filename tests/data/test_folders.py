@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from saddlepoint.data.opening import folders, open_holdout, open_source
-from saddlepoint.data.pictures import Sizing, both_ways, by_coin, refuse_flips
+from saddlepoint.data.pictures import TargetSize, mirrored_at_random, refuse_flips, with_mirror_images
 from saddlepoint.errors import InputError
-from saddlepoint.fitting import Choices, prepare
+from saddlepoint.fitting import FitOptions, prepare
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (4, 6, 9, 3), dtype=np.uint8)
@@ -135,11 +135,11 @@ def test_other_sizes_are_cropped_about_their_middle(tmp_path):
 
 def test_other_sizes_are_padded_with_black_or_see_through():
     white = np.full((10, 40, 4), 255, np.uint8)
-    sized = Sizing(width=20, height=20, other_sizes="pad").apply(white, "x")
+    sized = TargetSize(width=20, height=20, other_sizes="pad").apply(white, "x")
     assert sized.shape == (20, 20, 4)
     assert sized[:7].max() == sized[13:].max() == 0
     assert sized[8:12].min() == 255
-    grey = Sizing(width=7, height=20, other_sizes="pad").apply(white[..., :1], "x")
+    grey = TargetSize(width=7, height=20, other_sizes="pad").apply(white[..., :1], "x")
     assert (grey[..., 0].max(axis=1) > 0).sum() == 2  # 40 x 10 becomes 7 x 2
 
 
@@ -158,7 +158,7 @@ def test_flips_only_where_asked_and_each_part_by_its_rule():
     pictures = RANDOM.integers(0, 256, (100, 5, 4, 1), dtype=np.uint8)
     plain = open_source(pictures, label=np.arange(100))
     asked = refuse_flips(plain)
-    parts, before = (prepare(each, Choices(rounds=1)) for each in (asked, plain))
+    parts, before = (prepare(each, FitOptions(rounds=1)) for each in (asked, plain))
     n = len(before.train)
     np.testing.assert_array_equal(
         parts.train.rows, np.concatenate([before.train.rows, before.train.rows[:, :, ::-1]])
@@ -170,8 +170,8 @@ def test_flips_only_where_asked_and_each_part_by_its_rule():
         mirrored = (part.rows == whole.rows[:, :, ::-1]).all((1, 2, 3))
         assert (same ^ mirrored).all()
         assert 0 < mirrored.sum() < len(part)
-    again = by_coin(before.vault, 0, "vault")
+    again = mirrored_at_random(before.vault, 0, "vault")
     np.testing.assert_array_equal(again.rows, parts.vault.rows)
-    assert len(both_ways(plain)) == 200
+    assert len(with_mirror_images(plain)) == 200
     with pytest.raises(InputError, match=r"array holds points; mirror images \(--flips\) are for pictures"):
         refuse_flips(open_source(np.ones((3, 2)) * np.arange(3)[:, None]))

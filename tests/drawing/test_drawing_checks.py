@@ -36,7 +36,7 @@ def test_lines_states_and_regions_are_drawn():
         )
     )
     figure = checks_chart(
-        records, tolerance=0.02, ruler=(0.007, "2 % missing"), kept=300, verdict=(900, 0.0, 0.01)
+        records, tolerance=0.02, power=(0.007, "2 % missing"), kept=300, verdict=(900, 0.0, 0.01)
     )
     labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
     assert {*STATES, "floor", "tolerance", "2 % missing", "kept", "final verdict"} <= labels

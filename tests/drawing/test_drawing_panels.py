@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saddlepoint.drawing.panels import Panel, Trace, panels
+from saddlepoint.drawing.curves import Panel, Trace, panels
 from saddlepoint.errors import InputError
 
 

@@ -198,10 +198,10 @@ def test_lines_hold_each_path_and_mark_both_ends():
 
 def test_the_extent_holds_the_data_and_is_not_led_astray_by_samples():
     low, high = extent(LINE, 1e9 * LINE)
-    span = np.ptp(LINE)
+    block = np.ptp(LINE)
     assert low <= LINE.min()
     assert high >= LINE.max()
-    assert high - low < 3.5 * span
+    assert high - low < 3.5 * block
     assert extent(np.empty(0), np.empty(0)) == (0.0, 1.0)
     assert extent(np.array([5.0]), np.empty(0)) == pytest.approx((4.5, 5.5))
 

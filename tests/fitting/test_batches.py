@@ -10,7 +10,7 @@ from saddlepoint.data.encoders import fit_encoder
 from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import batches as batches_room
 from saddlepoint.fitting.batches import Batches, RowOrder
-from saddlepoint.training import Settings, Share
+from saddlepoint.training import ProcessRank, Settings
 
 
 def test_each_epoch_is_a_permutation_of_all_rows() -> None:
@@ -30,14 +30,14 @@ def test_the_order_does_not_depend_on_how_it_is_asked_for(size: int) -> None:
     assert not np.array_equal(whole, RowOrder(10, seed=4).rows(0, 50))
 
 
-def make_batches(settings: Settings, share: Share | None = None, codes: bool = False) -> Batches:
+def make_batches(settings: Settings, share: ProcessRank | None = None, codes: bool = False) -> Batches:
     rng = np.random.default_rng(0)
     dataset = open_source(rng.normal(size=(40, 2)))
     return Batches(
         dataset,
         fit_encoder(dataset),
         settings=settings,
-        share=share or Share(),
+        share=share or ProcessRank(),
         device=torch.device("cpu"),
         codes=np.arange(40) % 3 if codes else None,
         class_count=3 if codes else 0,
@@ -55,7 +55,9 @@ def test_a_resumed_run_meets_the_rows_it_would_have_met() -> None:
 def test_the_ranks_slices_make_the_global_batch_and_conditions_go_with_their_rows() -> None:
     settings = Settings(horizon=9, batch=12)
     whole_rows, whole_codes = next(make_batches(settings, codes=True).from_round(2))
-    parts = [next(make_batches(settings, Share(rank, 3), codes=True).from_round(2)) for rank in range(3)]
+    parts = [
+        next(make_batches(settings, ProcessRank(rank, 3), codes=True).from_round(2)) for rank in range(3)
+    ]
     assert torch.equal(whole_rows, torch.cat([rows for rows, _ in parts]))
     assert torch.equal(whole_codes, torch.cat([codes for _, codes in parts]))
     chosen = RowOrder(40, settings.seed).rows(24, 12)

@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from saddlepoint.data.opening import open_source
-from saddlepoint.fitting import Checked, Choices, Judged, Mended, Stopped, judged, prepare, restore
-from saddlepoint.fitting.check_schedule import COUNTS, CheckPlan, count_of, remembered
+from saddlepoint.fitting import Checked, FitOptions, Judged, RolledBack, Stopped, judged, prepare, restore
+from saddlepoint.fitting.check_schedule import COUNTS, CheckSchedule, count_of, remembered
 from saddlepoint.fitting.collapse_recovery import remedied
 from saddlepoint.fitting.row_reader import Reader
-from saddlepoint.judging.monitor.power import Mark
-from saddlepoint.judging.monitor.quick_c2st import Sight
+from saddlepoint.judging.monitor.power import PowerEstimate
+from saddlepoint.judging.monitor.quick_c2st import QuickVerdict
 from saddlepoint.judging.monitor.stopping import LEVEL, Check
 from saddlepoint.training import PenaltySettings, Schedule, Settings, checkpoint
 
@@ -30,7 +30,7 @@ def ring(n: int = 900, seed: int = 0) -> np.ndarray:
     return np.column_stack([np.cos(angle), np.sin(angle)]) + 0.1 * rng.normal(size=(n, 2))
 
 
-def plan(**changed: object) -> CheckPlan:
+def plan(**changed: object) -> CheckSchedule:
     """A plan without a measurement, so that a test does not depend on the machine."""
     known = {
         "until": "budget",
@@ -42,19 +42,19 @@ def plan(**changed: object) -> CheckPlan:
         "seconds_a_check": 0.1,
         "foreseen_seconds": 10.0,
     }
-    return CheckPlan(**(known | changed))
+    return CheckSchedule(**(known | changed))
 
 
-def prepared(rows: np.ndarray | None = None, checks: CheckPlan | None = None, **chosen: object):
-    chosen = {"rounds": 24, "capacity": "small", "start": "plain"} | chosen
+def prepared(rows: np.ndarray | None = None, checks: CheckSchedule | None = None, **chosen: object):
+    chosen = {"rounds": 24, "capacity": "small", "start": "noise"} | chosen
     if rows is None:
         return dataclasses.replace(on_the_ring(tuple(chosen.items())), checks=checks)
-    return dataclasses.replace(prepare(open_source(rows), Choices(**chosen)), checks=checks)
+    return dataclasses.replace(prepare(open_source(rows), FitOptions(**chosen)), checks=checks)
 
 
 @functools.cache
 def on_the_ring(chosen: tuple[tuple[str, object], ...]):
-    return prepare(open_source(ring()), Choices(**dict(chosen)))
+    return prepare(open_source(ring()), FitOptions(**dict(chosen)))
 
 
 def state(fit) -> dict[str, torch.Tensor]:
@@ -73,7 +73,7 @@ def test_checks_are_planned_over_the_horizon_and_beyond_and_their_levels_add_up(
         assert len(due) == 3 * count + 1
         levels = sum(one.alpha(i) for i in range(100_000))
         assert 0.999 * LEVEL < levels <= LEVEL * (1 + 1e-9)
-    assert CheckPlan.from_dict(json.loads(json.dumps(plan().to_dict()))) == plan()
+    assert CheckSchedule.from_dict(json.loads(json.dumps(plan().to_dict()))) == plan()
 
 
 def test_a_coarser_plan_checks_at_a_part_of_the_rounds_of_a_finer_one() -> None:
@@ -130,8 +130,8 @@ def fake_checks(fit, made) -> None:
     """Let the checks of a fit see what `made(number, round)` says, instead of rows."""
     checks = fit.checks
     real = checks._check
-    blind = Sight(estimate=0.1, error=0.1, lower=0.0, upper=0.2, floor=0.1, payoffs=np.zeros(9))
-    checks.ringside.look_at = lambda fake, alpha: blind
+    blind = QuickVerdict(estimate=0.1, error=0.1, lower=0.0, upper=0.2, floor=0.1, payoffs=np.zeros(9))
+    checks.quick_judge.sample_rows = lambda fake, alpha: blind
     checks.watch.look = lambda fake, alpha: []
 
     def check(round_, sight, coarse, alarms):
@@ -185,7 +185,7 @@ def test_a_collapse_is_stopped_rolled_back_or_mended(on_collapse: str, tmp_path:
         return fit
 
     fit = fit_of()
-    events = list(itertools.takewhile(lambda e: not isinstance(e, Mended), fit.play()))
+    events = list(itertools.takewhile(lambda e: not isinstance(e, RolledBack), fit.play()))
     if on_collapse == "stop":
         assert events[-1].reason == "collapsed"
         assert (
@@ -203,7 +203,7 @@ def test_a_collapse_is_stopped_rolled_back_or_mended(on_collapse: str, tmp_path:
 
     whole = fit_of(tmp_path / "a")
     told = list(whole.play())
-    assert sum(isinstance(event, Mended) for event in told) == 1
+    assert sum(isinstance(event, RolledBack) for event in told) == 1
     assert [record["indicative"] for record in records(told)] == [False] * 4 + [True] * 3
     first = fit_of(tmp_path / "b")
     list(first.play(until_round=15))
@@ -250,11 +250,13 @@ def test_a_plan_is_measured_once_and_restored() -> None:
     dataset = open_source(ring())
     preparation = prepare(
         dataset,
-        Choices(rounds=200, capacity="small", start="plain", until="settled", tolerance="20%", ruler="full"),
+        FitOptions(
+            rounds=200, capacity="small", start="noise", until="settled", tolerance="20%", power="full"
+        ),
     )
     checks = preparation.checks
     assert checks.planned >= 2
-    masses = [round(mark["mass"], 6) for mark in checks.ruler]
+    masses = [round(mark["mass"], 6) for mark in checks.power]
     assert masses[:5] == [0.01, 0.02, 0.05, 0.1, 0.2]
     assert masses[5:] in ([], [0.4])  # goes on until one is found
     assert checks.rules.found is not None
@@ -330,24 +332,24 @@ def test_a_region_of_a_table_is_told_by_what_sets_its_rows_apart() -> None:
 
 def test_a_ruler_is_made_once_for_the_same_rows(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SADDLEPOINT_CACHE", str(tmp_path / "cache"))
-    marks = [Mark(mass=0.05, jsd=0.0176, found=4, of=5, recall=0.9, rows=100)]
+    marks = [PowerEstimate(mass=0.05, jsd=0.0176, found=4, of=5, recall=0.9, rows=100)]
     made = []
 
-    def ruler(rows: np.ndarray, **numbers: object) -> list[Mark]:
+    def power(rows: np.ndarray, **numbers: object) -> list[PowerEstimate]:
         return remembered([rows], numbers, lambda: made.append(1) or marks)
 
     rows = ring(50)
-    assert ruler(rows, alpha=0.1) == ruler(rows, alpha=0.1) == marks
+    assert power(rows, alpha=0.1) == power(rows, alpha=0.1) == marks
     assert len(made) == 1
-    ruler(rows, alpha=0.2), ruler(rows + 1e-12, alpha=0.1)
+    power(rows, alpha=0.2), power(rows + 1e-12, alpha=0.1)
     assert len(made) == 3
     for file in (tmp_path / "cache" / "rulers").iterdir():
         file.write_text("{")  # broken: made anew, and whole again
-    assert ruler(rows, alpha=0.1) == ruler(rows, alpha=0.1) == marks
+    assert power(rows, alpha=0.1) == power(rows, alpha=0.1) == marks
     assert len(made) == 4
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SADDLEPOINT_CACHE", str(tmp_path / "file"))
-    assert ruler(rows, alpha=0.1) == marks  # nowhere to keep it
+    assert power(rows, alpha=0.1) == marks  # nowhere to keep it
     assert len(made) == 5
 
 

@@ -13,8 +13,8 @@ import torch
 from saddlepoint import compute
 from saddlepoint.data.opening import open_source
 from saddlepoint.errors import GameError, InputError, StoredFileError
-from saddlepoint.fitting import Choices, Played, Sampled, Saved, Stopped, prepare, restore
-from saddlepoint.fitting.fit import planned_looks
+from saddlepoint.fitting import FitOptions, Played, Sampled, Saved, Stopped, prepare, restore
+from saddlepoint.fitting.fit import planned_estimates
 from saddlepoint.names import RECIPES
 from saddlepoint.training import checkpoint
 
@@ -30,7 +30,7 @@ def points(n: int = 120, seed: int = 0) -> np.ndarray:
 
 
 def prepared(**chosen: object):
-    return prepare(open_source(points()), Choices(**({"rounds": 12, "capacity": "small"} | chosen)))
+    return prepare(open_source(points()), FitOptions(**({"rounds": 12, "capacity": "small"} | chosen)))
 
 
 def state(fit) -> dict[str, torch.Tensor]:
@@ -63,7 +63,9 @@ def test_rounds_at_once_are_rounds_in_parts_bitwise(recipe: str, precision: str,
 
 def test_what_is_chosen_is_written_down_and_restored(tmp_path: Path) -> None:
     dataset = open_source(points())
-    preparation = prepare(dataset, Choices(rounds=8, seed=5, capacity="small", batch=32, objective="hinge"))
+    preparation = prepare(
+        dataset, FitOptions(rounds=8, seed=5, capacity="small", batch=32, objective="hinge")
+    )
     again = restore(dataset, preparation.to_dict())
     assert again.plan == preparation.plan
     assert again.threads == preparation.threads
@@ -88,8 +90,8 @@ def test_settings_that_are_damaged_are_refused() -> None:
 
 
 def test_looks_are_planned_by_the_horizon_and_end_with_it() -> None:
-    assert sorted(planned_looks(1000)) == [0, 7, 15, 31, 62, 125, 250, 500, 1000]
-    assert sorted(planned_looks(1)) == [0, 1]
+    assert sorted(planned_estimates(1000)) == [0, 7, 15, 31, 62, 125, 250, 500, 1000]
+    assert sorted(planned_estimates(1)) == [0, 1]
     events = list(prepared(rounds=16).fit().play())
     assert [event.round for event in events if isinstance(event, Sampled)] == [0, 1, 2, 4, 8, 16]
 
@@ -133,11 +135,11 @@ def test_more_rounds_than_the_horizon_go_on_at_the_schedules_end() -> None:
 
 
 def test_minutes_fix_the_horizon_by_a_measured_rate() -> None:
-    preparation = prepare(open_source(points()), Choices(minutes=0.01, capacity="small"))
+    preparation = prepare(open_source(points()), FitOptions(minutes=0.01, capacity="small"))
     fit = preparation.fit()
     assert preparation.plan.settings.horizon >= 1
     assert fit.round == 0
-    few = prepare(open_source(points()), Choices(minutes=0.01, rounds=2, capacity="small"))
+    few = prepare(open_source(points()), FitOptions(minutes=0.01, rounds=2, capacity="small"))
     assert few.plan.settings.horizon == 2
 
 
@@ -169,7 +171,7 @@ def test_a_game_that_breaks_keeps_its_last_good_checkpoint(tmp_path: Path) -> No
 
 def test_held_out_rows_are_in_nobodys_training() -> None:
     dataset = open_source("digits")
-    preparation = prepare(dataset, Choices(rounds=1))
+    preparation = prepare(dataset, FitOptions(rounds=1))
     rows = {
         name: {row.tobytes() for row in getattr(preparation, name).rows}
         for name in ("train", "monitor", "vault")
@@ -182,7 +184,7 @@ def test_held_out_rows_are_in_nobodys_training() -> None:
 
 def test_a_holdout_stands_in_place_of_the_vault() -> None:
     dataset, holdout = open_source(points()), open_source(points(30, seed=9))
-    preparation = prepare(dataset, Choices(rounds=1), holdout=holdout)
+    preparation = prepare(dataset, FitOptions(rounds=1), holdout=holdout)
     assert preparation.vault is holdout
     assert len(preparation.train) + len(preparation.monitor) == 120
     with pytest.raises(
@@ -190,13 +192,13 @@ def test_a_holdout_stands_in_place_of_the_vault() -> None:
         match=r"held-out rows are points of shape \(3,\), the training rows points of shape \(2,\)",
     ):
         prepare(
-            dataset, Choices(rounds=1), holdout=open_source(np.random.default_rng(0).normal(size=(30, 3)))
+            dataset, FitOptions(rounds=1), holdout=open_source(np.random.default_rng(0).normal(size=(30, 3)))
         )
 
 
 def test_classes_without_labels_are_told() -> None:
     with pytest.raises(InputError, match="has no classes to learn"):
-        prepare(open_source(points()), Choices(rounds=1, conditional=True))
+        prepare(open_source(points()), FitOptions(rounds=1, conditional=True))
 
 
 @pytest.mark.parametrize(
@@ -219,8 +221,8 @@ def test_wrong_choices_are_told(chosen: dict[str, object], words: str) -> None:
 
 def test_columns_of_scales_1_and_1000_are_no_different_task() -> None:
     """The game is played on standardised columns: scaling a column scales the samples, to float rounding."""
-    one = prepare(open_source(points() / [1.0, 1000.0]), Choices(rounds=5, capacity="small")).fit()
-    two = prepare(open_source(points()), Choices(rounds=5, capacity="small")).fit()
+    one = prepare(open_source(points() / [1.0, 1000.0]), FitOptions(rounds=5, capacity="small")).fit()
+    two = prepare(open_source(points()), FitOptions(rounds=5, capacity="small")).fit()
     list(one.play()), list(two.play())
     samples = [fit.model().sample(50, random_state=0) for fit in (one, two)]
     assert samples[1] == pytest.approx(samples[0] * [1.0, 1000.0], rel=1e-3, abs=1e-2)

@@ -20,7 +20,7 @@ def test_the_page_is_what_the_results_say():
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, "run python benchmarks/judge_tables.py"
+    assert done.returncode == 0, "run python -m benchmarks.judge_tables"
 
 
 def test_known_truths_are_met():

@@ -15,7 +15,7 @@ def test_the_page_is_made_of_the_results():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     text = (ROOT / "docs" / "stopping.md").read_text(encoding="utf-8")
-    assert text == module.page(), "stale: run python docs/make_stopping.py"
+    assert text == module.page(), "stale: run python -m docs.make_stopping"
     assert set(json.loads(module.RESULTS.read_text())) == set(module.SECTIONS)
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
     assert pictures == ["images/stopping.png"]

@@ -12,7 +12,7 @@ from saddlepoint.judging.verdict import Verdict
 KEYS = [
     *("certified", "jsd_lower", "jsd_estimate", "confidence", "floor", "accuracy", "tv_lower"),
     *("referee", "n_fit", "n_select", "n_evaluate", "fakes_per_real", "held_out"),
-    *("control", "ruler", "where", "memorisation", "protocol", "seconds"),
+    *("control", "power", "where", "memorisation", "protocol", "seconds"),
 ]
 
 column = {
@@ -37,7 +37,7 @@ FULL = Verdict(
     fakes_per_real=4,
     held_out="declared",
     control={"passed": True, "accuracy": 0.502, "jsd_lower": 0.0},
-    ruler={"mass": 0.05, "jsd": 0.0176, "found": 5, "of": 5, "recall": 0.91},
+    power={"mass": 0.05, "jsd": 0.0176, "found": 5, "of": 5, "recall": 0.91},
     where=(
         column,
         {"kind": "pair", "name": "a and b", "columns": ["a", "b"], "jsd_lower": 0.01},
@@ -52,11 +52,11 @@ FULL = Verdict(
     ),
     memorisation={"copying": False, "exact_copies": 0, "share": 0.501, "p": 0.44},
     seconds=12.3,
-    ladder=({"sigma": 0.1, "jsd_lower": 0.5, "jsd_estimate": 0.55},),
+    noise_smoothed=({"sigma": 0.1, "jsd_lower": 0.5, "jsd_estimate": 0.55},),
     notes=("A note.",),
 )
 NOTHING = replace(
-    FULL, certified=False, jsd_lower=0.0, jsd_estimate=0.0003, where=(), ladder=None, tv_lower=0.0
+    FULL, certified=False, jsd_lower=0.0, jsd_estimate=0.0003, where=(), noise_smoothed=None, tv_lower=0.0
 )
 FAILED = replace(
     FULL, certified=False, jsd_lower=None, jsd_estimate=None, control=FULL.control | {"passed": False}
@@ -65,7 +65,7 @@ FAILED = replace(
 
 def test_has_the_keys_that_were_fixed_and_three_more():
     assert list(FULL.to_dict())[: len(KEYS)] == KEYS
-    assert set(FULL.to_dict()) - set(KEYS) == {"ladder", "notes", "companions"}
+    assert set(FULL.to_dict()) - set(KEYS) == {"noise_smoothed", "notes", "metrics"}
 
 
 @pytest.mark.parametrize("verdict", [FULL, NOTHING, FAILED])

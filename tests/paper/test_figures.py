@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from docs import paper_figures
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -42,6 +43,7 @@ def test_figure_2_writes_picture_page_and_verdict(digits, played, tmp_path):
     figures.figure2(Results(tmp_path), digits, "digits", played, seed=0, quick=True, command="it")
     content = json.loads((tmp_path / "figure2-digits-quick.json").read_text())
     assert (content["samples"], content["rounds"], content["copying"]["exact_copies"]) == (300, 12, 0)
+    paper_figures.figure2(Results(tmp_path), "figure2-digits-quick", quick=True)
     page = (tmp_path / "figure2-digits-quick.md").read_text()
     assert "A quick version" in page
     assert "no copies found: 0 samples equal a training row; " in page
@@ -79,6 +81,7 @@ def test_figure_1_is_a_picture_and_an_animation(tmp_path, monkeypatch):
         assert animation.n_frames == 3
     stored = json.loads((tmp_path / "figure1-quick.json").read_text())
     assert sorted(map(int, stored["kolmogorov"])) == [0, 10, 20, 40]
+    paper_figures.figure1(Results(tmp_path), "figure1-quick", quick=True)
     assert "![four moments](figure1-quick.png)" in (tmp_path / "figure1-quick.md").read_text()
 
 

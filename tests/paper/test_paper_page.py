@@ -14,7 +14,7 @@ def test_the_page_is_made_of_the_results():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     text = (ROOT / "docs" / "paper.md").read_text()
-    assert text == module.page(), "run python docs/make_paper.py"
+    assert text == module.page(), "run python -m docs.make_paper"
     assert "NOT MET" not in text
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
     assert pictures

@@ -10,7 +10,7 @@ import pytest
 
 from saddlepoint.errors import InputError
 from saddlepoint.networks import DeconvolutionGenerator
-from saddlepoint.paper import datasets, games, table1, theory, window
+from saddlepoint.paper import datasets, games, table1, theory
 from saddlepoint.paper.results import Results
 
 NOWHERE = Path("nowhere")
@@ -22,8 +22,8 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
     return [
         ('table1 --models "goodfelow2014"', lambda: table1.refuse_unknown(["goodfelow2014"])),
         ('figure2 --game "modem"', lambda: games.refuse_unknown_game("modem")),
-        ("samples whose best sigma is the grid's least", lambda: window.score(rows, rows, rows)),
-        ("samples whose best sigma is the grid's largest", lambda: window.score(rows, rows + 10, rows)),
+        ("samples whose best sigma is the grid's least", lambda: table1.score(rows, rows, rows)),
+        ("samples whose best sigma is the grid's largest", lambda: table1.score(rows, rows + 10, rows)),
         ("table1 --mnist none.npz", lambda: datasets.mnist(Path("none.npz"))),
         ("table1 --data faces --faces nowhere", lambda: datasets.faces(NOWHERE)),
         ("theory --steps h", lambda: theory.run(Results(NOWHERE), steps=["h"])),

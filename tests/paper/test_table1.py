@@ -7,14 +7,15 @@ import json
 
 import numpy as np
 import pytest
+from docs import paper_table1
 from scipy.special import logsumexp
 from typer.testing import CliRunner
 
 from saddlepoint.cli import app
 from saddlepoint.errors import InputError
-from saddlepoint.paper import controls, datasets, games, table1, table1_page, window
+from saddlepoint.paper import datasets, games, table1
 from saddlepoint.paper.results import Results
-from saddlepoint.paper.resumable_game import Course
+from saddlepoint.paper.resumable_game import ResumableGame
 
 ROW = [
     "model",
@@ -31,20 +32,20 @@ ROW = [
 
 def test_the_grid_is_the_paper_s():
     expected = [0.1, 0.129, 0.167, 0.215, 0.278, 0.359, 0.464, 0.599, 0.774, 1.0]
-    np.testing.assert_allclose(window.SIGMAS, expected, atol=6e-4)
+    np.testing.assert_allclose(table1.SIGMAS, expected, atol=6e-4)
 
 
 def test_the_score_is_the_naive_one_within_a_millionth_of_a_nat():
     random = np.random.default_rng(0)
     samples, validation, test = (random.random((n, 30)) for n in (400, 50, 60))
-    found = window.score(samples, validation, test)
+    found = table1.score(samples, validation, test)
 
     def naive(rows, sigma):
         squared = ((rows[:, None] - samples[None]) ** 2).sum(2)
         constant = np.log(len(samples)) + 30 * np.log(sigma * np.sqrt(2 * np.pi))
         return logsumexp(-squared / (2 * sigma**2), axis=1) - constant
 
-    sigma = max(window.SIGMAS, key=lambda each: naive(validation, each).mean())
+    sigma = max(table1.SIGMAS, key=lambda each: naive(validation, each).mean())
     each = naive(test, sigma)
     assert found.sigma == round(sigma, 4)
     assert found.log_likelihood == pytest.approx(each.mean(), abs=1e-6)
@@ -54,10 +55,10 @@ def test_the_score_is_the_naive_one_within_a_millionth_of_a_nat():
 def test_a_sigma_at_the_edge_is_refused():
     rows = np.random.default_rng(0).random((200, 5))
     with pytest.raises(InputError, match=r"is its edge 0\.1 .* would mean nothing"):
-        window.score(rows, rows, rows)
+        table1.score(rows, rows, rows)
     far = rows + 10
     with pytest.raises(InputError, match="is its edge 1 "):
-        window.score(rows, far, far)
+        table1.score(rows, far, far)
 
 
 def test_the_recipe_s_schedules_are_the_authors(digits):
@@ -72,7 +73,7 @@ def test_the_recipe_s_schedules_are_the_authors(digits):
         3,
         "simultaneous",
     )
-    assert (settings.noise_width, settings.noise_law, settings.objective) == (
+    assert (settings.noise_width, settings.noise_distribution, settings.objective) == (
         100,
         "uniform",
         "non-saturating",
@@ -171,12 +172,12 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
     ).settings.to_dict()
     curve = {"model": "goodfellow2014", "seed": 0, "settings": settings}
     curve["looks"] = [look(50_000, 200.0), look(100_000, 205.0), look(125_000, 210.0)]
-    faults = {name: 240.0 + 10 * index for index, name in enumerate(controls.FAULTS)}
+    faults = {name: 240.0 + 10 * index for index, name in enumerate(table1.FAULTS)}
     rows = {"goodfellow2014": 180.0, "goodfellow2014 + average of G": 210.5, "real rows": 250.0, **faults}
     results = Results(tmp_path)
     with results.changing("table1-mnist") as content:
         content |= {"data": "mnist", "curves": [curve], "rows": [row(*each) for each in rows.items()]}
-    table1_page.write(results, "table1-mnist", data="mnist", quick=False)
+    paper_table1.write(results, "table1-mnist", data="mnist", quick=False)
     text = (tmp_path / "table1-mnist.md").read_text()
     assert "half of the real rows -10, real rows with gaps +0, real rows in black or white +10" in text
     assert "ends 45 nats short" in text
@@ -191,7 +192,7 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
     with results.changing("table1-mnist") as content:
         kept = content["curves"][0]["looks"]
         content["curves"][0]["looks"] = [look(50, 200.0), look(200, 210.0)]
-    table1_page.write(results, "table1-mnist", data="mnist", quick=True)
+    paper_table1.write(results, "table1-mnist", data="mnist", quick=True)
     assert "nats short" not in (tmp_path / "table1-mnist.md").read_text()
     with results.changing("table1-mnist") as content:
         content["curves"][0]["looks"] = kept
@@ -199,7 +200,7 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
         unfinished = curve | {"seed": 2, "looks": [look(50_000, 0.0)]}
         content["curves"] += [second, unfinished]
         content["rows"] += [row("goodfellow2014", 190.0) | {"seed": 1}]
-    table1_page.write(results, "table1-mnist", data="mnist", quick=False)
+    paper_table1.write(results, "table1-mnist", data="mnist", quick=False)
     both = (tmp_path / "table1-mnist.md").read_text()
     assert "ends 40 nats short (means of 2 seeds): " in both
     assert "rises by 1.8 nats in 10,000 rounds" in both
@@ -213,7 +214,7 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
         ]
         content["rows"].append(row("each pixel apart", -1.0) | {"n_samples": 320})
         content["note"] = "What the data stand for."
-    table1_page.write(results, "table1-mnist", data="mnist", quick=False)
+    paper_table1.write(results, "table1-mnist", data="mnist", quick=False)
     again = (tmp_path / "table1-mnist.md").read_text()
     assert "the cheapest first: modern (252.0, 1 CPU s). A score above that of the real rows (250.0)" in again
     assert (
@@ -231,7 +232,7 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
             "modern, seed 0": "modern --no-judge",
             "modern, seed 1": "modern --no-judge --seed 1",
         }
-    table1_page.write(results, "table1-mnist", data="mnist", quick=False)
+    paper_table1.write(results, "table1-mnist", data="mnist", quick=False)
     few = (tmp_path / "table1-mnist.md").read_text()
     assert "\n\nWhat the data stand for.\nVerdicts, and the share told from data, rest on 12 test rows" in few
     assert "modern (252.0, 1 CPU s; told from data 60.0 % of the time)" in few
@@ -249,8 +250,8 @@ def test_a_seed_whose_last_round_scored_best_counts_as_stopped_there():
 
     game, stopped = "modern", "modern, stopped by validation"
     rows = {game: [row(0, 200.0), row(1, 230.0)], stopped: [row(0, 210.0)]}
-    assert table1_page._completed(rows)[stopped] == [row(0, 210.0), row(1, 230.0)]
-    assert table1_page._completed(rows)[game] == rows[game]
+    assert paper_table1._completed(rows)[stopped] == [row(0, 210.0), row(1, 230.0)]
+    assert paper_table1._completed(rows)[game] == rows[game]
 
 
 @pytest.mark.parametrize(
@@ -277,7 +278,7 @@ def test_the_page_says_whether_half_the_rates_mend_the_stretched_game(tmp_path, 
             {"model": model, "log_likelihood": score, "rounds": 200, "seconds": 1.0} | common
             for model, score in scores.items()
         ]
-    table1_page.write(results, "table1-mnist", data="mnist", quick=False)
+    paper_table1.write(results, "table1-mnist", data="mnist", quick=False)
     text = (tmp_path / "table1-mnist.md").read_text()
     assert f"half the rates for modern give {half:.1f} instead of 200.0" in text
     assert says in text
@@ -294,21 +295,21 @@ class _Wide:
 def test_controls_are_what_they_say(digits):
     rows = datasets.fractions(digits.train)
     known = {row.tobytes() for row in rows}
-    real = controls.control("real rows", digits, 100, 0)
+    real = table1.control("real rows", digits, 100, 0)
     assert all(row.tobytes() in known for row in real)
-    apart = controls.control("each pixel apart", digits, len(rows), 0)
+    apart = table1.control("each pixel apart", digits, len(rows), 0)
     np.testing.assert_array_equal(np.sort(apart, axis=0), np.sort(rows, axis=0))
     assert not any(row.tobytes() in known for row in apart[:100])
-    centres = controls.control("k-means centres", digits, 50, 0)
+    centres = table1.control("k-means centres", digits, 50, 0)
     assert centres.shape == (50, 64)
-    assert controls.control("k-means centres", digits.first(40, 1, 1), 50, 0).shape == (20, 64)
-    found = [window.score(each, rows[:300], datasets.fractions(digits.test)) for each in (real, apart)]
+    assert table1.control("k-means centres", digits.first(40, 1, 1), 50, 0).shape == (20, 64)
+    found = [table1.score(each, rows[:300], datasets.fractions(digits.test)) for each in (real, apart)]
     assert found[0].log_likelihood > found[1].log_likelihood + 10
 
 
 def test_each_fault_of_real_rows_is_the_one_it_names(digits):
     rows, n = datasets.fractions(digits.train), 400
-    made = {name: controls.control(name, digits, n, 0) for name in controls.FAULTS}
+    made = {name: table1.control(name, digits, n, 0) for name in table1.FAULTS}
     assert all(each.shape == (n, 64) and 0 <= each.min() <= each.max() <= 1 for each in made.values())
     known = {row.tobytes() for row in rows}
     halved = [row.tobytes() for row in made["half of the real rows"]]
@@ -316,7 +317,7 @@ def test_each_fault_of_real_rows_is_the_one_it_names(digits):
     assert len(set(halved)) <= n // 2 < len(halved)
     assert set(np.unique(made["real rows in black or white"])) == {0.0, 1.0}
     pictures = rows[:n].reshape(n, 8, 8, 1)
-    gaps = controls.FAULTS["real rows with gaps"](pictures, np.random.default_rng(0))
+    gaps = table1.FAULTS["real rows with gaps"](pictures, np.random.default_rng(0))
     changed = gaps != pictures
     assert (gaps[changed] == 0).all()
     inked = (pictures > 0).sum()
@@ -415,7 +416,7 @@ def test_the_choice_of_rounds_is_written_down_and_resume_plays_by_it(digits, tmp
 
     def end(where, stops):
         for stop in stops:
-            played = Course(tmp_path / where, digits.train, plan)
+            played = ResumableGame(tmp_path / where, digits.train, plan)
             assert isinstance(played.fit.play_round, CompiledRound)
             assert played.play([stop], lambda fit: {})
             played.close()
@@ -433,9 +434,9 @@ def test_the_choice_of_rounds_is_written_down_and_resume_plays_by_it(digits, tmp
 
 def test_other_rows_are_refused_by_a_run_folder(digits, tmp_path):
     plan = games.planned_game("goodfellow2014", digits, 0, 5)
-    Course(tmp_path / "run", digits.train, plan).close()
+    ResumableGame(tmp_path / "run", digits.train, plan).close()
     with pytest.raises(InputError, match="began with other rows than 'digits' holds now"):
-        Course(tmp_path / "run", digits.test, plan)
+        ResumableGame(tmp_path / "run", digits.test, plan)
 
 
 def test_pixels_that_are_not_mnist_s_are_refused(tmp_path):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from saddlepoint.data.opening import open_source
-from saddlepoint.fitting import Choices, restore
+from saddlepoint.fitting import FitOptions, restore
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.report import write_report
@@ -39,7 +39,7 @@ def people(n: int) -> pd.DataFrame:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("card")
     people(700).to_csv(folder / "people.csv", index=False)
-    session = Session.start(folder / "run", Source(data=str(folder / "people.csv")), Choices(rounds=40))
+    session = Session.start(folder / "run", Source(data=str(folder / "people.csv")), FitOptions(rounds=40))
     for _ in session.play():
         pass
     session.close()
@@ -109,7 +109,7 @@ def test_without_its_rows_the_card_says_that_nothing_was_measured(run: Path) -> 
 
 def test_few_rows_get_a_reason_in_place_of_a_verdict(tmp_path: Path) -> None:
     people(60).to_csv(tmp_path / "few.csv", index=False)
-    session = Session.start(tmp_path / "run", Source(data=str(tmp_path / "few.csv")), Choices(rounds=3))
+    session = Session.start(tmp_path / "run", Source(data=str(tmp_path / "few.csv")), FitOptions(rounds=3))
     for _ in session.play():
         pass
     session.close()

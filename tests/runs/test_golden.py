@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 
 import saddlepoint as sp
+from saddlepoint.aliases import modernise
 from saddlepoint.cli import app
 from saddlepoint.fitting import Played
 from saddlepoint.judging.verdict import Verdict
@@ -139,7 +140,7 @@ def test_models_of_each_network_sample_what_they_sampled(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("name", sorted(PAIRS))
 def test_verdicts_are_those_of_then(name: str) -> None:
-    stored = json.loads((WAVE / f"verdict-{name}.json").read_text())
-    verdict = sp.judge(**PAIRS[name](), random_state=0, also="all")
+    stored = modernise(json.loads((WAVE / f"verdict-{name}.json").read_text()))
+    verdict = sp.judge(**PAIRS[name](), random_state=0, metrics="all")
     same(verdict.to_dict(), stored)
     assert str(Verdict.from_dict(stored)).splitlines()[1] == str(verdict).splitlines()[1]

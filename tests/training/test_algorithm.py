@@ -231,9 +231,9 @@ def test_the_discriminator_of_a_one_dimensional_game_tends_to_p_over_p_plus_q() 
     torch.manual_seed(0)
     discriminator = Quadratic()
     list(play(Shifted(), discriminator, batches(settings, width=1), settings=settings))
-    slope, bend = discriminator.head.weight.detach().numpy()[0]
+    slope, curvature = discriminator.head.weight.detach().numpy()[0]
     assert slope == pytest.approx(-1.0, abs=0.05)
-    assert bend == pytest.approx(0.0, abs=0.03)
+    assert curvature == pytest.approx(0.0, abs=0.03)
     assert discriminator.head.bias.item() == pytest.approx(0.5, abs=0.05)
 
 

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.networks import (
-    ChartDiscriminator,
-    ChartGenerator,
-    CoinGenerator,
+    FourierDiscriminator,
     MaxoutDiscriminator,
+    MixtureDiscriminator,
+    MixtureGenerator,
     RectifierGenerator,
     ResidualDiscriminator,
     ResidualGenerator,
-    SpanDiscriminator,
-    SpanGenerator,
-    WaveDiscriminator,
+    SignNoiseGenerator,
+    TabularDiscriminator,
+    TabularGenerator,
 )
 from saddlepoint.objectives import OBJECTIVES, PENALTIES
 from saddlepoint.training import (
@@ -87,43 +87,46 @@ NETWORKS: dict[str, tuple[Callable[[], Pair], int, tuple[int, ...], int]] = {
         (2, 4, 4),
         0,
     ),
-    "charts": (
+    "mixture": (
         lambda: (
-            ChartGenerator(
-                noise_width=ChartGenerator.noise_for(3, 2, "charts"), charts=3, local_width=2, width=6
+            MixtureGenerator(
+                noise_width=MixtureGenerator.noise_for(3, 2, "mixture"), components=3, local_width=2, width=6
             ),
-            ChartDiscriminator(charts=3, local_width=2, width=6),
+            MixtureDiscriminator(components=3, local_width=2, width=6),
         ),
-        ChartGenerator.noise_for(3, 2, "charts"),
+        MixtureGenerator.noise_for(3, 2, "mixture"),
         (5,),
         0,
     ),
     "learned charts": (
         lambda: (
-            ChartGenerator(
-                noise_width=ChartGenerator.noise_for(3, 2, "learned"),
-                charts=3,
+            MixtureGenerator(
+                noise_width=MixtureGenerator.noise_for(3, 2, "learned"),
+                components=3,
                 local_width=2,
                 width=6,
                 start="learned",
             ),
-            ChartDiscriminator(charts=3, local_width=2, width=6, start="learned"),
+            MixtureDiscriminator(components=3, local_width=2, width=6, start="learned"),
         ),
-        ChartGenerator.noise_for(3, 2, "learned"),
+        MixtureGenerator.noise_for(3, 2, "learned"),
         (5,),
         0,
     ),
     "coins": (
         lambda: (
-            CoinGenerator(noise_width=6, shape=[2], width=6, coins=3),
-            WaveDiscriminator(shape=[2], width=6, octaves=2),
+            SignNoiseGenerator(noise_width=6, shape=[2], width=6, sign_bits=3),
+            FourierDiscriminator(shape=[2], width=6, octaves=2),
         ),
         6,
         (2,),
         0,
     ),
-    "spans": (
-        lambda: (SpanGenerator(noise_width=9, spans=SPANS, width=6), SpanDiscriminator(spans=SPANS, width=6)),
+    "feature_blocks": (
+        lambda: (
+            TabularGenerator(noise_width=9, feature_blocks=SPANS, width=6),
+            TabularDiscriminator(feature_blocks=SPANS, width=6),
+        ),
         9,
         (7,),
         0,
@@ -173,7 +176,7 @@ VARIANTS = [
     *(("line", {"penalties": (PenaltySettings(name=name, weight=MOVING),)}) for name in PENALTIES),
     *((name, {}) for name in NETWORKS if "line" not in name and name != "pictures"),
     ("pictures", {"augment": 0.3, "penalties": ("r1",)}),
-    *((name, {"penalties": ("r1", "r2")}) for name in ("residual", "spans")),
+    *((name, {"penalties": ("r1", "r2")}) for name in ("residual", "feature_blocks")),
     ("2014, conditional pictures", {"form": "simultaneous"}),
     ("line", {"form": "simultaneous", "penalties": ("r2", "gradient-penalty")}),
     ("line", {"clip": 1.0}),
@@ -223,7 +226,7 @@ def test_channels_last_is_the_same_game(
 ) -> None:
     """The memory order of convolutions is no part of the game, and a checkpoint comes back in it to the bit."""
     last, again = (game("convolutions", penalties=("r1",), **moves) for _ in range(2))
-    monkeypatch.setattr(compute, "lay_out", lambda module: module)
+    monkeypatch.setattr(compute, "to_channels_last", lambda module: module)
     first = game("convolutions", penalties=("r1",), **moves)
     assert last.discriminator[0].weight.stride() != first.discriminator[0].weight.stride()
     source = batches("convolutions")

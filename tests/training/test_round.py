@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from saddlepoint.networks import MaxoutDiscriminator, ResidualDiscriminator, ResidualGenerator
 from saddlepoint.objectives import OBJECTIVES
 from saddlepoint.training import Game, OptimiserSettings, Schedule, Settings, algorithm, rounds
-from saddlepoint.training.game import mixes_rows
+from saddlepoint.training.game import depends_on_batch
 
 
 class Gated(nn.Module):
@@ -44,7 +44,8 @@ def test_a_network_that_mixes_rows_is_found(name: str) -> None:
     module = make()
     before = [parameter.clone() for parameter in (*module.parameters(), *module.buffers())]
     assert (
-        mixes_rows(module, lambda each, rows: each(rows), torch.randn(16, 3), computed=torch.float32) == mixes
+        depends_on_batch(module, lambda each, rows: each(rows), torch.randn(16, 3), computed=torch.float32)
+        == mixes
     )
     after = [*module.parameters(), *module.buffers()]
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
@@ -66,9 +67,9 @@ def test_one_pass_for_both_sides_gives_the_gradient_of_two(
     both = game(DISCRIMINATORS[name][0](), objective=objective, penalties=penalties)
     real, fake = torch.randn(2, 8, 3, dtype=torch.float64)
     found = []
-    assert both.looks_once(real, fake, None) == (penalties != ("r1",))
+    assert both.can_share_pass(real, fake, None) == (penalties != ("r1",))
     for apart in (True, False):
-        both._rows_apart = apart
+        both._row_independent = apart
         loss, *logits = algorithm.discriminator_loss(both, real, fake, None, 0)
         found.append([loss, *logits, *both.gradients("discriminator", loss)])
     for one, two in zip(*found, strict=True):
@@ -87,10 +88,10 @@ def test_steps_without_bookkeeping_are_torchs_own(settings: OptimiserSettings) -
     torch.manual_seed(1)
     discriminator = ResidualDiscriminator(shape=[3], width=8)
     one, two = (game(copy.deepcopy(discriminator), generator=settings, horizon=20) for _ in range(2))
-    mover = two.movers["generator"]
+    mover = two.player_optimisers["generator"]
 
     def own(gradients: list[Tensor], paces: OptimiserSettings, round_: int, horizon: int) -> None:
-        mover.pace(paces, round_, horizon)
+        mover.set_rate(paces, round_, horizon)
         for parameter, gradient in zip(mover.parameters, gradients, strict=True):
             parameter.grad = gradient
         mover.optimiser.step()

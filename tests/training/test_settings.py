@@ -70,7 +70,7 @@ def test_penalties_are_checked_where_they_are_named(make, words: str) -> None:
         ({"batch": 2.5}, "batch is 2.5"),
         ({"noise_width": True}, "noise_width is True"),
         ({"form": "alternate"}, "Unknown form of the game 'alternate', did you mean 'alternating'"),
-        ({"noise_law": "gauss"}, "Unknown noise law 'gauss'.*normal, uniform"),
+        ({"noise_distribution": "gauss"}, "Unknown noise law 'gauss'.*normal, uniform"),
         ({"precision": "float16"}, "Unknown precision 'float16'.*float32, bf16, float64"),
         ({"form": "simultaneous", "discriminator_steps": 2}, "takes discriminator_steps=1"),
         ({"average": float("nan")}, "average is nan"),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from saddlepoint.names import COMPANIONS
+from saddlepoint.names import METRICS
 
 
 def judge(
@@ -40,10 +40,10 @@ def judge(
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer referees: a weaker bound, just as valid.")
     ] = False,
-    also: Annotated[
+    metrics: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Figures beside the verdict: {', '.join(COMPANIONS)} (neighbours: precision, recall, density, coverage), "
+            help=f"Figures beside the verdict: {', '.join(METRICS)} (neighbours: precision, recall, density, coverage), "
             "or all; repeatable. None is a bound.",
             show_default=False,
         ),
@@ -69,7 +69,7 @@ def judge(
 
     - `saddlepoint judge real.csv fake.csv --json --max-jsd 0.05`
 
-    - `saddlepoint judge real.csv fake.csv --also neighbours --also frechet`
+    - `saddlepoint judge real.csv fake.csv --metrics neighbours --metrics frechet`
     """
     from saddlepoint.errors import InputError
     from saddlepoint.judging.inputs import judge_pair, open_pair
@@ -80,7 +80,7 @@ def judge(
         raise InputError(f"--max-jsd {max_jsd} is no JSD; give nats between 0 and log 2 = 0.693.")
     if page is not None and page.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--page {page} cannot hold a page; give a name that ends in .html.")
-    chosen_of(also or ())  # refused here, before anything is read
+    chosen_of(metrics or ())  # refused here, before anything is read
     said = {True: "declared", False: "no", None: "unknown"}[held_out]
     opening: dict[str, Any] = {"train": train, "groups": group, "columns": _kinds(column or [])}
     run = fake if fake is not None else real
@@ -97,7 +97,7 @@ def judge(
         confidence=confidence,
         random_state=seed,
         pool="quick" if quick else "full",
-        also=also or (),
+        metrics=metrics or (),
         progress=None if as_json else _say,
     )
     print(json.dumps(verdict.to_dict(), indent=1) if as_json else verdict)

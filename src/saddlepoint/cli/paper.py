@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
-from saddlepoint.cli.interrupting import signals
+from saddlepoint.cli import signals
 from saddlepoint.names import PAPER_CONTROLS, PAPER_GAMES
 
-paper = typer.Typer(help="The paper, recomputed: theorems, Figures 1 to 3 and Table 1.", no_args_is_help=True)
+paper: typer.Typer = typer.Typer(
+    help="The paper, recomputed: theorems, Figures 1 to 3 and Table 1.", no_args_is_help=True
+)
 
 Out = Annotated[Path, typer.Option(help="Folder for the JSON, the pictures and the page.")]
 Runs = Annotated[Path, typer.Option(help="Folder for the runs: the same command goes on with them.")]
@@ -70,7 +72,9 @@ def figure1(seed: Seed = 0, quick: Quick = False, out: Out = Path("paper/results
     from saddlepoint.paper.results import Results
 
     figures.figure1(Results(out), seed=seed, quick=quick, say=_say, command=_command())
-    _say(f"the page is {out / ('figure1-quick.md' if quick else 'figure1.md')}")
+    _say(
+        f"the pictures are {out / ('figure1-quick' if quick else 'figure1')}.png and .gif, the numbers in .json"
+    )
 
 
 @paper.command()
@@ -147,7 +151,7 @@ def figure2(
     if played is None:
         raise typer.Exit(128 + caught[0])
     figures.figure2(Results(out), parts, data, played, seed=seed, quick=quick, command=_command())
-    _say(f"the page is {out / f'figure2-{data}'}{'-quick' if quick else ''}.md")
+    _say(f"the picture is {out / f'figure2-{data}'}{'-quick' if quick else ''}.png, the numbers in .json")
 
 
 @paper.command()
@@ -189,7 +193,7 @@ def figure3(
     if played is None:
         raise typer.Exit(128 + caught[0])
     figures.figure3(Results(out), parts, played, seed=seed, quick=quick, command=_command())
-    _say(f"the page is {out / ('figure3-quick.md' if quick else 'figure3.md')}")
+    _say(f"the picture is {out / ('figure3-quick' if quick else 'figure3')}.png, the numbers in .json")
 
 
 @paper.command()

@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from saddlepoint.data.splits import SMALLEST_SPLIT
-from saddlepoint.fitting import Checked, Event, Fitting, Judged, Mended, Played, Preparation, Stopped
+from saddlepoint.fitting import Checked, Event, Judged, Played, Preparation, Pretraining, RolledBack, Stopped
 from saddlepoint.runs.session import Session
 from saddlepoint.training import Record
 
@@ -104,18 +104,18 @@ class Progress:
             if isinstance(event, Stopped):
                 self.stopped = event
             elif (
-                isinstance(event, Fitting | Played)
+                isinstance(event, Pretraining | Played)
                 and not self.quiet
                 and time.monotonic() - said >= _SECONDS_BETWEEN_LINES
             ):
                 said = time.monotonic()
-                state = event.sentence if isinstance(event, Fitting) else self._state(event.record)
+                state = event.sentence if isinstance(event, Pretraining) else self._state(event.record)
                 self.console.print(f"  {state}", markup=False, soft_wrap=True)
 
     def _tell(self, event: Event) -> None:
         """Say what the judge saw."""
         lines: list[str] = []
-        if isinstance(event, Fitting):
+        if isinstance(event, Pretraining):
             self._began = time.monotonic()  # rounds are counted from here
         if isinstance(event, Checked):
             record = event.record
@@ -123,7 +123,7 @@ class Progress:
                 f"check at round {event.round:,}: {record['state']} (estimate {max(0.0, record['estimate']):.4f} nats, at "
                 f"least {record['lower']:.4f})"
             ]
-        elif isinstance(event, Mended):
+        elif isinstance(event, RolledBack):
             lines = [event.sentence]
         elif isinstance(event, Judged):
             told = (f"  {line}" for line in str(event.verdict).splitlines())
@@ -149,7 +149,7 @@ class Progress:
                     self.stopped = event
                 elif time.monotonic() - shown < _SECONDS_BETWEEN_LOOKS:
                     continue
-                elif isinstance(event, Fitting):
+                elif isinstance(event, Pretraining):
                     shown = time.monotonic()
                     bar.update(task, losses=event.sentence)
                 elif isinstance(event, Played):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from saddlepoint.cli import signals
 from saddlepoint.cli import train_options as options
-from saddlepoint.cli.interrupting import signals
 
 if TYPE_CHECKING:
     from saddlepoint.runs.session import Session
@@ -36,8 +36,8 @@ def train(
     until: options.Until = None,
     tolerance: options.Tolerance = None,
     on_collapse: options.OnCollapse = None,
-    ruler: options.Ruler = None,
-    also: options.Also = None,
+    power: options.Ruler = None,
+    metrics: options.Also = None,
     augment: options.Augment = None,
     cluster: options.Cluster = None,
     memory: options.Memory = None,
@@ -90,8 +90,8 @@ def train(
         "until": until,
         "tolerance": tolerance,
         "on_collapse": on_collapse,
-        "ruler": ruler,
-        "also": list(also) if also else None,
+        "power": power,
+        "metrics": list(metrics) if metrics else None,
         "augment": augment,
         "cluster": cluster,
         "memory": memory,
@@ -147,7 +147,7 @@ def _session(
     restart: bool,
 ) -> Session:
     from saddlepoint.errors import InputError
-    from saddlepoint.fitting import Choices
+    from saddlepoint.fitting import FitOptions
     from saddlepoint.runs.folder import RunFolder
     from saddlepoint.runs.session import Session, Source, refuse_changes
 
@@ -157,7 +157,7 @@ def _session(
     if resume:
         refuse_changes(RunFolder.open(path).settings(), source=source, **named, **given)
         return Session.resume(path)
-    choices = Choices(rounds=rounds, minutes=minutes, **{k: v for k, v in given.items() if v is not None})
+    choices = FitOptions(rounds=rounds, minutes=minutes, **{k: v for k, v in given.items() if v is not None})
     return Session.start(
         path,
         Source(data=source, holdout=holdout, **{k: v for k, v in named.items() if v is not None}),

@@ -11,14 +11,14 @@ from saddlepoint.names import (
     AUGMENT,
     CAPACITIES,
     CLUSTER,
-    COMPANIONS,
     COMPILE,
+    METRICS,
     OBJECTIVES,
     ON_COLLAPSE,
     OTHER_SIZES,
+    POWER_TABLES,
     PRECISIONS,
     RECIPES,
-    RULERS,
     STARTS,
     UNTIL,
 )
@@ -81,7 +81,7 @@ OnCollapse = Annotated[
 Ruler = Annotated[
     str | None,
     typer.Option(
-        help=f"With --until: {', '.join(RULERS)}. Which planted defects would be found: one of the tolerance's size, or a "
+        help=f"With --until: {', '.join(POWER_TABLES)}. Which planted defects would be found: one of the tolerance's size, or a "
         "table of five sizes.",
         show_default="quick",
     ),
@@ -89,7 +89,7 @@ Ruler = Annotated[
 Also = Annotated[
     list[str] | None,
     typer.Option(
-        help=f"With --until, beside the final verdict: {', '.join(COMPANIONS)}, or all; repeatable.",
+        help=f"With --until, beside the final verdict: {', '.join(METRICS)}, or all; repeatable.",
         show_default=False,
     ),
 ]

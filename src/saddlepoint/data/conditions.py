@@ -22,10 +22,10 @@ import pyarrow.compute as pc
 
 from saddlepoint.data.tables.numeric import cells_of
 from saddlepoint.data.tables.types import decoded
-from saddlepoint.data.transforms.columns import CategoryCodec, NumberCodec
-from saddlepoint.data.transforms.datetime import DateCodec
-from saddlepoint.data.transforms.identifiers import IdentifierCodec
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.columns import CategoricalTransformer, NumericTransformer
+from saddlepoint.data.transforms.datetime import DatetimeTransformer
+from saddlepoint.data.transforms.identifiers import IdentifierTransformer
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError, nearest
 
 Truths = npt.NDArray[np.bool_]
@@ -33,7 +33,7 @@ _SOME = 6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Wanted:
+class Predicate:
     """What is wanted of one column that is learnt.
 
     levels: which of the levels of its first span are allowed, and behind them whether a missing cell is, (levels + 1,).
@@ -47,7 +47,7 @@ class Wanted:
     ranges: tuple[tuple[float, float], ...] | None = None
     exact: pa.Array | None = None
 
-    def narrowed(self, other: Wanted) -> Wanted:
+    def narrowed(self, other: Predicate) -> Predicate:
         """Return what meets both. Raises InputError where nothing does."""
         levels = self.levels & other.levels
         ranges = self.ranges if other.ranges is None else other.ranges
@@ -61,13 +61,13 @@ class Wanted:
         exact = self.exact if self.exact is not None else other.exact
         return replace(self, said=f"{self.said} and {other.said}", levels=levels, ranges=ranges, exact=exact)
 
-    def met_by(self, codec: Any, cells: pa.ChunkedArray) -> Truths:
+    def met_by(self, transformer: Any, cells: pa.ChunkedArray) -> Truths:
         """Return which of the column's cells are wanted, (n,)."""
         missing = np.asarray(cells.is_null().to_numpy(), dtype=bool)
-        if isinstance(codec, DateCodec):
-            values: npt.NDArray[Any] = codec.writing.ticks(cells, codec.name)[0]
+        if isinstance(transformer, DatetimeTransformer):
+            values: npt.NDArray[Any] = transformer.writing.ticks(cells, transformer.name)[0]
         elif self.ranges is None:
-            good: Truths = self.levels[codec.codes(cells)[0]]
+            good: Truths = self.levels[transformer.codes(cells)[0]]
             return good
         else:
             values = np.asarray(pc.fill_null(cells, 0).to_numpy()).astype(np.float64)
@@ -93,7 +93,7 @@ def not_understood(given: str) -> InputError:
     )
 
 
-def wanted_of(encoder: TableEncoder, column: str, text: str) -> Wanted | None:
+def predicate_of(encoder: TableTransformer, column: str, text: str) -> Predicate | None:
     """Return what "column=text" wants; None where every row has it.
 
     Raises:
@@ -119,45 +119,45 @@ def wanted_of(encoder: TableEncoder, column: str, text: str) -> Wanted | None:
     if dependency is not None and dependency.table is not None:
         keys, values = (dependency.table[name].combine_chunks() for name in ("of", "name"))
         allowed, _ = _chosen_words(column, text, values)
-        codec = next(each for each in encoder.codecs if each.name == dependency.of)
-        levels = np.zeros(len(codec.spans[0].counts) + 1, dtype=bool)
-        levels[codec.codes(pa.chunked_array([keys.filter(pa.array(allowed))]))[0]] = True
-        return _single(codec, Wanted(column=codec.name, said=said, levels=levels))
+        transformer = next(each for each in encoder.transformers if each.name == dependency.of)
+        levels = np.zeros(len(transformer.feature_blocks[0].counts) + 1, dtype=bool)
+        levels[transformer.codes(pa.chunked_array([keys.filter(pa.array(allowed))]))[0]] = True
+        return _single(transformer, Predicate(column=transformer.name, said=said, levels=levels))
     name = column if dependency is None else dependency.of
-    codec = next(each for each in encoder.codecs if each.name == name)
+    transformer = next(each for each in encoder.transformers if each.name == name)
     if text == "":
-        span = codec.spans[0] if codec.spans else None
-        if span is None or not span.nulls:
+        block = transformer.feature_blocks[0] if transformer.feature_blocks else None
+        if block is None or not block.nulls:
             raise InputError(f"Column {column!r} was never empty in training; {said} cannot be asked for.")
-        levels = np.append(np.zeros(len(span.counts), dtype=bool), True)
-        return Wanted(column=name, said=said, levels=levels, exact=_nothing(encoder, name))
-    if isinstance(codec, IdentifierCodec):
+        levels = np.append(np.zeros(len(block.counts), dtype=bool), True)
+        return Predicate(column=name, said=said, levels=levels, exact=_nothing(encoder, name))
+    if isinstance(transformer, IdentifierTransformer):
         raise InputError(
             f"Column {column!r} holds identifiers, which are made anew and not learnt: {said} cannot be asked for"
-            f"{f', only {column}= (no identifier)' if codec.spans else ''}."
+            f"{f', only {column}= (no identifier)' if transformer.feature_blocks else ''}."
         )
-    if isinstance(codec, CategoryCodec):
-        allowed, _ = _chosen_words(column, text, codec.values)
-        return _single(codec, Wanted(column=name, said=said, levels=np.append(allowed, False)))
-    if isinstance(codec, DateCodec):
-        return _dates(codec, text, said)
-    return _numbers(codec, text, said)
+    if isinstance(transformer, CategoricalTransformer):
+        allowed, _ = _chosen_words(column, text, transformer.values)
+        return _single(transformer, Predicate(column=name, said=said, levels=np.append(allowed, False)))
+    if isinstance(transformer, DatetimeTransformer):
+        return _dates(transformer, text, said)
+    return _numbers(transformer, text, said)
 
 
-def _nothing(encoder: TableEncoder, name: str) -> pa.Array:
+def _nothing(encoder: TableTransformer, name: str) -> pa.Array:
     kind = encoder.form.schema.field(name).type
     return pa.nulls(1, kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 
-def _single(codec: Any, wanted: Wanted) -> Wanted:
+def _single(transformer: Any, wanted: Predicate) -> Predicate:
     """Return it with its exact cell, where one level alone is wanted."""
     chosen = np.flatnonzero(wanted.levels)
     if len(chosen) != 1 or chosen[0] == len(wanted.levels) - 1:
         return wanted
-    if isinstance(codec, CategoryCodec):
-        return replace(wanted, exact=codec.values.take(pa.array(chosen)))
-    value = codec.counted.steps.value(codec.counted.levels.values[chosen])
-    return replace(wanted, exact=pa.array(value).cast(pa.type_for_alias(codec.type), safe=False))
+    if isinstance(transformer, CategoricalTransformer):
+        return replace(wanted, exact=transformer.values.take(pa.array(chosen)))
+    value = transformer.bins.steps.value(transformer.bins.levels.values[chosen])
+    return replace(wanted, exact=pa.array(value).cast(pa.type_for_alias(transformer.type), safe=False))
 
 
 def _chosen_words(column: str, text: str, values: pa.Array) -> tuple[Truths, list[str]]:
@@ -224,25 +224,25 @@ def _number(column: str, text: str, otherwise: float) -> float:
     return value
 
 
-def _numbers(codec: NumberCodec, text: str, said: str) -> Wanted:
-    values = codec.counted.steps.value(codec.counted.levels.values).astype(np.float64)
-    smooth = codec.spans[0].smooth
+def _numbers(transformer: NumericTransformer, text: str, said: str) -> Predicate:
+    values = transformer.bins.steps.value(transformer.bins.levels.values).astype(np.float64)
+    smooth = transformer.feature_blocks[0].smooth
     levels, ranges, cell = np.zeros(len(values) + 1, dtype=bool), [], None
     for each in text.split("|"):
         low, dots, high = each.partition("..")
         ends = (
-            _number(codec.name, low, -np.inf),
-            _number(codec.name, high if dots else low, np.inf),
+            _number(transformer.name, low, -np.inf),
+            _number(transformer.name, high if dots else low, np.inf),
         )
         if ends[0] > ends[1]:
             raise InputError(
-                f"The range {each} of column {codec.name!r} is empty: write the smaller number first."
+                f"The range {each} of column {transformer.name!r} is empty: write the smaller number first."
             )
         if ends[1] < values[0] or ends[0] > values[-1]:
             none = (
-                f"No value of column {codec.name!r} lies in {each}"
+                f"No value of column {transformer.name!r} lies in {each}"
                 if dots
-                else f"Column {codec.name!r} never was {each} in training"
+                else f"Column {transformer.name!r} never was {each} in training"
             )
             raise InputError(f"{none}; those seen go from {values[0]:g} to {values[-1]:g}.")
         here = (values >= ends[0]) & (values <= ends[1])
@@ -250,7 +250,7 @@ def _numbers(codec: NumberCodec, text: str, said: str) -> Wanted:
             near = values[np.argsort(np.abs(values - ends[0]), kind="stable")[:1]]
             if not smooth:
                 raise InputError(
-                    f"Column {codec.name!r} never was {each} in training; the nearest value seen is {near[0]:g}."
+                    f"Column {transformer.name!r} never was {each} in training; the nearest value seen is {near[0]:g}."
                 )
             here = values == near[0]
         levels[:-1] |= here
@@ -258,38 +258,38 @@ def _numbers(codec: NumberCodec, text: str, said: str) -> Wanted:
         cell = ends[0]
     exact = None
     if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
-        exact = pa.array([cell]).cast(pa.type_for_alias(codec.type), safe=False)
-    return Wanted(column=codec.name, said=said, levels=levels, ranges=tuple(ranges), exact=exact)
+        exact = pa.array([cell]).cast(pa.type_for_alias(transformer.type), safe=False)
+    return Predicate(column=transformer.name, said=said, levels=levels, ranges=tuple(ranges), exact=exact)
 
 
-def _dates(codec: DateCodec, text: str, said: str) -> Wanted:
+def _dates(transformer: DatetimeTransformer, text: str, said: str) -> Predicate:
     ranges = []
     for each in text.split("|"):
         low, dots, high = each.partition("..")
         ends = (
-            _tick(codec, low, codec.first)[0],
-            _tick(codec, high if dots else low, codec.last)[1],
+            _tick(transformer, low, transformer.first)[0],
+            _tick(transformer, high if dots else low, transformer.last)[1],
         )
         if ends[0] > ends[1]:
             raise InputError(
-                f"The range {each} of column {codec.name!r} is empty: write the earlier moment first."
+                f"The range {each} of column {transformer.name!r} is empty: write the earlier moment first."
             )
-        if ends[1] < codec.first or ends[0] > codec.last:
-            first, last = codec.writing.cells(
-                np.array([codec.first, codec.last]), np.ones(2, dtype=bool)
+        if ends[1] < transformer.first or ends[0] > transformer.last:
+            first, last = transformer.writing.cells(
+                np.array([transformer.first, transformer.last]), np.ones(2, dtype=bool)
             ).to_pylist()
             raise InputError(
-                f"No moment of column {codec.name!r} lies in {each}; those seen go from {first} to {last}."
+                f"No moment of column {transformer.name!r} lies in {each}; those seen go from {first} to {last}."
             )
         ranges.append(ends)
-    levels = np.append(np.ones(len(codec.spans[0].counts), dtype=bool), False)
+    levels = np.append(np.ones(len(transformer.feature_blocks[0].counts), dtype=bool), False)
     exact = None
-    if len(ranges) == 1 and codec.since is None and ranges[0][0] == ranges[0][1]:
-        exact = codec.writing.cells(np.array([int(ranges[0][0])]), np.ones(1, dtype=bool))
-    return Wanted(column=codec.name, said=said, levels=levels, ranges=tuple(ranges), exact=exact)
+    if len(ranges) == 1 and transformer.since is None and ranges[0][0] == ranges[0][1]:
+        exact = transformer.writing.cells(np.array([int(ranges[0][0])]), np.ones(1, dtype=bool))
+    return Predicate(column=transformer.name, said=said, levels=levels, ranges=tuple(ranges), exact=exact)
 
 
-def _tick(codec: DateCodec, text: str, otherwise: int) -> tuple[float, float]:
+def _tick(transformer: DatetimeTransformer, text: str, otherwise: int) -> tuple[float, float]:
     """Return the first and the last tick that a written moment means: a day alone means all of it."""
     if not text.strip():
         return float(otherwise), float(otherwise)
@@ -299,10 +299,10 @@ def _tick(codec: DateCodec, text: str, otherwise: int) -> tuple[float, float]:
         moment = None
     if moment is None or pd.isna(moment):
         raise InputError(
-            f"Column {codec.name!r} holds dates, and {text!r} is none; write them as 2019-03-31 or 2019-03-31 18:30."
+            f"Column {transformer.name!r} holds dates, and {text!r} is none; write them as 2019-03-31 or 2019-03-31 18:30."
         )
     moment = moment.tz_convert("UTC").tz_localize(None) if moment.tzinfo else moment
-    day = codec.writing.ticks_a_day
+    day = transformer.writing.ticks_a_day
     ticks = int(moment.value // 1000 * day // (86400 * 10**6))
     whole = ":" not in text
     return float(ticks), float(ticks + day - 1 if whole else ticks)
@@ -312,21 +312,21 @@ def _tick(codec: DateCodec, text: str, otherwise: int) -> tuple[float, float]:
 class Conditions:
     """Conditions on the columns of an encoder, one for each column that is learnt; `said` is how they were written."""
 
-    encoder: TableEncoder
-    wanted: dict[str, Wanted]
+    encoder: TableTransformer
+    wanted: dict[str, Predicate]
     said: str = ""
 
     @classmethod
-    def read(cls, encoder: TableEncoder, given: Sequence[str] | Mapping[str, Any]) -> Conditions:
+    def read(cls, encoder: TableTransformer, given: Sequence[str] | Mapping[str, Any]) -> Conditions:
         """Return conditions written as "column=value", or a mapping {column: value, (low, high) or [values]}.
 
         Raises InputError for a column or value that was not learnt (the nearest is offered), a range outside what was
         seen, and conditions that contradict each other.
         """
-        wanted: dict[str, Wanted] = {}
+        wanted: dict[str, Predicate] = {}
         pairs = _pairs(given)
         for column, text in pairs:
-            each = wanted_of(encoder, column, text)
+            each = predicate_of(encoder, column, text)
             if each is None:
                 continue
             other = wanted.get(each.column)
@@ -338,16 +338,16 @@ class Conditions:
     def accepted(self, frame: pd.DataFrame, *, exact: bool = False) -> Truths:
         """Return which rows of a frame of Arrow-backed columns meet all conditions; exact: those on exact cells too."""
         good = np.ones(len(frame), dtype=bool)
-        for codec in self.encoder.codecs:
-            wanted = self.wanted.get(codec.name)
+        for transformer in self.encoder.transformers:
+            wanted = self.wanted.get(transformer.name)
             if wanted is not None and (exact or wanted.exact is None):
-                good &= wanted.met_by(codec, decoded(cells_of(frame, codec.name)))
+                good &= wanted.met_by(transformer, decoded(cells_of(frame, transformer.name)))
         return good
 
     def shares(self, column: str) -> npt.NDArray[np.float64]:
         """Return how often each wanted level of a column's first span occurred, as shares of all rows."""
-        span = self._codec(column).spans[0]
-        counts = np.append(span.counts, span.nulls).astype(np.float64)
+        block = self._codec(column).feature_blocks[0]
+        counts = np.append(block.counts, block.nulls).astype(np.float64)
         found: npt.NDArray[np.float64] = counts * self.wanted[column].levels / max(1.0, counts.sum())
         return found
 
@@ -358,19 +358,19 @@ class Conditions:
         (uniforms (rows,) decide): all else is drawn given that.
         """
         encoder = self.encoder
-        found = np.zeros((rows, len(encoder.spans)), dtype=np.int32)
-        fixed = np.zeros(len(encoder.spans), dtype=bool)
+        found = np.zeros((rows, len(encoder.feature_blocks)), dtype=np.int32)
+        fixed = np.zeros(len(encoder.feature_blocks), dtype=bool)
         owners = np.array(encoder.columns_of_spans)
         led = None if any(each.exact is not None for each in self.wanted.values()) else self._rarest()
-        for at, codec in enumerate(encoder.codecs):
-            wanted, places = self.wanted.get(codec.name), np.flatnonzero(owners == at)
+        for at, transformer in enumerate(encoder.transformers):
+            wanted, places = self.wanted.get(transformer.name), np.flatnonzero(owners == at)
             if wanted is None:
                 continue
             if wanted.exact is not None:
-                codes = codec.codes(pa.chunked_array([wanted.exact]))
+                codes = transformer.codes(pa.chunked_array([wanted.exact]))
                 found[:, places] = [int(each[0]) for each in codes]
                 fixed[places] = True
-            elif codec.name == led:
+            elif transformer.name == led:
                 heights = np.cumsum(self.shares(led))
                 level = np.searchsorted(heights, uniforms * heights[-1], side="right")
                 found[:, places[0]] = np.minimum(level, np.flatnonzero(wanted.levels)[-1])
@@ -381,7 +381,7 @@ class Conditions:
         """Return the frame with the cells that are wanted exactly as they were given."""
         out = frame.copy()
         for name, wanted in self.wanted.items():
-            if wanted.exact is not None and isinstance(self._codec(name), NumberCodec):
+            if wanted.exact is not None and isinstance(self._codec(name), NumericTransformer):
                 kind = self.encoder.form.schema.field(name).type
                 cells = wanted.exact.cast(kind).take(pa.array(np.zeros(len(frame), dtype=np.int64)))
                 out[name] = pd.Series(pd.arrays.ArrowExtensionArray(cells), index=out.index)
@@ -391,12 +391,12 @@ class Conditions:
         able = [
             name
             for name in self.wanted
-            if not isinstance(self._codec(name), DateCodec) and self.shares(name).sum() > 0
+            if not isinstance(self._codec(name), DatetimeTransformer) and self.shares(name).sum() > 0
         ]
         return min(able, key=lambda name: float(self.shares(name).sum()), default=None)
 
     def _codec(self, name: str) -> Any:
-        return next(codec for codec in self.encoder.codecs if codec.name == name)
+        return next(transformer for transformer in self.encoder.transformers if transformer.name == name)
 
 
 def _pairs(given: Sequence[str] | Mapping[str, Any]) -> list[tuple[str, str]]:

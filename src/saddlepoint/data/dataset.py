@@ -69,7 +69,7 @@ class Dataset:
         dtype: dtype name of the rows as they came.
         fractions: True if grey levels came as fractions in [0, 1].
         schema: kinds of a table's columns, inferred or told.
-        resolution, other_sizes: the size that pictures were brought to and how (`data.sizing`), or None.
+        resolution, other_sizes: the size that pictures were brought to and how (`data.target_size`), or None.
         pandas: what pandas wrote into a Parquet or Feather file of its dtypes (JSON), so that it reads samples in them too.
         flips: True if a picture's mirror image is as good as the picture (left and right alike), by the user's word.
         notes: what was inferred while opening, one sentence each, to be said to the user.
@@ -122,7 +122,7 @@ class Dataset:
             groups=None if self.groups is None else self.groups[chosen],
         )
 
-    def held(self) -> Dataset:
+    def in_memory(self) -> Dataset:
         """Return this data set, or, where its rows stay in a file, as many of them as are held at once, evenly spread."""
         if not isinstance(self.rows, ParquetRows):
             return self

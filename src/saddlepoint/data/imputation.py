@@ -13,23 +13,23 @@ import pyarrow.compute as pc
 
 from saddlepoint.data.tables.numeric import cells_of
 from saddlepoint.data.tables.types import decoded
-from saddlepoint.data.transforms.columns import NumberCodec, not_learnt
-from saddlepoint.data.transforms.datetime import DateCodec
-from saddlepoint.data.transforms.identifiers import IdentifierCodec
-from saddlepoint.data.transforms.table import Codec, TableEncoder
+from saddlepoint.data.transforms.columns import NumericTransformer, not_learnt
+from saddlepoint.data.transforms.datetime import DatetimeTransformer
+from saddlepoint.data.transforms.identifiers import IdentifierTransformer
+from saddlepoint.data.transforms.table import ColumnTransformer, TableTransformer
 from saddlepoint.errors import InputError, nearest
 
 Truths = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Partial:
+class ImputationTask:
     """Rows of which some cells are known. levels (n, spans), known (n, spans); filled: names of the columns to fill in.
 
     never: (entries,) booleans, the entries of missing cells in those columns, which must not be drawn.
     """
 
-    encoder: TableEncoder
+    encoder: TableTransformer
     frame: pd.DataFrame
     levels: npt.NDArray[np.int32]
     known: Truths
@@ -39,12 +39,12 @@ class Partial:
     @classmethod
     def of(
         cls,
-        encoder: TableEncoder,
+        encoder: TableTransformer,
         frame: pd.DataFrame,
         columns: Sequence[str] | None = None,
         *,
         seed: int = 0,
-    ) -> Partial:
+    ) -> ImputationTask:
         """Return what a frame of Arrow-backed columns knows; null cells of `columns` are to be filled.
 
         columns: all but identifiers, if None. A column that is absent is filled wholly. Null cells of other columns count
@@ -58,7 +58,11 @@ class Partial:
                     f"There is no column {name!r} in what was learnt{nearest(name, names) or '.'} The columns are "
                     f"{', '.join(names[:12])}{', ...' if len(names) > 12 else ''}."
                 )
-        made = {codec.name for codec in encoder.codecs if isinstance(codec, IdentifierCodec)}
+        made = {
+            transformer.name
+            for transformer in encoder.transformers
+            if isinstance(transformer, IdentifierTransformer)
+        }
         filled = tuple(name for name in names if name not in made) if columns is None else tuple(columns)
         cells = {name: _cells(encoder, frame, name) for name in names}
         rng = np.random.default_rng(seed)
@@ -66,18 +70,18 @@ class Partial:
             cells[dependency.of] = _told(
                 encoder, cells[dependency.of], cells[dependency.name], dependency.name, rng
             )
-        levels = np.zeros((len(frame), len(encoder.spans)), dtype=np.int32)
-        known = np.zeros((len(frame), len(encoder.spans)), dtype=bool)
+        levels = np.zeros((len(frame), len(encoder.feature_blocks)), dtype=np.int32)
+        known = np.zeros((len(frame), len(encoder.feature_blocks)), dtype=bool)
         never = np.zeros(sum(entries for entries, _ in encoder.layout), dtype=bool)
         at = entry = 0
-        for codec in encoder.codecs:
-            mine = slice(at, at + len(codec.spans))
-            codes, here = _codes(encoder, codec, cells, codec.name in filled)
+        for transformer in encoder.transformers:
+            mine = slice(at, at + len(transformer.feature_blocks))
+            codes, here = _codes(encoder, transformer, cells, transformer.name in filled)
             levels[:, mine], known[:, mine] = codes, here
-            for span in codec.spans:
-                if codec.name in filled and span.null_entry is not None:
-                    never[entry + span.null_entry] = True
-                entry += span.entries
+            for block in transformer.feature_blocks:
+                if transformer.name in filled and block.null_entry is not None:
+                    never[entry + block.null_entry] = True
+                entry += block.entries
             at = mine.stop
         return cls(encoder=encoder, frame=frame, levels=levels, known=known, filled=filled, never=never)
 
@@ -97,22 +101,22 @@ class Partial:
         return pd.DataFrame(out)
 
 
-def beyond(encoder: TableEncoder, frame: pd.DataFrame) -> tuple[str, ...]:
+def out_of_range(encoder: TableTransformer, frame: pd.DataFrame) -> tuple[str, ...]:
     """Return in words which known numbers of a frame lie outside what was seen in training, a phrase for each column."""
     found = []
-    for codec in encoder.codecs:
-        if not isinstance(codec, NumberCodec) or codec.name not in frame.columns:
+    for transformer in encoder.transformers:
+        if not isinstance(transformer, NumericTransformer) or transformer.name not in frame.columns:
             continue
-        cells = cells_of(frame, codec.name)
+        cells = cells_of(frame, transformer.name)
         if pa.types.is_null(cells.type):
             continue
         values = np.asarray(decoded(cells).cast(pa.float64(), safe=False).to_numpy(), dtype=float)
-        low, high = codec.counted.steps.value(codec.counted.levels.values[[0, -1]])
+        low, high = transformer.bins.steps.value(transformer.bins.levels.values[[0, -1]])
         rows = np.flatnonzero((values < low) | (values > high))
         if len(rows):
             many = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
             found.append(
-                f"{codec.name} {values[rows[0]]:g} in row {rows[0] + 1:,}{many} (seen: {low:g} to {high:g})"
+                f"{transformer.name} {values[rows[0]]:g} in row {rows[0] + 1:,}{many} (seen: {low:g} to {high:g})"
             )
     return tuple(found)
 
@@ -135,7 +139,7 @@ def _merged(came: pa.Array, drawn: pa.Array, kind: pa.DataType) -> pa.Array:
     return pc.coalesce(came, drawn)
 
 
-def _cells(encoder: TableEncoder, frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
+def _cells(encoder: TableTransformer, frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
     kind = encoder.form.schema.field(name).type
     if name not in frame.columns:
         return pa.chunked_array([pa.nulls(len(frame), kind)])
@@ -144,35 +148,45 @@ def _cells(encoder: TableEncoder, frame: pd.DataFrame, name: str) -> pa.ChunkedA
 
 
 def _codes(
-    encoder: TableEncoder, codec: Codec, cells: dict[str, pa.ChunkedArray], fill: bool
+    encoder: TableTransformer, transformer: ColumnTransformer, cells: dict[str, pa.ChunkedArray], fill: bool
 ) -> tuple[npt.NDArray[np.int32], Truths]:
-    mine = cells[codec.name]
+    mine = cells[transformer.name]
     missing = np.asarray(mine.is_null().to_numpy(), dtype=bool)
-    if isinstance(codec, IdentifierCodec):
-        shape = (len(mine), len(codec.spans))
-        if not codec.spans:
+    if isinstance(transformer, IdentifierTransformer):
+        shape = (len(mine), len(transformer.feature_blocks))
+        if not transformer.feature_blocks:
             return np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=bool)
         here = ~missing if fill else np.ones(len(mine), dtype=bool)
-        return np.column_stack(codec.codes(mine)), np.repeat(here[:, None], len(codec.spans), 1)
+        return np.column_stack(transformer.codes(mine)), np.repeat(
+            here[:, None], len(transformer.feature_blocks), 1
+        )
     here = ~missing
-    if isinstance(codec, DateCodec) and codec.since is not None:
-        base = next(each for each in encoder.codecs if each.name == codec.since)
-        origin = cells[codec.since]
+    if isinstance(transformer, DatetimeTransformer) and transformer.since is not None:
+        base = next(each for each in encoder.transformers if each.name == transformer.since)
+        origin = cells[transformer.since]
         here = here & np.asarray(origin.is_valid().to_numpy(), dtype=bool)
-        codes = codec.codes(mine, origin, base.writing) if isinstance(base, DateCodec) else codec.codes(mine)
+        codes = (
+            transformer.codes(mine, origin, base.writing)
+            if isinstance(base, DatetimeTransformer)
+            else transformer.codes(mine)
+        )
     else:
-        codes = codec.codes(mine)
+        codes = transformer.codes(mine)
     found = np.column_stack(codes)
-    if not fill and all(span.nulls for span in codec.spans):
+    if not fill and all(block.nulls for block in transformer.feature_blocks):
         here = here | missing
-    for place, span in enumerate(codec.spans):
-        if not span.nulls:
-            found[:, place] = np.minimum(found[:, place], len(span.counts) - 1)
-    return found, np.repeat(here[:, None], len(codec.spans), 1)
+    for place, block in enumerate(transformer.feature_blocks):
+        if not block.nulls:
+            found[:, place] = np.minimum(found[:, place], len(block.counts) - 1)
+    return found, np.repeat(here[:, None], len(transformer.feature_blocks), 1)
 
 
 def _told(
-    encoder: TableEncoder, of: pa.ChunkedArray, name: pa.ChunkedArray, column: str, rng: np.random.Generator
+    encoder: TableTransformer,
+    of: pa.ChunkedArray,
+    name: pa.ChunkedArray,
+    column: str,
+    rng: np.random.Generator,
 ) -> pa.ChunkedArray:
     """Return the cells of a column, those missing drawn from what a function of it tells, by the shares seen."""
     dependency = next(each for each in encoder.dependencies if each.name == column)
@@ -189,9 +203,11 @@ def _told(
         )
     if not open_.any():
         return of
-    codec = next(each for each in encoder.codecs if each.name == dependency.of)
-    span = codec.spans[0]
-    counts = np.append(span.counts, span.nulls)[codec.codes(pa.chunked_array([keys]))[0]].astype(np.float64)
+    transformer = next(each for each in encoder.transformers if each.name == dependency.of)
+    block = transformer.feature_blocks[0]
+    counts = np.append(block.counts, block.nulls)[transformer.codes(pa.chunked_array([keys]))[0]].astype(
+        np.float64
+    )
     counts[np.asarray(keys.is_null())] = 0.0
     index = found.to_numpy(zero_copy_only=False)
     groups = pc.index_in(values, value_set=pc.unique(values)).to_numpy()

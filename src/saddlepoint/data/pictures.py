@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from saddlepoint.compute import numpy_stream
+from saddlepoint.compute import numpy_generator
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.untrusted import foreign_failures
+from saddlepoint.data.untrusted import library_failures_as_input_error
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.names import OTHER_SIZES
 
@@ -35,7 +35,7 @@ MOST_SIDE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizing:
+class TargetSize:
     """The size that all pictures get, and what is done to those that have another.
 
     other_sizes: "crop" scales a picture until it covers the size and cuts off what stands out on both sides alike; "pad"
@@ -48,7 +48,7 @@ class Sizing:
     other_sizes: str = "crop"
 
     @classmethod
-    def parse(cls, resolution: str | None, other_sizes: str | None) -> Sizing | None:
+    def parse(cls, resolution: str | None, other_sizes: str | None) -> TargetSize | None:
         """Return the sizing that "64x48" (width x height) and a name ask for; None where nothing was asked.
 
         Raises:
@@ -141,14 +141,14 @@ _KEPT = {
 
 
 @dataclass
-class Asides:
+class DecodeNotes:
     """What is to be said of the pictures read: warnings of Pillow, how many had 16 bits, how many another size."""
 
     warnings: list[str] = field(default_factory=list)
     deep: int = 0
     resized: int = 0
 
-    def add(self, other: Asides) -> None:
+    def add(self, other: DecodeNotes) -> None:
         """Take in what is to be said of other pictures."""
         self.warnings += other.warnings
         self.deep, self.resized = self.deep + other.deep, self.resized + other.resized
@@ -173,7 +173,7 @@ def warnings_by_thread() -> Iterator[None]:
 
 
 def read_picture(
-    source: Path | IO[bytes], name: str, *, asides: Asides, sizing: Sizing | None = None
+    source: Path | IO[bytes], name: str, *, asides: DecodeNotes, target_size: TargetSize | None = None
 ) -> npt.NDArray[np.uint8]:
     """Return one picture as (H, W, C) uint8, C from 1 (grey) to 4 (colour and opacity), turned upright by its EXIF.
 
@@ -184,7 +184,7 @@ def read_picture(
         InputError: truncated or damaged, too many pixels, 32 bits a channel, several frames, or a size to be refused.
     """
     _OF_THIS_THREAD.said = said = list[str]()
-    with foreign_failures(name, "a picture"):
+    with library_failures_as_input_error(name, "a picture"):
         try:
             opened = Image.open(source, formats=FORMATS)
         except Image.DecompressionBombError:
@@ -208,9 +208,9 @@ def read_picture(
             upright = ImageOps.exif_transpose(picture)
             array = _of_16_bits(upright) if deep else _numbers(upright)
         asides.deep += deep
-        if sizing is not None:
-            asides.resized += array.shape[:2] != (sizing.height, sizing.width)
-            array = sizing.apply(array, name)
+        if target_size is not None:
+            asides.resized += array.shape[:2] != (target_size.height, target_size.width)
+            array = target_size.apply(array, name)
     asides.warnings += [f"{name}: {one}" for one in said]
     return array
 
@@ -261,16 +261,16 @@ def refuse_flips(dataset: Dataset) -> Dataset:
     return replace(dataset, flips=True)
 
 
-def both_ways(train: Dataset) -> Dataset:
+def with_mirror_images(train: Dataset) -> Dataset:
     """Return training pictures followed by their mirror images, with the same labels and groups."""
     twice = train.take(np.tile(np.arange(len(train)), 2))
     twice.rows[len(train) :] = train.rows[:, :, ::-1]
     return twice
 
 
-def by_coin(held: Dataset, seed: int, purpose: str) -> Dataset:
+def mirrored_at_random(held: Dataset, seed: int, purpose: str) -> Dataset:
     """Return held-back pictures, each mirrored with probability 1/2 by the stream (seed, purpose)."""
-    mirrored = numpy_stream(seed, f"flips/{purpose}").random(len(held)) < 0.5
+    mirrored = numpy_generator(seed, f"flips/{purpose}").random(len(held)) < 0.5
     rows = held.rows.copy()
     rows[mirrored] = rows[mirrored][:, :, ::-1]
     return replace(held, rows=rows)

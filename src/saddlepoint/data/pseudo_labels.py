@@ -18,14 +18,14 @@ from threadpoolctl import threadpool_limits
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError
 
-MOST_KINDS = 100
-FEWEST_OF_A_KIND = 100
+MOST_CLUSTERS = 100
+SMALLEST_CLUSTER = 100
 _COORDINATES = 48
 _MOST_NUMBERS = 256
 _ROWS = 20_000
 
 
-def find_kinds(pictures: Dataset, *, seed: int) -> NDArray[np.int64]:
+def find_clusters(pictures: Dataset, *, seed: int) -> NDArray[np.int64]:
     """Return the kind of each picture, (n,): 100 kinds, or as many as leave 100 pictures a kind on average.
 
     Kinds are those of k-means in the 48 largest principal coordinates of the pictures, made small by means of squares until
@@ -38,10 +38,10 @@ def find_kinds(pictures: Dataset, *, seed: int) -> NDArray[np.int64]:
         raise InputError(
             f"{pictures.name} holds {pictures.kind}; classes are found in pictures alone: leave cluster out."
         )
-    kinds = min(MOST_KINDS, len(pictures) // FEWEST_OF_A_KIND)
+    kinds = min(MOST_CLUSTERS, len(pictures) // SMALLEST_CLUSTER)
     if kinds < 2:
         raise InputError(
-            f"Classes are found in at least {2 * FEWEST_OF_A_KIND} pictures, and {pictures.name} has {len(pictures)} to "
+            f"Classes are found in at least {2 * SMALLEST_CLUSTER} pictures, and {pictures.name} has {len(pictures)} to "
             "train on: leave cluster out."
         )
     small = _small(pictures.rows)

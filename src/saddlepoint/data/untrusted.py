@@ -17,21 +17,21 @@ BOMB_RATIO = 100
 
 
 @contextmanager
-def foreign_bytes(name: str, what: str) -> Iterator[None]:
+def decode_errors_as_input_error(name: str, what: str) -> Iterator[None]:
     """Turn every failure of a decoder into InputError, and its warnings into silence.
 
     Use around calls of decoding libraries only. On damaged bytes these raise nearly anything: zipfile alone
     raises BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError and
     OverflowError.
     """
-    with warnings.catch_warnings(), foreign_failures(name, what):
+    with warnings.catch_warnings(), library_failures_as_input_error(name, what):
         warnings.simplefilter("ignore")
         yield
 
 
 @contextmanager
-def foreign_failures(name: str, what: str) -> Iterator[None]:
-    """As `foreign_bytes`, but leave warnings alone: their filters are one for all threads."""
+def library_failures_as_input_error(name: str, what: str) -> Iterator[None]:
+    """As `decode_errors_as_input_error`, but leave warnings alone: their filters are one for all threads."""
     try:
         yield
     except InputError:

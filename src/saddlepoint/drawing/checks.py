@@ -44,7 +44,7 @@ def checks_chart(
     checks: Sequence[Mapping[str, Any]],
     *,
     tolerance: float | None = None,
-    ruler: tuple[float, str] | None = None,
+    power: tuple[float, str] | None = None,
     kept: int | None = None,
     verdict: tuple[float, float, float] | None = None,
     title: str | None = None,
@@ -69,7 +69,7 @@ def checks_chart(
     else:
         upper = below = figure.subplots(1, 1)
     _distance(upper, checks)
-    _marks(upper, tolerance, ruler, checks, kept, verdict)
+    _marks(upper, tolerance, power, checks, kept, verdict)
     upper.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), handlelength=1.6, borderaxespad=0.2)
     below.set_xlabel("rounds")
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -123,7 +123,7 @@ def _distance(axes: Axes, checks: Sequence[Mapping[str, Any]]) -> None:
 def _marks(
     axes: Axes,
     tolerance: float | None,
-    ruler: tuple[float, str] | None,
+    power: tuple[float, str] | None,
     checks: Sequence[Mapping[str, Any]],
     kept: int | None,
     verdict: tuple[float, float, float] | None,
@@ -139,9 +139,9 @@ def _marks(
             linestyle=(0, (6, 1.5, 1, 1.5)),
             label="floor",
         )
-    if ruler is not None:
+    if power is not None:
         axes.axhline(
-            ruler[0], color=INK, linewidth=0.9, linestyle=(0, (1, 1.2)), label=fit(ruler[1], 1.7, SMALL)
+            power[0], color=INK, linewidth=0.9, linestyle=(0, (1, 1.2)), label=fit(power[1], 1.7, SMALL)
         )
     if kept is not None:
         near = min(checks, key=lambda check: abs(check["round"] - kept))

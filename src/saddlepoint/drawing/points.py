@@ -124,11 +124,11 @@ def extent(real: Floats, fake: Floats) -> tuple[float, float]:
         high = inner_high if high is None else max(high, min(inner_high, high + reach))
     if low is None or high is None:
         return 0.0, 1.0
-    span = high - low
-    if span <= 1e-9 * max(abs(low), abs(high)):
+    block = high - low
+    if block <= 1e-9 * max(abs(low), abs(high)):
         pad = 0.5 if low == 0 else max(abs(low) * 0.1, 1e-12)
     else:
-        pad = 0.05 * span
+        pad = 0.05 * block
     return low - pad, high + pad
 
 
@@ -195,9 +195,9 @@ def decision_field(
         raise InputError(f"data has {real.width} columns; a decision field needs points of shape (n, 2).")
     across, down = column_names(names, 2)
     limits = [extent(real.values[:, axis], fake.values[:, axis]) for axis in (0, 1)]
-    spans = [high - low for low, high in limits]
-    equal = max(spans) <= 3 * min(spans)
-    shape = spans[1] / spans[0] if equal else 0.75
+    feature_blocks = [high - low for low, high in limits]
+    equal = max(feature_blocks) <= 3 * min(feature_blocks)
+    shape = feature_blocks[1] / feature_blocks[0] if equal else 0.75
     across_inches = min(3.2, 5.2 / shape)
     figure = new_figure(2 * across_inches + 2.0, across_inches * shape + 0.9)
     panels: list[Axes] = list(figure.subplots(1, 2, sharex=True, sharey=True))

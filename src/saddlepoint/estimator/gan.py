@@ -25,18 +25,18 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from saddlepoint import compute
-from saddlepoint.data.encoders.gaussian_mixture import ChartsEncoder
+from saddlepoint.data.encoders.gaussian_mixture import MixtureEncoder
 from saddlepoint.data.encoders.standard import PointsEncoder
 from saddlepoint.errors import InputError
 from saddlepoint.estimator.validation import again, classes_of, opened, plain, seed_of, unless_default
 from saddlepoint.fitting import (
     Checked,
-    Choices,
     Event,
-    Fitting,
+    FitOptions,
     Judged,
     Played,
     Preparation,
+    Pretraining,
     Stopped,
     judged,
     prepare,
@@ -64,7 +64,7 @@ def said(events: Iterable[Event], preparation: Preparation) -> Iterable[Event]:
             print(f"GAN: check at round {event.round:,}: {event.record['state']}, {event.record['evidence']}")
         elif (now := time.monotonic()) - spoke < _SECONDS_BETWEEN_LINES:
             pass
-        elif isinstance(event, Fitting):
+        elif isinstance(event, Pretraining):
             spoke = now
             print(f"GAN: {event.sentence}")
         elif isinstance(event, Played):
@@ -100,7 +100,7 @@ class Window:
         encoder = _points_of(model)
 
         def drawn(n: int, purpose: str) -> NDArray[Any]:
-            return _encoded(encoder, model.draw(n, random_state=compute.key(0, purpose))[0])
+            return _encoded(encoder, model.draw(n, random_state=compute.derived_seed(0, purpose))[0])
 
         samples = drawn(SAMPLES, "parzen")
         if sigma is None:
@@ -116,7 +116,7 @@ class Window:
 
 def _points_of(model: Model) -> PointsEncoder:
     encoder = model.encoder
-    points = encoder.points if isinstance(encoder, ChartsEncoder) else encoder
+    points = encoder.points if isinstance(encoder, MixtureEncoder) else encoder
     if encoder.kind == "tables":
         raise InputError(
             "A Parzen log-density needs distances, which categories have not, so there is no score of a table; compare "
@@ -141,12 +141,12 @@ class GAN(DensityMixin, BaseEstimator):
     ----------
     recipe : {"auto", "goodfellow2014", "modern"}, default="auto"
         Networks, objective and settings; "auto" picks by the kind of data.
-    start : {"auto", "charts", "fitted", "learned", "plain"}, default="auto"
-        Where the generator begins. Points: "charts": at a mixture of Gaussians fitted to the rows, which the game
-        corrects where it can show that it helps; "learned": with the mixture's charts, but neither their weights nor
-        their shapes; "plain": with noise alone, as in the paper. Tables: "fitted": with heads in order, each column
-        drawn given those before it, fitted by likelihood; the game corrects them; "plain". "auto" is "charts" for
-        points, "fitted" for tables and "plain" for pictures.
+    start : {"auto", "mixture", "autoregressive", "learned", "noise"}, default="auto"
+        Where the generator begins. "mixture" (points): a mixture of Gaussians fitted to the rows, which the game corrects
+        where it can show that this helps. "learned" (points): the components of that mixture, without their weights and
+        shapes. "autoregressive" (tables): a masked network (MADE) that draws each column given those before it, fitted by
+        maximum likelihood; the game corrects it. "noise": noise alone, as in the paper. "auto" is "mixture" for points,
+        "autoregressive" for tables and "noise" for pictures.
     capacity : {"small", "medium", "large"}, default="medium"
         One dial for the width of the networks.
     rounds : int, optional
@@ -176,10 +176,10 @@ class GAN(DensityMixin, BaseEstimator):
     memory : str, optional
         What a round may hold beside weights and optimisers, such as "500MB": batches are then played in parts, for the same
         steps.
-    ruler : {"quick", "full"}, default="quick"
+    power : {"quick", "full"}, default="quick"
         With `until`: plant one defect of the tolerance's size in the rows, or a table of five sizes, and see which are found.
-    also : str or sequence of str, optional
-        With `until`: companions of the final verdict, in `verdict_.companions`: "neighbours", "energy", "mmd", "frechet",
+    metrics : str or sequence of str, optional
+        With `until`: metrics beside the final verdict, in `verdict_.metrics`: "neighbours", "energy", "mmd", "frechet",
         "kernel" or "all".
     precision : {"float32", "bf16", "float64"}, default="float32"
         Of the networks and the game.
@@ -250,8 +250,8 @@ class GAN(DensityMixin, BaseEstimator):
         augment: str = "auto",
         cluster: str = "auto",
         memory: str | None = None,
-        ruler: str = "quick",
-        also: str | Sequence[str] | None = None,
+        power: str = "quick",
+        metrics: str | Sequence[str] | None = None,
         precision: str = "float32",
         compile: str = "auto",
         device: str | None = None,
@@ -272,8 +272,8 @@ class GAN(DensityMixin, BaseEstimator):
         self.augment = augment
         self.cluster = cluster
         self.memory = memory
-        self.ruler = ruler
-        self.also = also
+        self.power = power
+        self.metrics = metrics
         self.precision = precision
         self.compile = compile
         self.device = device
@@ -308,7 +308,7 @@ class GAN(DensityMixin, BaseEstimator):
         """
         y = classes_of(y)
         dataset, self._frame = opened(self, X, y, groups, columns=self.columns)
-        choices = Choices(
+        choices = FitOptions(
             recipe=self.recipe,
             start=self.start,
             capacity=self.capacity,
@@ -322,8 +322,8 @@ class GAN(DensityMixin, BaseEstimator):
             augment=self.augment,
             cluster=self.cluster,
             memory=self.memory,
-            ruler=unless_default(self, "ruler"),
-            also=(self.also,) if isinstance(self.also, str) else self.also,
+            power=unless_default(self, "power"),
+            metrics=(self.metrics,) if isinstance(self.metrics, str) else self.metrics,
             precision=self.precision,
             compile=self.compile,
             seed=seed_of(self.random_state),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from saddlepoint.aliases import modernise
 from saddlepoint.data.tables.form import FrameForm, TableForm
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.estimator.gan import GAN
@@ -53,7 +54,7 @@ def _verdicts_of(folder: Path) -> tuple[list[dict[str, Any]], Verdict | None]:
     path, checks, verdict = folder / "verdicts.jsonl", [], None
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
-            record = json.loads(line)
+            record = modernise(json.loads(line))
         except ValueError:
             continue  # cut off by a crash
         if record.get("kind") == "check":
@@ -68,7 +69,7 @@ def _verdicts_of(folder: Path) -> tuple[list[dict[str, Any]], Verdict | None]:
 
 def _restore(gan: GAN, path: Path) -> None:
     try:
-        stored = json.loads(path.read_bytes())
+        stored = modernise(json.loads(path.read_bytes()))
         gan.set_params(**stored["parameters"])
         gan.records_, gan.stop_reason_ = stored["records"], stored["stop_reason"]
         gan.verdicts_ = stored.get("verdicts", [])

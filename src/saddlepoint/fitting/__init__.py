@@ -2,12 +2,12 @@
 
 from saddlepoint.fitting.events import (
     Checked,
+    Estimated,
     Event,
-    Fitting,
     Judged,
-    Looked,
-    Mended,
     Played,
+    Pretraining,
+    RolledBack,
     Sampled,
     Saved,
     Stopped,
@@ -15,20 +15,20 @@ from saddlepoint.fitting.events import (
 from saddlepoint.fitting.final_verdict import judged
 from saddlepoint.fitting.fit import Fit
 from saddlepoint.fitting.monitor import added
-from saddlepoint.fitting.options import Choices
+from saddlepoint.fitting.options import FitOptions
 from saddlepoint.fitting.preparation import Preparation, prepare, restore
 
 __all__ = [
     "Checked",
-    "Choices",
+    "Estimated",
     "Event",
     "Fit",
-    "Fitting",
+    "FitOptions",
     "Judged",
-    "Looked",
-    "Mended",
     "Played",
     "Preparation",
+    "Pretraining",
+    "RolledBack",
     "Sampled",
     "Saved",
     "Stopped",

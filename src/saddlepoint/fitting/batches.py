@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saddlepoint.compute import numpy_stream, stream
+from saddlepoint.compute import numpy_generator, random_generator
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoders import Encoder
-from saddlepoint.data.transforms.table import TableEncoder
-from saddlepoint.training import Settings, Share
+from saddlepoint.data.transforms.table import TableTransformer
+from saddlepoint.training import ProcessRank, Settings
 
 _RESIDENT_BYTES = 2**30
 _MASKED = 0.5  # rows of a batch with known cells: drawing whole rows stays half of the practice
@@ -32,7 +32,10 @@ class RowOrder:
         while count > 0:
             epoch, offset = divmod(start, self.n)
             if epoch != self._epoch:
-                self._epoch, self._order = epoch, numpy_stream(self.seed, "rows", epoch).permutation(self.n)
+                self._epoch, self._order = (
+                    epoch,
+                    numpy_generator(self.seed, "rows", epoch).permutation(self.n),
+                )
             part = self._order[offset : offset + count]
             parts.append(part)
             start, count = start + len(part), count - len(part)
@@ -53,7 +56,7 @@ class Batches:
         encoder: Encoder,
         *,
         settings: Settings,
-        share: Share,
+        share: ProcessRank,
         device: torch.device,
         codes: np.ndarray[Any, Any] | None = None,
         class_count: int = 0,
@@ -66,9 +69,11 @@ class Batches:
             None if codes is None else torch.from_numpy(np.asarray(codes, dtype=np.int64)).to(device)
         )
         self._class_count = class_count
-        self._levels = encoder.compact(rows.rows).to(device) if isinstance(encoder, TableEncoder) else None
+        self._levels = (
+            encoder.compact(rows.rows).to(device) if isinstance(encoder, TableTransformer) else None
+        )
         self._groups: Tensor | None = None
-        if masked and isinstance(encoder, TableEncoder):
+        if masked and isinstance(encoder, TableTransformer):
             self._groups = torch.tensor(encoder.columns_of_spans)
         self._resident: Tensor | None = None
         if self._levels is not None:
@@ -101,8 +106,8 @@ class Batches:
             position += batch
 
     def _encoded(self, chosen: np.ndarray[Any, Any], position: int, mine: slice) -> Tensor:
-        if self._levels is not None and isinstance(self._encoder, TableEncoder):
-            draws = stream(self.settings.seed, "scores", position // self.settings.batch)
+        if self._levels is not None and isinstance(self._encoder, TableTransformer):
+            draws = random_generator(self.settings.seed, "scores", position // self.settings.batch)
             uniforms = torch.rand(self.settings.batch, self._encoder.draws, generator=draws)[mine]
             levels = picked(self._levels, chosen)
             return self._encoder.expand(levels, uniforms.to(self._levels.device))
@@ -118,7 +123,7 @@ class Batches:
     def _partly(self, rows: Tensor, classes: Tensor | None, position: int, mine: slice) -> Tensor | None:
         if self._groups is None:
             return classes
-        draws = stream(self.settings.seed, "known", position // self.settings.batch)
+        draws = random_generator(self.settings.seed, "known", position // self.settings.batch)
         known = masks(self.settings.batch, self._groups, draws)[mine].to(rows.device, rows.dtype)
         return torch.cat([*([] if classes is None else [classes]), rows, known], 1)
 

@@ -47,16 +47,16 @@ from saddlepoint.judging.monitor.power import (
     DEFAULT_TOLERANCE,
     MASSES,
     TRIALS,
-    Mark,
+    PowerEstimate,
     missing_of_jsd,
-    ruler_upwards,
-    smallest_found,
+    power_upwards,
+    smallest_detected,
     tolerance_of,
 )
-from saddlepoint.judging.monitor.quick_c2st import Ringside
+from saddlepoint.judging.monitor.quick_c2st import QuickJudge
 from saddlepoint.judging.monitor.stopping import LEVEL, Rules
-from saddlepoint.names import ON_COLLAPSE, RULERS, UNTIL
-from saddlepoint.training import Share
+from saddlepoint.names import ON_COLLAPSE, POWER_TABLES, UNTIL
+from saddlepoint.training import ProcessRank
 from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__
 
@@ -70,8 +70,8 @@ def cache_folder() -> Path:
 
 
 def remembered(
-    arrays: Sequence[NDArray[Any]], numbers: dict[str, Any], make: Callable[[], list[Mark]]
-) -> list[Mark]:
+    arrays: Sequence[NDArray[Any]], numbers: dict[str, Any], make: Callable[[], list[PowerEstimate]]
+) -> list[PowerEstimate]:
     """Return the marks that were made of these very arrays and numbers before, or make them, and keep them."""
     digest = hashlib.sha256(json.dumps({"version": __version__, **numbers}, sort_keys=True).encode())
     for array in arrays:
@@ -79,7 +79,7 @@ def remembered(
         digest.update(np.ascontiguousarray(array).tobytes())
     path = cache_folder() / f"{digest.hexdigest()}.json"
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return [Mark(**mark) for mark in json.loads(path.read_text())]
+        return [PowerEstimate(**mark) for mark in json.loads(path.read_text())]
     marks = make()
     with contextlib.suppress(OSError, StoredFileError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,42 +94,42 @@ COPIES_LEVEL = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watching:
+class CheckOptions:
     """What the user chose about checks; `until` None: none are made."""
 
     until: str | None = None
     tolerance: str = DEFAULT_TOLERANCE
     on_collapse: str = "stop"
-    ruler: str = "quick"
-    also: tuple[str, ...] = ()
+    power: str = "quick"
+    metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, given, allowed in (
             ("until", self.until, UNTIL),
             ("on-collapse", self.on_collapse, ON_COLLAPSE),
-            ("ruler", self.ruler, RULERS),
+            ("power", self.power, POWER_TABLES),
         ):
             if given is not None and given not in allowed:
                 raise InputError(
                     f"Unknown {name} {given!r}{nearest(given, allowed) or '.'} Allowed are {', '.join(allowed)}."
                 )
         tolerance_of(self.tolerance)
-        chosen_of(self.also)
-        if self.until is None and self.also:
+        chosen_of(self.metrics)
+        if self.until is None and self.metrics:
             raise InputError(
-                f"also {', '.join(self.also)} goes with the final verdict, and none is asked for: add until 'settled' or "
-                "'budget', or measure it afterwards with saddlepoint judge RUN --also."
+                f"also {', '.join(self.metrics)} goes with the final verdict, and none is asked for: add until 'settled' or "
+                "'budget', or measure it afterwards with saddlepoint judge RUN --metrics."
             )
 
     @classmethod
-    def chosen(cls, until: str | None, also: tuple[str, ...], **given: str | None) -> Watching:
+    def chosen(cls, until: str | None, metrics: tuple[str, ...], **given: str | None) -> CheckOptions:
         """Return it with defaults for what is given as None.
 
         Raises:
             InputError: something unknown, or something that goes with checks, its default too, where none are asked for.
         """
         said = {name: value for name, value in given.items() if value is not None}
-        watching = cls(until=until, also=also, **said)
+        watching = cls(until=until, metrics=metrics, **said)
         if until is None and said:
             name, value = next(iter(said.items()))
             raise InputError(
@@ -140,7 +140,7 @@ class Watching:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckPlan:
+class CheckSchedule:
     """The checks of one fit: one at round 0 and `count` more, evenly spread over the horizon, the last at its end.
 
     tolerance: in nats; ruler: marks as JSON values; final: pool of the verdict at the end; also: its companions;
@@ -157,8 +157,8 @@ class CheckPlan:
     final: str
     seconds_a_check: float
     foreseen_seconds: float
-    ruler: tuple[dict[str, Any], ...] = ()
-    also: tuple[str, ...] = ()
+    power: tuple[dict[str, Any], ...] = ()
+    metrics: tuple[str, ...] = ()
     planning_seconds: float = 0.0
     final_seconds: float = 0.0
 
@@ -194,14 +194,14 @@ class CheckPlan:
     def rules(self) -> Rules:
         """What states are decided by."""
         mass = missing_of_jsd(self.tolerance)
-        near = [mark for mark in self.ruler if abs(mark["mass"] - mass) < 1e-8]
+        near = [mark for mark in self.power if abs(mark["mass"] - mass) < 1e-8]
         found = near[0]["found"] / near[0]["of"] if near else None
         return Rules(tolerance=self.tolerance, found=found, planned=self.planned)
 
     @property
-    def smallest_found(self) -> Mark | None:
+    def smallest_detected(self) -> PowerEstimate | None:
         """The ruler's smallest defect that was found in at least 4 of 5 trials."""
-        return smallest_found([Mark(**mark) for mark in self.ruler])
+        return smallest_detected([PowerEstimate(**mark) for mark in self.power])
 
     @property
     def share(self) -> float:
@@ -211,7 +211,7 @@ class CheckPlan:
 
     def describe(self) -> str:
         """Return the plan in a sentence."""
-        marks = "; ".join(_mark_in_words(Mark(**mark)) for mark in self.ruler)
+        marks = "; ".join(_power_in_words(PowerEstimate(**mark)) for mark in self.power)
         short = f" (about {100 * self.share:.0f} % of so short a game)" if self.share > SHARE else ""
         return (
             f"{self.planned} checks are planned, every {self.horizon / self.count:,.0f} rounds, {self.seconds_a_check:.2f} s "
@@ -220,10 +220,10 @@ class CheckPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**dataclasses.asdict(self), "ruler": list(self.ruler), "also": list(self.also)}
+        return {**dataclasses.asdict(self), "power": list(self.power), "metrics": list(self.metrics)}
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any] | None) -> CheckPlan | None:
+    def from_dict(cls, stored: dict[str, Any] | None) -> CheckSchedule | None:
         """Restore what `to_dict` returned.
 
         Raises:
@@ -232,7 +232,7 @@ class CheckPlan:
         if stored is None:
             return None
         try:
-            lists = {"ruler": tuple(stored["ruler"]), "also": tuple(stored.get("also", ()))}
+            lists = {"power": tuple(stored["power"]), "metrics": tuple(stored.get("metrics", ()))}
             return cls(**{**stored, **lists})
         except (KeyError, TypeError) as error:
             raise StoredFileError(f"The stored plan of checks cannot be read ({error}).") from error
@@ -252,12 +252,12 @@ def refuse_few(monitor: Dataset | None) -> Dataset:
     return monitor
 
 
-def ruler_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
+def power_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
     """Return what the ruler says about what would have been found, or None without a ruler."""
-    read = [Mark(**mark) for mark in marks]
+    read = [PowerEstimate(**mark) for mark in marks]
     if not read:
         return None
-    best = smallest_found(read)
+    best = smallest_detected(read)
     if best is None:
         largest = read[-1]
         return (
@@ -274,7 +274,7 @@ def ruler_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
     )
 
 
-def _mark_in_words(mark: Mark) -> str:
+def _power_in_words(mark: PowerEstimate) -> str:
     return f"a missing cluster of {100 * mark.mass:.3g} % was found {mark.found} of {mark.of} times"
 
 
@@ -288,19 +288,19 @@ _BESIDES, _QUICK, _FULL = 1.4, 7.0, 42.0
 _MORE_TRIALS = 3  # of the ruler, where the tolerance's size is not found
 
 
-def ringside_of(reader: Reader, monitor: Dataset, seed: int) -> Ringside:
+def quick_judge_of(reader: Reader, monitor: Dataset, seed: int) -> QuickJudge:
     """Return the referee at the ringside for these rows."""
-    return Ringside(
+    return QuickJudge(
         reader.rows,
         reader(monitor.rows),
         categorical=reader.categorical,
-        seed=compute.key(seed, "ringside") % 2**32,
+        seed=compute.derived_seed(seed, "ringside") % 2**32,
     )
 
 
 @one_thread()
-def plan_checks(
-    watching: Watching,
+def schedule_checks(
+    watching: CheckOptions,
     *,
     train: Dataset,
     monitor: Dataset | None,
@@ -309,7 +309,7 @@ def plan_checks(
     rate: float,
     seed: int,
     draw: Callable[[int], Any] | None = None,
-) -> CheckPlan | None:
+) -> CheckSchedule | None:
     """Return the plan of checks of a game of so many rounds at a measured rate (rounds a second); None: none wanted.
 
     draw: draws so many rows as a check does, to see how long that takes (None: no time at all).
@@ -321,17 +321,17 @@ def plan_checks(
         return None
     began = time.perf_counter()
     reader = Reader(train)
-    ringside = ringside_of(reader, refuse_few(monitor), seed)
-    look, drawing = (_agreed(seconds) for seconds in _costs(reader, ringside, draw))
+    quick_judge = quick_judge_of(reader, refuse_few(monitor), seed)
+    look, drawing = (_agreed(seconds) for seconds in _costs(reader, quick_judge, draw))
     cost = _BESIDES * look + drawing
     foreseen = horizon / rate
     tolerance = tolerance_of(watching.tolerance)
-    masses = {round(missing_of_jsd(tolerance), 9), *(MASSES if watching.ruler == "full" else ())}
+    masses = {round(missing_of_jsd(tolerance), 9), *(MASSES if watching.power == "full" else ())}
     planning = (_TIMED + len(masses) * TRIALS + _MORE_TRIALS) * look + drawing
     left = _SPENT * foreseen - planning
     full = left >= 2 * _FULL * look
     final = 0.0 if vault is None else (_FULL if full else _QUICK) * look
-    plan = CheckPlan(
+    plan = CheckSchedule(
         until=watching.until,
         tolerance=tolerance,
         on_collapse=watching.on_collapse,
@@ -343,11 +343,11 @@ def plan_checks(
         seconds_a_check=round(cost, 4),
         final_seconds=round(final, 2),
         foreseen_seconds=round(foreseen, 2),
-        also=chosen_of(watching.also),
+        metrics=chosen_of(watching.metrics),
     )
-    marks = _ruler(reader, ringside, sorted(masses), plan.alpha(0), seed)
+    marks = _power(reader, quick_judge, sorted(masses), plan.alpha(0), seed)
     took = round(time.perf_counter() - began, 2)
-    return dataclasses.replace(plan, ruler=tuple(mark.to_dict() for mark in marks), planning_seconds=took)
+    return dataclasses.replace(plan, power=tuple(mark.to_dict() for mark in marks), planning_seconds=took)
 
 
 def count_of(affordable: float, cost: float, horizon: int, *, least: int = ENOUGH) -> int:
@@ -362,20 +362,26 @@ def count_of(affordable: float, cost: float, horizon: int, *, least: int = ENOUG
     return next(count for count in COUNTS if count <= max(1.0, min(wanted, horizon)))
 
 
-def _costs(reader: Reader, ringside: Ringside, draw: Callable[[int], Any] | None) -> tuple[float, float]:
+def _costs(reader: Reader, quick_judge: QuickJudge, draw: Callable[[int], Any] | None) -> tuple[float, float]:
     """Return the seconds of a look and of drawing the rows for one."""
     random = np.random.default_rng(0)
     # Real rows drawn again stand for the fakes: what is timed is how long it takes, not what is seen.
-    stand_in = ringside.space(reader.rows[random.integers(len(reader.rows), size=ringside.fakes_wanted)])
-    look = min(_seconds(lambda: ringside.look_at(stand_in, alpha=LEVEL / COUNTS[0])) for _ in range(_TIMED))
-    return look, 0.0 if draw is None else _seconds(lambda: reader(draw(ringside.fakes_wanted)))
+    stand_in = quick_judge.space(
+        reader.rows[random.integers(len(reader.rows), size=quick_judge.fakes_wanted)]
+    )
+    look = min(
+        _seconds(lambda: quick_judge.sample_rows(stand_in, alpha=LEVEL / COUNTS[0])) for _ in range(_TIMED)
+    )
+    return look, 0.0 if draw is None else _seconds(lambda: reader(draw(quick_judge.fakes_wanted)))
 
 
-def _ruler(reader: Reader, ringside: Ringside, masses: list[float], alpha: float, seed: int) -> list[Mark]:
-    def make() -> list[Mark]:
-        return ruler_upwards(reader.rows, ringside, masses=masses, alpha=alpha, seed=seed)
+def _power(
+    reader: Reader, quick_judge: QuickJudge, masses: list[float], alpha: float, seed: int
+) -> list[PowerEstimate]:
+    def make() -> list[PowerEstimate]:
+        return power_upwards(reader.rows, quick_judge, masses=masses, alpha=alpha, seed=seed)
 
-    sides = [ringside.space(reader.rows), ringside.fit, ringside.select, ringside.held]
+    sides = [quick_judge.space(reader.rows), quick_judge.fit, quick_judge.select, quick_judge.held]
     return remembered(sides, {"masses": masses, "alpha": alpha, "trials": TRIALS, "seed": seed}, make)
 
 
@@ -388,5 +394,5 @@ def _seconds(act: Callable[[], Any]) -> float:
 def _agreed(seconds: float) -> float:
     """Return the mean over the ranks, so that all have one plan."""
     value = torch.tensor([seconds], dtype=torch.float64)
-    Share.of_this_process().average_([value])
+    ProcessRank.of_this_process().average_([value])
     return float(value)

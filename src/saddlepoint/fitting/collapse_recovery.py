@@ -16,7 +16,7 @@ from saddlepoint.objectives import get_penalty
 from saddlepoint.training import Game, OptimiserSettings, PenaltySettings, Schedule, Settings, checkpoint
 from saddlepoint.training.checkpoint import Checkpoint
 
-MOST_REMEDIES = 2
+MOST_RECOVERIES = 2
 RATE, PENALTY = 0.5, 3.0
 
 
@@ -44,7 +44,7 @@ def adopt(game: Game, settings: Settings) -> None:
     ]
 
 
-class Recovery:
+class CollapseRecovery:
     """The way back after a collapse: the whole game at the safest check, and the rounds at which it was taken.
 
     Every rank holds its own, all alike. mend: go on more carefully each time (`remedied`); else only go back.

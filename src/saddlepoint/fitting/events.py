@@ -16,7 +16,7 @@ Reason = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitting:
+class Pretraining:
     """Before round 0, the law that a table's game starts from is being fitted: so many of at most so many steps."""
 
     step: int
@@ -45,7 +45,7 @@ class Sampled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looked:
+class Estimated:
     """The average of G was compared with the monitor rows: an estimate of the JSD (nats) and its standard error."""
 
     round: int
@@ -62,7 +62,7 @@ class Checked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mended:
+class RolledBack:
     """A collapse was found: the game went back to its safest snapshot."""
 
     round: int
@@ -94,4 +94,4 @@ class Stopped:
     sentence: str
 
 
-Event = Fitting | Played | Sampled | Looked | Checked | Mended | Judged | Saved | Stopped
+Event = Pretraining | Played | Sampled | Estimated | Checked | RolledBack | Judged | Saved | Stopped

@@ -9,7 +9,7 @@ from dataclasses import replace
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.tables.schema import infer
-from saddlepoint.fitting.check_schedule import CheckPlan
+from saddlepoint.fitting.check_schedule import CheckSchedule
 from saddlepoint.fitting.events import Event, Judged, Stopped
 from saddlepoint.fitting.fit import Fit
 from saddlepoint.judging.c2st.validity_checks import FEWEST_CONTROL_ROWS
@@ -21,18 +21,20 @@ _FAKES_PER_REAL = 4
 
 
 def final_verdict(
-    model: Model, vault: Dataset, train: Dataset, plan: CheckPlan, *, seed: int, opened: int = 1
+    model: Model, vault: Dataset, train: Dataset, plan: CheckSchedule, *, seed: int, opened: int = 1
 ) -> Verdict:
     """Return the verdict on a model, by the pool that was planned, with the ruler of the checks.
 
     opened: how often the vault has been read, this time included; from the second time on a note says that the bound is
     only indicative.
     """
-    fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.key(seed, "judged"))[0]
+    fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.derived_seed(seed, "judged"))[0]
     sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
-    pair = open_pair(*sides, train=replace(train.held(), labels=None), columns=told_kinds(vault, train))
+    pair = open_pair(
+        *sides, train=replace(train.in_memory(), labels=None), columns=learnt_types(vault, train)
+    )
     pool = "full" if plan.final == "full" else "quick"
-    verdict = judge_pair(pair, held_out="declared", pool=pool, also=plan.also, random_state=seed)
+    verdict = judge_pair(pair, held_out="declared", pool=pool, metrics=plan.metrics, random_state=seed)
     notes = verdict.notes
     if opened > 1:
         notes = (
@@ -40,12 +42,12 @@ def final_verdict(
             f"The vault was opened for the {_ordinal(opened)} time: the run went on after it had been judged, so this bound "
             "is only indicative.",
         )
-    at_tolerance = next((mark for mark in plan.ruler if abs(mark["jsd"] - plan.tolerance) < 1e-6), None)
-    found = plan.smallest_found
-    return replace(verdict, notes=notes, ruler=at_tolerance if found is None else found.to_dict())
+    at_tolerance = next((mark for mark in plan.power if abs(mark["jsd"] - plan.tolerance) < 1e-6), None)
+    found = plan.smallest_detected
+    return replace(verdict, notes=notes, power=at_tolerance if found is None else found.to_dict())
 
 
-def told_kinds(vault: Dataset, train: Dataset) -> dict[str, str] | None:
+def learnt_types(vault: Dataset, train: Dataset) -> dict[str, str] | None:
     """Return the kinds, as they were learnt, of a table's columns that a few held-back rows would be taken for others."""
     if train.schema is None:
         return None
@@ -56,7 +58,7 @@ def told_kinds(vault: Dataset, train: Dataset) -> dict[str, str] | None:
 def judged(
     events: Iterator[Event],
     fit: Fit,
-    plan: CheckPlan | None,
+    plan: CheckSchedule | None,
     train: Dataset,
     vault: Dataset | None,
     *,

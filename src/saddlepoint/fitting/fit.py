@@ -24,51 +24,51 @@ from torch import Tensor, nn
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoders import Encoder
-from saddlepoint.data.encoders.gaussian_mixture import ChartsEncoder
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.encoders.gaussian_mixture import MixtureEncoder
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError
 from saddlepoint.fitting.batches import Batches
-from saddlepoint.fitting.check_schedule import CheckPlan, ruler_in_words
-from saddlepoint.fitting.collapse_recovery import Recovery
+from saddlepoint.fitting.check_schedule import CheckSchedule, power_in_words
+from saddlepoint.fitting.collapse_recovery import CollapseRecovery
 from saddlepoint.fitting.events import (
     Checked,
+    Estimated,
     Event,
-    Fitting,
-    Looked,
-    Mended,
     Played,
+    Pretraining,
     Reason,
+    RolledBack,
     Sampled,
     Saved,
     Stopped,
 )
 from saddlepoint.fitting.monitor import (
     SMALL_TABLE,
-    Checks,
-    Looks,
+    CheckMonitor,
+    SnapshotSelection,
     added,
     copies,
     refused,
     start_in_words,
     starts_fitted,
 )
-from saddlepoint.fitting.pretrain import Fitted, fit_start
+from saddlepoint.fitting.pretrain import PretrainResult, pretrain
 from saddlepoint.judging.monitor.stopping import FINAL
 from saddlepoint.model import Model, form_of
 from saddlepoint.networks import (
-    ChartDiscriminator,
-    ChartGenerator,
-    CoinGenerator,
     DeconvolutionGenerator,
-    OrderedGenerator,
-    PictureLaw,
+    MADEGenerator,
+    MixtureDiscriminator,
+    MixtureGenerator,
+    PCAPriorGenerator,
     RectifierGenerator,
     ResidualGenerator,
-    SpanGenerator,
+    SignNoiseGenerator,
+    TabularGenerator,
     build,
 )
 from saddlepoint.recipes import Plan
-from saddlepoint.training import Game, Share, checked, introduce, rounds
+from saddlepoint.training import Game, ProcessRank, check_shapes, checked, rounds
 from saddlepoint.training import checkpoint as checkpoints
 from saddlepoint.training.autotune import measured_rate
 from saddlepoint.training.compiling import CompiledRound
@@ -82,8 +82,8 @@ _STATES = {
 }
 
 
-def said_at_the_stop(
-    reason: Reason, round_: int, last: int, limit: float | None, spent: float, checks: Checks | None
+def stop_sentence(
+    reason: Reason, round_: int, last: int, limit: float | None, spent: float, checks: CheckMonitor | None
 ) -> str:
     """Return why a fit ended, with the evidence of its checks.
 
@@ -92,7 +92,7 @@ def said_at_the_stop(
     minutes = f" ({spent / 60:.1f} minutes)"
     if reason in _STATES and checks is not None:
         state = checks.state_at(len(checks.history))
-        seen = _ruler(checks) if state.settled else ""  # what was found needs no word on what would have been
+        seen = _power(checks) if state.settled else ""  # what was found needs no word on what would have been
         return f"stopped at round {round_:,} of {last:,}, {_STATES[reason]}: {state.evidence}{seen}{minutes}"
     sentence = {
         "minutes": f"the limit of {(limit or 0) / 60:g} min is reached after {round_:,} of {last:,} rounds",
@@ -101,52 +101,58 @@ def said_at_the_stop(
     if checks is None or reason == "interrupted":
         return sentence + minutes
     state = checks.state_at(len(checks.history), spent=True)
-    return f"{sentence}, {_STATES.get(state.name, 'not settled')}: {state.evidence}{_ruler(checks)}{minutes}"
+    return f"{sentence}, {_STATES.get(state.name, 'not settled')}: {state.evidence}{_power(checks)}{minutes}"
 
 
-def _ruler(checks: Checks) -> str:
+def _power(checks: CheckMonitor) -> str:
     """Return what the monitor rows could have shown, and so what nothing found would mean."""
-    words = ruler_in_words(checks.plan.ruler)
+    words = power_in_words(checks.plan.power)
     if words is None or not checks.history:
         return ""
-    return f"; on {checks.plan.ruler[0]['rows']:,} held-back rows {words}"
+    return f"; on {checks.plan.power[0]['rows']:,} held-back rows {words}"
 
 
 _START_PICTURES, _START_NUMBERS = 5_000, 50_000_000
 
 
-def make_players(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
+def build_pair(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
     """Return a plan's two networks with their first weights, which are a function of the seed."""
     with torch.random.fork_rng([]):
-        torch.manual_seed(compute.key(plan.settings.seed, "weights"))
+        torch.manual_seed(compute.derived_seed(plan.settings.seed, "weights"))
         generator, discriminator = build(plan.generator), build(plan.discriminator)
     if isinstance(
         generator,
-        RectifierGenerator | ResidualGenerator | CoinGenerator | DeconvolutionGenerator | PictureLaw,
+        RectifierGenerator
+        | ResidualGenerator
+        | SignNoiseGenerator
+        | DeconvolutionGenerator
+        | PCAPriorGenerator,
     ):
-        generator.start_at(encoder.mean_encoded)
-    if isinstance(generator, SpanGenerator) and isinstance(encoder, TableEncoder):
-        generator.start_with(encoder.log_frequencies, encoder.entry_scores)
+        generator.init_output_bias(encoder.mean_encoded)
+    if isinstance(generator, TabularGenerator) and isinstance(encoder, TableTransformer):
+        generator.init_from_data(encoder.log_frequencies, encoder.entry_scores)
     for player in (generator, discriminator):
-        if isinstance(player, ChartGenerator | ChartDiscriminator) and isinstance(encoder, ChartsEncoder):
-            player.charts.start_with(
+        if isinstance(player, MixtureGenerator | MixtureDiscriminator) and isinstance(
+            encoder, MixtureEncoder
+        ):
+            player.components.init_from_data(
                 *(torch.from_numpy(each) for each in (encoder.shares, encoder.means, encoder.factors))
             )
     return generator, discriminator
 
 
-def start_pictures(
+def init_from_pictures(
     generator: nn.Module, train: Dataset, encoder: Encoder, codes: np.ndarray[Any, Any] | None
 ) -> None:
     """Let a convolutional generator take its fixed law and its units from some of the training pictures."""
-    if isinstance(generator, PictureLaw):
+    if isinstance(generator, PCAPriorGenerator):
         most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))
         some = slice(None, None, -(-len(train) // most))
         told = None if codes is None else torch.from_numpy(np.ascontiguousarray(codes[some]))
-        generator.start_with(encoder.encode(train.rows[some]), told)
+        generator.init_from_data(encoder.encode(train.rows[some]), told)
 
 
-def work_of(player: nn.Module) -> int:
+def multiply_adds_of(player: nn.Module) -> int:
     """Return the multiply-adds of one row: told by a network that shares weights between places, else one for each weight."""
     told = getattr(player, "multiply_adds", None)
     return told if isinstance(told, int) else sum(each.numel() for each in player.parameters())
@@ -185,7 +191,7 @@ class Fit:
         class_shares: list[float] | None = None,
         codes: np.ndarray[Any, Any] | None = None,
         monitor: Dataset | None = None,
-        checks: CheckPlan | None = None,
+        checks: CheckSchedule | None = None,
         strip: bool = True,
         save_seconds: float = 10.0,
         play_round: CompiledRound | None = None,
@@ -194,10 +200,10 @@ class Fit:
         self.form = form_of(train)
         self.encoder, self.plan, self.folder, self.threads = encoder, plan, folder, threads
         self.classes, self.class_shares = classes, class_shares
-        self.share = Share.of_this_process()
+        self.share = ProcessRank.of_this_process()
         self.device = device or torch.device("cpu")
-        generator, discriminator = make_players(plan, encoder)
-        start_pictures(generator, train, encoder, codes)
+        generator, discriminator = build_pair(plan, encoder)
+        init_from_pictures(generator, train, encoder, codes)
         self.game = Game(generator, discriminator, plan.settings, device=self.device, share=self.share)
         self.batches = Batches(
             train,
@@ -207,30 +213,30 @@ class Fit:
             device=self.device,
             codes=codes,
             class_count=len(classes or ()),
-            masked=isinstance(generator, OrderedGenerator),
+            masked=isinstance(generator, MADEGenerator),
         )
-        self.started: Fitted | None = None
+        self.started: PretrainResult | None = None
         self._train, self._monitor, self._codes, self._start_steps = train, monitor, codes, start_steps
         self.save_seconds = save_seconds
         self.play_round = play_round
         # Checks keep the best snapshot themselves: where there are any, nobody looks besides.
         watched = self.share.rank == 0 and checks is None
-        self.looks = Looks.about(train, monitor, plan.settings.horizon) if watched else None
+        self.looks = SnapshotSelection.about(train, monitor, plan.settings.horizon) if watched else None
         self._planned_check = (lambda round_: False) if checks is None else checks.due
-        self.checks: Checks | None = None
-        self.recovery: Recovery | None = None
+        self.checks: CheckMonitor | None = None
+        self.recovery: CollapseRecovery | None = None
         self._fresh: tuple[bool, str | None] = (False, None)
         self._to_mend = False
         if checks is not None:
             if checks.on_collapse != "stop":
-                self.recovery = Recovery(self.game, mend=checks.on_collapse == "remedy")
+                self.recovery = CollapseRecovery(self.game, mend=checks.on_collapse == "remedy")
             if self.share.rank == 0:
                 remedies = None if self.recovery is None else self.recovery.rounds
-                self.checks = Checks(
-                    checks, train.held(), monitor, seed=plan.settings.seed, remedies=remedies
+                self.checks = CheckMonitor(
+                    checks, train.in_memory(), monitor, seed=plan.settings.seed, remedies=remedies
                 )
         self._strips = (
-            planned_looks(plan.settings.horizon) if strip and train.kind != "tables" else frozenset()
+            planned_estimates(plan.settings.horizon) if strip and train.kind != "tables" else frozenset()
         )
         self._records_every = max(1, plan.settings.horizon // _RECORDS_KEPT)
 
@@ -269,7 +275,7 @@ class Fit:
 
         Measured on a copy, so that nothing moves; what happens after the last step costs about as much as before the first.
         """
-        if not isinstance(self.game.generator, OrderedGenerator):
+        if not isinstance(self.game.generator, MADEGenerator):
             return None
         steps = self._fitting(copy.deepcopy(self.game.generator), None)
         began = time.monotonic()
@@ -307,7 +313,7 @@ class Fit:
         reason: Reason = "rounds"
         if self.round == 0:
             yield from self._start()
-            introduce(self.game, next(self.batches.from_round(0)))
+            check_shapes(self.game, next(self.batches.from_round(0)))
             yield from self._look()
             reason = self._vote(False, False) or reason
         left = last - self.round if reason == "rounds" else 0
@@ -329,10 +335,10 @@ class Fit:
                     )
         if self.looks is not None and (not self.looks.history or self.looks.history[-1].round < self.round):
             look = self.looks.look_once(self.playing(), self.game.sampler(), self.round)
-            yield Looked(round=look.round, jsd=look.jsd, error=look.error)
+            yield Estimated(round=look.round, jsd=look.jsd, error=look.error)
         yield from self._save()
         spent = time.monotonic() - begin
-        sentence = said_at_the_stop(reason, self.round, last, seconds, spent, self.checks)
+        sentence = stop_sentence(reason, self.round, last, seconds, spent, self.checks)
         yield Stopped(round=self.round, reason=reason, sentence=sentence)
 
     def model(self) -> Model:
@@ -378,7 +384,7 @@ class Fit:
                 "objective": settings.objective,
                 "penalties": [penalty.name for penalty in settings.penalties],
                 "rounds": self.round,
-                "noise_law": settings.noise_law,
+                "noise_distribution": settings.noise_distribution,
                 "noise_width": settings.noise_width,
                 "classes": self.classes,
                 "class_shares": self.class_shares,
@@ -390,7 +396,7 @@ class Fit:
     def _start(self) -> Iterator[Event]:
         """Let heads in order begin at the law that the training rows make likeliest."""
         generator = self.game.generator
-        if not isinstance(generator, OrderedGenerator):
+        if not isinstance(generator, MADEGenerator):
             return
         asked = self._monitor is not None and len(self._train) < SMALL_TABLE
         with compute.threads(self.threads):
@@ -399,10 +405,10 @@ class Fit:
             buffer.copy_(value)
 
     def _fitting(
-        self, generator: OrderedGenerator, copied: Callable[[], bool] | None
-    ) -> Generator[Fitting, None, Fitted]:
+        self, generator: MADEGenerator, copied: Callable[[], bool] | None
+    ) -> Generator[Pretraining, None, PretrainResult]:
         encoder = self.encoder
-        if not isinstance(encoder, TableEncoder):
+        if not isinstance(encoder, TableTransformer):
             raise TypeError("heads in order are of tables")
         held = codes = None
         good = np.zeros(0, dtype=bool)
@@ -415,7 +421,7 @@ class Fit:
             named = [] if labels is None else labels[good].tolist()
             seen = torch.tensor([known.get(str(value), 0) for value in named])
             codes = torch.from_numpy(self._codes), seen
-        return fit_start(
+        return pretrain(
             generator,
             encoder,
             self.batches.levels,
@@ -438,7 +444,7 @@ class Fit:
             yield Sampled(round=self.round, rows=self._strip())
         if self.looks is not None and self.looks.due(self.round):
             look = self.looks.look(self.playing(), self.game.sampler(), self.round)
-            yield Looked(round=look.round, jsd=look.jsd, error=look.error)
+            yield Estimated(round=look.round, jsd=look.jsd, error=look.error)
         if self.checks is not None and self.checks.due(self.round):
             safest = self.checks.check(self.playing(), self.game.sampler(), self.round)
             self._fresh = safest, self.checks.decision()
@@ -446,7 +452,9 @@ class Fit:
 
     def _strip(self) -> Tensor:
         s = self.plan.settings
-        z = compute.noise(s.noise_law, _STRIP_ROWS, s.noise_width, compute.stream(s.seed, "strip"))
+        z = compute.noise(
+            s.noise_distribution, _STRIP_ROWS, s.noise_width, compute.random_generator(s.seed, "strip")
+        )
         codes = None if self.classes is None else torch.arange(_STRIP_ROWS) % len(self.classes)
         return self.playing().generate(z, codes)
 
@@ -484,9 +492,9 @@ class Fit:
         if self._to_mend and self.recovery is not None:
             self.recovery.apply(self.game)
             self._to_mend = False
-            yield Mended(round=self.round, sentence=self.recovery.said())
+            yield RolledBack(round=self.round, sentence=self.recovery.said())
 
 
-def planned_looks(horizon: int) -> frozenset[int]:
+def planned_estimates(horizon: int) -> frozenset[int]:
     """Return the rounds at which samples are looked at: 0, then doubling up to the horizon."""
     return frozenset({0, *(max(1, horizon >> halvings) for halvings in range(_STRIP_LOOKS))})

@@ -89,18 +89,21 @@ def parts_for(game: Game, batches: Callable[[], Iterator[Rows]], limit: int) -> 
     """
     count, batch = game.share.count, game.settings.batch
     one, two = (held(*_smaller(game, batches(), rows * count)) for rows in (1, 2))
-    summed = max(sum(each.nbytes for each in mover.parameters) for mover in game.movers.values())
-    for parts in range(1, batch // count + 1):
-        rows, left_over = divmod(batch, parts * count)
-        if left_over == 0 and one + (rows - 1) * (two - one) + (summed if parts > 1 else 0) <= limit:
-            return parts, one + summed
+    summed = max(sum(each.nbytes for each in mover.parameters) for mover in game.player_optimisers.values())
+    for accumulation_steps in range(1, batch // count + 1):
+        rows, left_over = divmod(batch, accumulation_steps * count)
+        if (
+            left_over == 0
+            and one + (rows - 1) * (two - one) + (summed if accumulation_steps > 1 else 0) <= limit
+        ):
+            return accumulation_steps, one + summed
     return None, one + summed
 
 
 def _smaller(game: Game, batches: Iterator[Rows], batch: int) -> tuple[Game, Iterator[Rows]]:
     """Return a copy of a game that plays so few rows a round, and these."""
     trial = copy.deepcopy(game)
-    trial.settings = dataclasses.replace(trial.settings, batch=batch, parts=1)
+    trial.settings = dataclasses.replace(trial.settings, batch=batch, accumulation_steps=1)
     own = batch // game.share.count
 
     def first() -> Iterator[Rows]:

@@ -23,16 +23,16 @@ from torch import Tensor, nn
 from saddlepoint import compute
 from saddlepoint.compute import one_thread
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.fitting.check_schedule import CheckPlan, refuse_few, ringside_of
-from saddlepoint.fitting.collapse_recovery import MOST_REMEDIES
+from saddlepoint.fitting.check_schedule import CheckSchedule, quick_judge_of, refuse_few
+from saddlepoint.fitting.collapse_recovery import MOST_RECOVERIES
 from saddlepoint.fitting.row_reader import Reader
 from saddlepoint.judging.localise import name_regions
 from saddlepoint.judging.memorisation import EXACT_WEIGHT, copying
-from saddlepoint.judging.monitor.mode_collapse import Alarm, Watch
-from saddlepoint.judging.monitor.quick_c2st import FEWEST_ROWS, Glance, Sight, glance
+from saddlepoint.judging.monitor.mode_collapse import Alarm, CoverageTest
+from saddlepoint.judging.monitor.quick_c2st import FEWEST_ROWS, QuickEstimate, QuickVerdict, quick_estimate
 from saddlepoint.judging.monitor.stopping import FINAL, SATURATED, Check, State, best_of, safest_of, state_of
 from saddlepoint.model import Model
-from saddlepoint.networks import ChartGenerator, OrderedGenerator
+from saddlepoint.networks import MADEGenerator, MixtureGenerator
 
 
 def weights_of(generator: nn.Module) -> dict[str, Tensor]:
@@ -42,14 +42,14 @@ def weights_of(generator: nn.Module) -> dict[str, Tensor]:
 
 def starts_fitted(generator: nn.Module) -> bool:
     """Return whether a generator started at a law fitted to the data, than which the game must come nearer to it."""
-    return isinstance(generator, OrderedGenerator) or (
-        isinstance(generator, ChartGenerator) and generator.start == "charts"
+    return isinstance(generator, MADEGenerator) or (
+        isinstance(generator, MixtureGenerator) and generator.start == "mixture"
     )
 
 
 def start_in_words(generator: nn.Module) -> str:
     """Return what such a generator started from, in words."""
-    return "fitted heads" if isinstance(generator, OrderedGenerator) else "mixture of Gaussians"
+    return "fitted heads" if isinstance(generator, MADEGenerator) else "mixture of Gaussians"
 
 
 def with_weights(generator: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
@@ -62,8 +62,8 @@ def with_weights(generator: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
 def start_of(generator: nn.Module) -> nn.Module:
     """Return a copy of a generator that makes what it started from, as it was before the game."""
     chosen = copy.deepcopy(generator)
-    if isinstance(chosen, ChartGenerator | OrderedGenerator):
-        chosen.forget()
+    if isinstance(chosen, MixtureGenerator | MADEGenerator):
+        chosen.reset_to_start()
     return chosen
 
 
@@ -103,11 +103,11 @@ class Snapshot:
     """G's weights at a look, and what was seen then."""
 
     look: Look
-    glance: Glance
+    quick_estimate: QuickEstimate
     weights: dict[str, Tensor]
 
 
-class Looks:
+class SnapshotSelection:
     """The looks of one fit, and the weights of G at the best of them.
 
     Where G starts at a fitted law (a mixture, or a table's heads) that law is the first candidate, and a snapshot takes its
@@ -121,7 +121,7 @@ class Looks:
 
     def __init__(self, train: Dataset, monitor: Dataset, horizon: int) -> None:
         most = min(_MOST_ROWS, _ROWS_PER_COLUMN * max(1, int(np.prod(monitor.rows.shape[1:]))))
-        held = train.held()
+        held = train.in_memory()
         few = np.linspace(0, len(held) - 1, min(len(held), _MOST_READ)).astype(int)
         self._reader = Reader(held.take(few) if train.kind == "tables" else train)
         self._real = self._reader(monitor.rows[:most])
@@ -132,12 +132,12 @@ class Looks:
         self.every = max(1, horizon // looks)
         self._planned = frozenset(max(1, horizon >> halvings) for halvings in early)
         self.history: list[Look] = []
-        self.start: Glance | None = None
+        self.start: QuickEstimate | None = None
         self.best: Snapshot | None = None
         self._last: Snapshot | None = None
 
     @classmethod
-    def about(cls, train: Dataset, monitor: Dataset | None, horizon: int) -> Looks | None:
+    def about(cls, train: Dataset, monitor: Dataset | None, horizon: int) -> SnapshotSelection | None:
         """Return the looks of a fit to points or a table with at least 10 monitor rows; None for others."""
         if monitor is None or monitor.kind == "pictures" or len(monitor) < FEWEST_ROWS:
             return None
@@ -153,7 +153,7 @@ class Looks:
         found = self._seen(model, generator, round_)
         self._last = None
         if round_ == 0:
-            self.start = found.glance
+            self.start = found.quick_estimate
         elif self.best is None or _preferred(found.look, self.best.look):
             self.best = found
         self.history.append(found.look)
@@ -176,7 +176,7 @@ class Looks:
         if (
             starts_fitted(generator)
             and self.start is not None
-            and not (best is not None and not best.look.copies and _nearer(best.glance, self.start))
+            and not (best is not None and not best.look.copies and _nearer(best.quick_estimate, self.start))
         ):
             return start_of(generator), 0
         if best is None:
@@ -193,7 +193,7 @@ class Looks:
         if self.start is not None:
             tensors |= _packed("start", self.start)
         if self.best is not None:
-            tensors |= _packed("best", self.best.glance)
+            tensors |= _packed("best", self.best.quick_estimate)
             tensors |= {f"kept.{name}": value for name, value in self.best.weights.items()}
         kept = None if self.best is None else self.best.look.round
         return tensors, {"looks": [asdict(each) for each in self.history], "kept": kept}
@@ -208,7 +208,7 @@ class Looks:
             if look.round == facts["kept"]:
                 self.best = Snapshot(
                     look=look,
-                    glance=_unpacked("best", tensors),
+                    quick_estimate=_unpacked("best", tensors),
                     weights={n.removeprefix("kept."): v for n, v in tensors.items() if n.startswith("kept.")},
                 )
 
@@ -224,10 +224,10 @@ class Looks:
         categorical = self._reader.categorical
         if categorical is not None and real.shape[1] > len(categorical):
             categorical = np.append(categorical, True)
-        found = glance(real, fake, categorical=categorical)
+        found = quick_estimate(real, fake, categorical=categorical)
         copied = copies(self._train, self._monitor, rows, self._reader)
         look = Look(round=round_, jsd=found.jsd, error=found.error, copies=copied)
-        return Snapshot(look=look, glance=found, weights=weights_of(generator))
+        return Snapshot(look=look, quick_estimate=found, weights=weights_of(generator))
 
 
 def copies(train: Dataset, monitor: Dataset, fake: Any, reader: Reader | None = None) -> bool:
@@ -289,18 +289,20 @@ def _are(start: str) -> str:
     return "is" if start.startswith("mixture") else "are"
 
 
-def _packed(name: str, seen: Glance) -> dict[str, Tensor]:
+def _packed(name: str, seen: QuickEstimate) -> dict[str, Tensor]:
     return {
         f"{name}_gains.real": torch.from_numpy(seen.real),
         f"{name}_gains.fake": torch.from_numpy(seen.fake),
     }
 
 
-def _unpacked(name: str, tensors: dict[str, Tensor]) -> Glance:
-    return Glance(real=tensors[f"{name}_gains.real"].numpy(), fake=tensors[f"{name}_gains.fake"].numpy())
+def _unpacked(name: str, tensors: dict[str, Tensor]) -> QuickEstimate:
+    return QuickEstimate(
+        real=tensors[f"{name}_gains.real"].numpy(), fake=tensors[f"{name}_gains.fake"].numpy()
+    )
 
 
-def _nearer(one: Glance, other: Glance) -> bool:
+def _nearer(one: QuickEstimate, other: QuickEstimate) -> bool:
     return one.jsd < other.jsd - _MARGIN * one.error_of_difference(other)
 
 
@@ -309,7 +311,7 @@ _MOST_WATCHED = 8_000
 _MOST_FOR_COPIES = 2_000
 
 
-class Checks:
+class CheckMonitor:
     """The checks of one fit so far.
 
     history: checks, oldest first; kept: the place of the best; weights: G's at the best; remedies: the rounds at which a
@@ -318,7 +320,7 @@ class Checks:
 
     def __init__(
         self,
-        plan: CheckPlan,
+        plan: CheckSchedule,
         train: Dataset,
         monitor: Dataset | None,
         *,
@@ -329,11 +331,11 @@ class Checks:
         self.plan, self._seed, self._reader = plan, seed, Reader(train)
         self._held_rows, self._categorical = self._reader(monitor.rows), self._reader.categorical
         with one_thread():
-            self.ringside = ringside_of(self._reader, monitor, seed)
+            self.quick_judge = quick_judge_of(self._reader, monitor, seed)
             rows = self._reader.rows
             self._watched = rows[self._order()[:_MOST_WATCHED]]
-            self._watched_at = self.ringside.space(self._watched)
-            self.watch = Watch(self._watched_at, self.ringside.held, seed=0)
+            self._watched_at = self.quick_judge.space(self._watched)
+            self.watch = CoverageTest(self._watched_at, self.quick_judge.held, seed=0)
         self.history: list[Check] = []
         self.remedies = [] if remedies is None else remedies
         self.kept: int | None = None
@@ -354,7 +356,7 @@ class Checks:
         if (
             state.name == "collapsed"
             and self.plan.on_collapse != "stop"
-            and len(self.remedies) < MOST_REMEDIES
+            and len(self.remedies) < MOST_RECOVERIES
         ):
             return "remedy"
         return state.name if self.plan.until == "settled" and state.name in FINAL else None
@@ -369,14 +371,14 @@ class Checks:
         begun = time.monotonic()
         number = len(self.history)
         alpha = self.plan.alpha(number)
-        wanted = self.ringside.fakes_wanted
+        wanted = self.quick_judge.fakes_wanted
         drawn = max(wanted, _FEWEST_FAKES_OF_A_CHECK) if self._reader.kind == "points" else wanted
-        fakes = self._reader(model.draw(drawn, random_state=compute.key(self._seed, "checked"))[0])
-        placed = self.ringside.space(fakes)
-        sight = self.ringside.look_at(placed[:wanted], alpha=alpha)
+        fakes = self._reader(model.draw(drawn, random_state=compute.derived_seed(self._seed, "checked"))[0])
+        placed = self.quick_judge.space(fakes)
+        sight = self.quick_judge.sample_rows(placed[:wanted], alpha=alpha)
         coarse = None
         if sight.estimate > SATURATED:
-            coarse = self.ringside.look_at(placed[:wanted], alpha=alpha, coarse=True)
+            coarse = self.quick_judge.sample_rows(placed[:wanted], alpha=alpha, coarse=True)
         alarms = self.watch.look(placed, alpha=2 * alpha)
         check = self._check(round_, sight, coarse, alarms)
         if self.plan.tests_copies(number):
@@ -386,7 +388,9 @@ class Checks:
         self._keep(sight, generator)
         return safest_of(self.history) == number
 
-    def _check(self, round_: int, sight: Sight, coarse: Sight | None, alarms: list[Alarm]) -> Check:
+    def _check(
+        self, round_: int, sight: QuickVerdict, coarse: QuickVerdict | None, alarms: list[Alarm]
+    ) -> Check:
         return Check(
             round=round_,
             estimate=sight.estimate,
@@ -442,11 +446,13 @@ class Checks:
 
     def _order(self) -> np.ndarray[Any, Any]:
         """Return the order of training rows whose first ones are watched."""
-        return np.random.default_rng(compute.key(self._seed, "watched")).permutation(len(self._reader.rows))
+        return np.random.default_rng(compute.derived_seed(self._seed, "watched")).permutation(
+            len(self._reader.rows)
+        )
 
     # -- the best snapshot ---------------------------------------------------------------------------------------
 
-    def _keep(self, sight: Sight, generator: nn.Module) -> None:
+    def _keep(self, sight: QuickVerdict, generator: nn.Module) -> None:
         payoffs = torch.from_numpy(sight.payoffs.copy())
         if len(self.history) == 1:
             self._payoffs["start"] = payoffs

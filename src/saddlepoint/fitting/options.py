@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from saddlepoint.errors import InputError, nearest
-from saddlepoint.fitting.check_schedule import Watching
+from saddlepoint.fitting.check_schedule import CheckOptions
 from saddlepoint.fitting.memory_limit import bytes_of
 from saddlepoint.names import AUGMENT, CLUSTER
 from saddlepoint.training.autotune import refuse_unknown
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices:
+class FitOptions:
     """What the user chose; None leaves it to the recipe, or of checks to their defaults."""
 
     recipe: str = "auto"
@@ -30,8 +30,8 @@ class Choices:
     until: str | None = None
     tolerance: str | None = None
     on_collapse: str | None = None
-    ruler: str | None = None
-    also: Sequence[str] | None = None
+    power: str | None = None
+    metrics: Sequence[str] | None = None
     augment: str = "auto"
     memory: str | None = None
     compile: str = "auto"
@@ -40,14 +40,14 @@ class Choices:
     conditional: bool = False
 
     @property
-    def watching(self) -> Watching:
+    def watching(self) -> CheckOptions:
         """What was chosen about checks."""
-        return Watching.chosen(
+        return CheckOptions.chosen(
             self.until,
-            tuple(self.also or ()),
+            tuple(self.metrics or ()),
             tolerance=self.tolerance,
             on_collapse=self.on_collapse,
-            ruler=self.ruler,
+            power=self.power,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -20,19 +20,19 @@ import torch
 from saddlepoint import compute, recipes
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoders import Encoder, encoder_from_dict, fit_encoder
-from saddlepoint.data.encoders.gaussian_mixture import MOST_CHARTS, ChartsEncoder
+from saddlepoint.data.encoders.gaussian_mixture import MOST_COMPONENTS, MixtureEncoder
 from saddlepoint.data.encoders.picture import PicturesEncoder
 from saddlepoint.data.encoders.standard import PointsEncoder, smallest_scale
-from saddlepoint.data.pictures import both_ways, by_coin
-from saddlepoint.data.pseudo_labels import find_kinds
+from saddlepoint.data.pictures import mirrored_at_random, with_mirror_images
+from saddlepoint.data.pseudo_labels import find_clusters
 from saddlepoint.data.splits import refuse_large_batch, split_rows
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError, StoredFileError
-from saddlepoint.fitting.check_schedule import CheckPlan, Watching, plan_checks, refuse_few
-from saddlepoint.fitting.fit import Fit, make_players, work_of
+from saddlepoint.fitting.check_schedule import CheckOptions, CheckSchedule, refuse_few, schedule_checks
+from saddlepoint.fitting.fit import Fit, build_pair, multiply_adds_of
 from saddlepoint.fitting.memory_limit import bytes_of, parts_for
 from saddlepoint.fitting.monitor import copies
-from saddlepoint.fitting.options import Choices
+from saddlepoint.fitting.options import FitOptions
 from saddlepoint.fitting.pretrain import STEPS
 from saddlepoint.model import describe_classes
 from saddlepoint.recipes import Plan
@@ -78,9 +78,9 @@ def split(dataset: Dataset, seed: int, holdout: Dataset | None) -> Parts:
 
 def _flipped(train: Dataset, monitor: Dataset | None, vault: Dataset | None, seed: int) -> Parts:
     return (
-        both_ways(train),
-        None if monitor is None else by_coin(monitor, seed, "monitor"),
-        None if vault is None else by_coin(vault, seed, "vault"),
+        with_mirror_images(train),
+        None if monitor is None else mirrored_at_random(monitor, seed, "monitor"),
+        None if vault is None else mirrored_at_random(vault, seed, "vault"),
     )
 
 
@@ -106,7 +106,7 @@ class Preparation:
     class_shares: list[float] | None = None
     codes: np.ndarray[Any, Any] | None = None
     clustered: bool = False
-    checks: CheckPlan | None = None
+    checks: CheckSchedule | None = None
     round_choice: RoundChoice = EAGER
     play_round: CompiledRound | None = None
     start_steps: int | None = None
@@ -152,7 +152,7 @@ class Preparation:
 
 
 def prepare(
-    dataset: Dataset, choices: Choices, *, holdout: Dataset | None = None, device: str | None = None
+    dataset: Dataset, choices: FitOptions, *, holdout: Dataset | None = None, device: str | None = None
 ) -> Preparation:
     """Split the rows, fit the encoder on the training part, let the recipe plan, and choose threads.
 
@@ -176,8 +176,8 @@ def prepare(
         classes, shares, codes = _classes(parts[0], clustered=False, seed=choices.seed)
     encoder: Encoder = (
         fit_encoder(parts[0], ends=recipe.name == "modern")
-        if start in ("plain", "fitted")
-        else _charts(parts, codes, len(classes or ()), choices.seed)
+        if start in ("noise", "autoregressive")
+        else _mixture_encoder(parts, codes, len(classes or ()), choices.seed)
     )
     data = recipes.Data(
         kind=dataset.kind,
@@ -185,10 +185,10 @@ def prepare(
         rows=len(parts[0]),
         condition_width=len(classes or ()),
         start=start,
-        charts=encoder.charts if isinstance(encoder, ChartsEncoder) else 0,
-        finest=_finest(encoder, parts[0]),
+        components=encoder.components if isinstance(encoder, MixtureEncoder) else 0,
+        min_scale=_min_scale(encoder, parts[0]),
         ranges=encoder.ranges if isinstance(encoder, PointsEncoder) else (),
-        spans=encoder.layout if isinstance(encoder, TableEncoder) else (),
+        feature_blocks=encoder.layout if isinstance(encoder, TableTransformer) else (),
         **_of_pictures(encoder, parts[0]),
     )
     planned = recipes.plan(recipe, data, capacity=choices.capacity)
@@ -200,7 +200,7 @@ def prepare(
         data = dataclasses.replace(data, condition_width=len(classes))
         planned = recipes.plan(recipe, data, capacity=choices.capacity)
     plan = _adjusted(planned, choices)
-    one_row = sum(work_of(player) for player in make_players(plan, encoder))
+    one_row = sum(multiply_adds_of(player) for player in build_pair(plan, encoder))
     preparation = Preparation(
         train=parts[0],
         monitor=parts[1],
@@ -270,7 +270,7 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
             class_shares=shares,
             codes=codes,
             clustered=stored.get("clustered", False),
-            checks=CheckPlan.from_dict(stored.get("checks")),
+            checks=CheckSchedule.from_dict(stored.get("checks")),
             start_steps=stored.get("start_steps"),
         )
     except (KeyError, TypeError) as error:
@@ -279,17 +279,17 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
         ) from error
 
 
-def _charts(
+def _mixture_encoder(
     parts: Parts,
     codes: np.ndarray[Any, Any] | None,
     classes: int,
     seed: int,
-) -> ChartsEncoder:
+) -> MixtureEncoder:
     """Fit the charts; those of a small table are halved in number while their own samples count as copies."""
     train, monitor, _ = parts
 
-    def fitted(most: int) -> ChartsEncoder:
-        return ChartsEncoder.fit(
+    def fitted(most: int) -> MixtureEncoder:
+        return MixtureEncoder.fit(
             train.rows,
             None if monitor is None else monitor.rows,
             names=train.columns,
@@ -299,21 +299,23 @@ def _charts(
             most=most,
         )
 
-    encoder = fitted(MOST_CHARTS)
+    encoder = fitted(MOST_COMPONENTS)
     while (
-        encoder.charts > 1 and monitor is not None and copies(train, monitor, encoder.draw(2_000, seed=seed))
+        encoder.components > 1
+        and monitor is not None
+        and copies(train, monitor, encoder.draw(2_000, seed=seed))
     ):
-        encoder = fitted(encoder.charts // 2)
+        encoder = fitted(encoder.components // 2)
     return encoder
 
 
 def _of_pictures(encoder: Encoder, train: Dataset) -> dict[str, float]:
     if not isinstance(encoder, PicturesEncoder):
         return {}
-    return {"spread": encoder.spread(train.rows), "bend": encoder.bend(train.rows)}
+    return {"variance": encoder.variance(train.rows), "curvature": encoder.curvature(train.rows)}
 
 
-def _finest(encoder: Encoder, train: Dataset) -> float:
+def _min_scale(encoder: Encoder, train: Dataset) -> float:
     """The smallest scale of points that start plain; 1 for all else, whose recipes do not ask."""
     if not isinstance(encoder, PointsEncoder):
         return 1.0
@@ -330,7 +332,7 @@ def _classes(
     train: Dataset, *, clustered: bool, seed: int
 ) -> tuple[list[Any], list[float], np.ndarray[Any, Any]]:
     if clustered:
-        return describe_classes(find_kinds(train, seed=seed))
+        return describe_classes(find_clusters(train, seed=seed))
     if train.labels is None:
         raise InputError(
             f"{train.name!r} has no classes to learn; name a label column, or leave the label out."
@@ -338,7 +340,7 @@ def _classes(
     return describe_classes(train.labels)
 
 
-def _adjusted(plan: Plan, choices: Choices) -> Plan:
+def _adjusted(plan: Plan, choices: FitOptions) -> Plan:
     changes: dict[str, Any] = {"seed": choices.seed, "precision": choices.precision}
     if choices.objective is not None:
         changes["objective"] = choices.objective
@@ -364,7 +366,9 @@ def _with_memory(preparation: Preparation, memory: str) -> Preparation:
         with compute.threads(preparation.threads):
             parts, least = parts_for(fit.game, partial(fit.batches.from_round, 0), limit)
         if parts is not None:
-            plan = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, parts=parts))
+            plan = dataclasses.replace(
+                plan, settings=dataclasses.replace(plan.settings, accumulation_steps=parts)
+            )
             return dataclasses.replace(preparation, plan=plan)
     raise InputError(
         f"memory is {memory}, and a round holds {math.ceil(least / 1e6):,} MB even one row at a time: give more, a smaller "
@@ -372,7 +376,7 @@ def _with_memory(preparation: Preparation, memory: str) -> Preparation:
     )
 
 
-def _with_rounds(preparation: Preparation, choices: Choices, multiply_adds: float) -> Preparation:
+def _with_rounds(preparation: Preparation, choices: FitOptions, multiply_adds: float) -> Preparation:
     """Choose compiled or eager rounds, once; a game that is plainly short is not even measured."""
     horizon, minutes = preparation.plan.settings.horizon, choices.minutes
     if choices.compile == "auto" and minutes is None and plainly_short(horizon, multiply_adds):
@@ -392,7 +396,7 @@ def _with_rounds(preparation: Preparation, choices: Choices, multiply_adds: floa
     return dataclasses.replace(preparation, round_choice=choice, play_round=play_round)
 
 
-def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:
+def _with_minutes(preparation: Preparation, choices: FitOptions) -> Preparation:
     """Fix the horizon by a measured rate: what the minutes hold, or the rounds that were asked for if fewer.
 
     A table's start is fitted within the minutes too: in half of them at most, by as many steps as these hold.
@@ -412,14 +416,14 @@ def _with_minutes(preparation: Preparation, choices: Choices) -> Preparation:
     return dataclasses.replace(preparation, plan=plan, start_steps=steps)
 
 
-def _with_checks(preparation: Preparation, watching: Watching) -> Preparation:
+def _with_checks(preparation: Preparation, watching: CheckOptions) -> Preparation:
     """Plan checks by a measured rate, once: a resumed run reuses the plan."""
     monitor = refuse_few(preparation.monitor)
     fit = preparation.fit(strip=False)
     rate, model = fit.measured_rate(_TRIAL_OF_CHECKS), fit.playing()
-    plan = plan_checks(
+    plan = schedule_checks(
         watching,
-        train=preparation.train.held(),
+        train=preparation.train.in_memory(),
         monitor=monitor,
         vault=preparation.vault,
         horizon=preparation.plan.settings.horizon,

@@ -1,6 +1,6 @@
 """The start of a table's game: heads in order fitted to the training rows by their likelihood, before round 0.
 
-Closed forms first (`guesses`), then minibatches and Adam; an average of the weights is looked at on the monitor rows, and
+Closed forms first (`ridge_regressions`), then minibatches and Adam; an average of the weights is looked at on the monitor rows, and
 the best seen is what the game starts from. Everything is a function of (seed, step), as in the game.
 
 Closed forms that heads in order begin with: a Gaussian guess of each score, and which codes go together.
@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from saddlepoint import compute
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.fitting.batches import RowOrder, masks
-from saddlepoint.fitting.events import Fitting
-from saddlepoint.networks import OrderedGenerator
-from saddlepoint.networks.made import Order, log_likelihood
+from saddlepoint.fitting.events import Pretraining
+from saddlepoint.networks import MADEGenerator
+from saddlepoint.networks.made import MADELayout, log_likelihood
 
 _MOST_GUESSED_FROM, _MOST_REGRESSORS = 10_000, 128
 _PENALTIES = torch.logspace(-6, 2, 25)  # times the number of rows
@@ -34,9 +34,11 @@ _IMPOSSIBLE = -3.0  # one in twenty of what independent columns would show
 
 
 @torch.no_grad()
-def guesses(order: Order, encoder: TableEncoder, levels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+def ridge_regressions(
+    order: MADELayout, encoder: TableTransformer, levels: Tensor, seed: int
+) -> tuple[Tensor, Tensor]:
     """Return weights (inputs, outputs) and biases (outputs,) of all m and log c: ridge regression on entries and scores."""
-    draws = compute.stream(seed, "likelihood/guesses")
+    draws = compute.random_generator(seed, "likelihood/guesses")
     some = _spread(levels, _MOST_GUESSED_FROM)
     uniforms = torch.rand(len(some), encoder.draws, generator=draws).to(some.device)
     seen = order.coded(encoder.expand(some, uniforms)).cpu().double()
@@ -86,7 +88,7 @@ def _ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @torch.no_grad()
 def associations(
-    order: Order, encoder: TableEncoder, levels: Tensor, guess: tuple[Tensor, Tensor], seed: int
+    order: MADELayout, encoder: TableTransformer, levels: Tensor, guess: tuple[Tensor, Tensor], seed: int
 ) -> Tensor:
     """Return log p(i, j) / (p(i) p(j)) of codes i and codes j of other spans, (inputs, outputs), counts + a few.
 
@@ -94,7 +96,7 @@ def associations(
     """
     counts = torch.zeros(order.inputs, order.outputs)
     ones, others = torch.zeros(order.inputs), torch.zeros(order.outputs)
-    draws = compute.stream(seed, "likelihood/pairs")
+    draws = compute.random_generator(seed, "likelihood/pairs")
     some = _spread(levels, _MOST_COUNTED)
     for part in torch.split(some, 8192):
         uniforms = torch.rand(len(part), encoder.draws, generator=draws).to(part.device)
@@ -117,7 +119,7 @@ def _spread(levels: Tensor, most: int) -> Tensor:
     return levels if len(levels) <= most else levels[torch.linspace(0, len(levels) - 1, most).long()]
 
 
-def _taken(order: Order, seen: Tensor, raw: Tensor) -> Tensor:
+def _taken(order: MADELayout, seen: Tensor, raw: Tensor) -> Tensor:
     """Return which code each step took, one-hot, (n, outputs)."""
     taken = torch.zeros(len(seen), order.outputs)
     for step in order.steps:
@@ -150,7 +152,7 @@ Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class PretrainResult:
     """What was fitted: steps played, the step kept, and nats a row on held-out rows at each look, [step, nats].
 
     weaker: whether fewer steps were kept because samples of the best counted as copies of training rows. copies: whether
@@ -173,9 +175,9 @@ class _Seen:
     weights: Weights
 
 
-def fit_start(
-    generator: OrderedGenerator,
-    encoder: TableEncoder,
+def pretrain(
+    generator: MADEGenerator,
+    encoder: TableTransformer,
     levels: Tensor,
     held: Tensor | None,
     *,
@@ -183,7 +185,7 @@ def fit_start(
     codes: tuple[Tensor, Tensor | None] | None = None,
     most_steps: int | None = None,
     copied: Callable[[], bool] | None = None,
-) -> Generator[Fitting, None, Fitted]:
+) -> Generator[Pretraining, None, PretrainResult]:
     """Fit a generator's start to levels (n, spans) of training rows; held-out levels choose when to stop. Yield each step.
 
     Once held-out rows say that the rows are being learnt by heart, the steps left go to what known cells tell of earlier
@@ -199,17 +201,17 @@ def fit_start(
             codes = codes[0][part:], codes[0][:part]
     last = STEPS if most_steps is None else min(STEPS, most_steps)
     if last:
-        yield Fitting(step=0, steps=last)  # before the closed forms, which take a while themselves
+        yield Pretraining(step=0, steps=last)  # before the closed forms, which take a while themselves
     with torch.random.fork_rng([]):
-        torch.manual_seed(compute.key(seed, "likelihood/weights"))
+        torch.manual_seed(compute.derived_seed(seed, "likelihood/weights"))
         apart = generator.first_weights(encoder.log_frequencies)
-    generator.start_with(apart, encoder.entry_scores)
-    guess = guesses(generator.order, encoder, levels, seed)
+    generator.init_from_data(apart, encoder.entry_scores)
+    guess = ridge_regressions(generator.order, encoder, levels, seed)
     direct = guess[0] + associations(generator.order, encoder, levels, guess, seed)
     first = {**apart, "direct": direct, "leave_bias": apart["leave_bias"] + guess[1]}
-    rows, course = _Rows(generator, encoder, seed), _Course(first, generator.order, guess[1], len(levels))
+    rows, course = _Rows(generator, encoder, seed), _Pretrainer(first, generator.order, guess[1], len(levels))
     batch = max(8, min(_BATCH, len(levels) // _BATCHES_AN_EPOCH))
-    order = RowOrder(len(levels), compute.key(seed, "likelihood/rows"))
+    order = RowOrder(len(levels), compute.derived_seed(seed, "likelihood/rows"))
     best = _Seen(step=0, nats=math.inf, weights=course.weights())
     looks: list[list[float]] = []
     earlier: list[_Seen] = []
@@ -230,29 +232,29 @@ def fit_start(
                 course, worst = course.of_known_cells(best.weights), best.nats
         if step == last:
             break
-        yield Fitting(step=step, steps=last)
+        yield Pretraining(step=step, steps=last)
         at = torch.from_numpy(order.rows(step * batch, batch))
         classes = None if codes is None else codes[0][at]
         loss = -rows.likelihood(course.playing(), levels[at.to(levels.device)], classes, step).sum(1).mean()
         course.step(loss)
     best = best if held is not None else _Seen(step=step, nats=math.inf, weights=course.weights())
-    generator.start_with(best.weights, encoder.entry_scores)
+    generator.init_from_data(best.weights, encoder.entry_scores)
     if copied is None or not copied():
-        return Fitted(steps=step, kept=best.step, looks=looks)
+        return PretrainResult(steps=step, kept=best.step, looks=looks)
     weaker = [each for each in reversed(earlier) if each.step <= best.step // 2 and each.step < best.step]
     for each in weaker:
-        generator.start_with(each.weights, encoder.entry_scores)
+        generator.init_from_data(each.weights, encoder.entry_scores)
         if not copied():
-            return Fitted(steps=step, kept=each.step, looks=looks, weaker=True)
+            return PretrainResult(steps=step, kept=each.step, looks=looks, weaker=True)
     # What even independent columns show is no copying that a weaker start could mend.
-    generator.start_with(apart, encoder.entry_scores)
+    generator.init_from_data(apart, encoder.entry_scores)
     found = not copied()
     kept = weaker[-1] if weaker and found else best
-    generator.start_with(kept.weights, encoder.entry_scores)
-    return Fitted(steps=step, kept=kept.step, looks=looks, weaker=kept is not best, copies=found)
+    generator.init_from_data(kept.weights, encoder.entry_scores)
+    return PretrainResult(steps=step, kept=kept.step, looks=looks, weaker=kept is not best, copies=found)
 
 
-class _Course:
+class _Pretrainer:
     """Weights first + unit * taught, and steps that teach: Adam at a falling rate, decay of what is taught, an average.
 
     unit is 1, but of a guess's mean its spread: a step moves a mean by a part of its spread, however narrow that is.
@@ -260,7 +262,13 @@ class _Course:
     """
 
     def __init__(
-        self, first: Mapping[str, Tensor], order: Order, biases: Tensor, rows: int, *, alone: bool = False
+        self,
+        first: Mapping[str, Tensor],
+        order: MADELayout,
+        biases: Tensor,
+        rows: int,
+        *,
+        alone: bool = False,
     ) -> None:
         device = order.entry_scores.device
         self.first, self.order, self.biases, self.rows = first, order, biases, rows
@@ -282,9 +290,9 @@ class _Course:
         self.rate = _RATE * min(1.0, max(_LEAST_RATE, rows / _FULL_RATE_ROWS))
         self.optimiser = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.99))
 
-    def of_known_cells(self, weights: Mapping[str, Tensor]) -> _Course:
+    def of_known_cells(self, weights: Mapping[str, Tensor]) -> _Pretrainer:
         """Return a course from these weights on that teaches what known cells tell of spans before them, and no more."""
-        return _Course(weights, self.order, self.biases, self.rows, alone=True)
+        return _Pretrainer(weights, self.order, self.biases, self.rows, alone=True)
 
     def playing(self) -> Weights:
         """Return the weights as they are taught."""
@@ -324,23 +332,25 @@ class _Course:
             return (~before).to(value.dtype)
         uses = torch.zeros_like(value)
         if name in ("context", "context_direct"):
-            uses[: self.order.spans] = 1.0
+            uses[: self.order.feature_blocks] = 1.0
         return uses
 
 
 class _Rows:
     """Levels as inputs of an ordered generator, with scores, masks and classes of a step."""
 
-    def __init__(self, generator: OrderedGenerator, encoder: TableEncoder, seed: int) -> None:
+    def __init__(self, generator: MADEGenerator, encoder: TableTransformer, seed: int) -> None:
         self.generator, self.encoder = generator, encoder
         self.groups = torch.tensor(encoder.columns_of_spans)
         self.seed = seed
 
     def likelihood(self, weights: Weights, levels: Tensor, codes: Tensor | None, step: int) -> Tensor:
         """Return log p of the rows of one step, (n, spans), some of their cells known."""
-        known = masks(len(levels), self.groups, compute.stream(self.seed, "likelihood/masks", step))
+        known = masks(len(levels), self.groups, compute.random_generator(self.seed, "likelihood/masks", step))
         uniforms = torch.rand(
-            len(levels), self.encoder.draws, generator=compute.stream(self.seed, "likelihood/scores", step)
+            len(levels),
+            self.encoder.draws,
+            generator=compute.random_generator(self.seed, "likelihood/scores", step),
         )
         return self._log(weights, levels, codes, known.to(levels.device), uniforms.to(levels.device))
 
@@ -348,7 +358,7 @@ class _Rows:
     def held(self, weights: Weights, levels: Tensor, codes: Tensor | None) -> float:
         """Return the mean nats of held-out rows, half of them with known cells, always the same ones and scores."""
         levels = levels[:_MOST_HELD]
-        draws = compute.stream(self.seed, "likelihood/held")
+        draws = compute.random_generator(self.seed, "likelihood/held")
         known = masks(len(levels), self.groups, draws)
         uniforms = torch.rand(len(levels), self.encoder.draws, generator=draws)
         codes = None if codes is None else codes[:_MOST_HELD]

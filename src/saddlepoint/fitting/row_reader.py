@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.tables.numeric import matrices_of
+from saddlepoint.data.tables.numeric import numeric_tables_of
 
 _UNLIKE = 0.2
 
@@ -27,7 +27,7 @@ class Reader:
         if train.kind == "tables" and train.schema is not None:
             read = [each for each in train.schema.columns if each.kind not in ("identifier", "constant")]
             self._read, self._book = tuple(read), _book_of(train.rows, [each.name for each in read])
-            first = matrices_of(self._read, [self._book], tables=["the training table"])[0]
+            first = numeric_tables_of(self._read, [self._book], tables=["the training table"])[0]
             self.columns, self.categorical = first.names, first.categorical
             self._words = first.categories
         self.rows = self(train.rows)
@@ -37,7 +37,7 @@ class Reader:
         if self.kind != "tables":
             return np.asarray(rows)
         names = ["the training table", "the table"]
-        return matrices_of(self._read, [self._book, rows], tables=names)[1].values
+        return numeric_tables_of(self._read, [self._book, rows], tables=names)[1].values
 
     def telling(self, rows: NDArray[Any], inside: NDArray[np.bool_]) -> str | None:
         """Return in words the two columns of a table in which rows inside are most unlike all rows; None where none is.

@@ -15,7 +15,7 @@ ONE_HOT_UP_TO = 32
 PICTURE_COMPONENTS = 50
 
 
-def space_of(
+def feature_space(
     rows: np.ndarray, fakes: np.ndarray, categorical: np.ndarray | None, *, random_state: int
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return the map from rows (n, d) or pictures (n, ...) to points (n, width) float64, fitted on `rows`.
@@ -23,7 +23,7 @@ def space_of(
     Of the fakes only this is asked: which columns hold nulls, each of which needs a coordinate of its own.
     """
     if rows.ndim > 2:
-        return _picture_space(rows, random_state=random_state)
+        return _picture_features(rows, random_state=random_state)
     told = np.zeros(rows.shape[1], dtype=bool) if categorical is None else np.asarray(categorical, dtype=bool)
     generator = np.random.default_rng(random_state)
     maps = [
@@ -66,7 +66,7 @@ def _category_map(cells: np.ndarray, generator: np.random.Generator) -> Callable
     return to_points
 
 
-def _picture_space(rows: np.ndarray, *, random_state: int) -> Callable[[np.ndarray], np.ndarray]:
+def _picture_features(rows: np.ndarray, *, random_state: int) -> Callable[[np.ndarray], np.ndarray]:
     flat = rows.reshape(len(rows), -1).astype(np.float32)
     spread = float(flat.std()) or 1.0
     width = min(PICTURE_COMPONENTS, *flat.shape)

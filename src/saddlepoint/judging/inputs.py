@@ -18,17 +18,11 @@ import pandas as pd
 
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.opening import open_source
-from saddlepoint.data.tables.read import (
-    TEXT_SUFFIXES,
-    frame_of,
-    read_as_written,
-    read_table,
-    table_suffix,
-)
-from saddlepoint.data.tables.schema import Matrix, Schema, infer
+from saddlepoint.data.tables.read import TEXT_SUFFIXES, frame_of, read_as_written, read_table, table_suffix
+from saddlepoint.data.tables.schema import NumericTable, Schema, infer
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.judging.c2st.ensemble import Pool
-from saddlepoint.judging.c2st.quantise import to_grid
+from saddlepoint.judging.c2st.quantise import quantise
 from saddlepoint.judging.protocol import judge as judge_rows
 from saddlepoint.judging.samples import check
 from saddlepoint.judging.verdict import Verdict
@@ -51,7 +45,7 @@ def judge(
     random_state: int | None = 0,
     pool: Pool = "full",
     control: bool = True,
-    also: str | Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Verdict:
     """Return how far fake rows certainly are from real ones: P(bound > JSD(p_data, p_g)) <= 1 - confidence, in nats.
@@ -67,7 +61,7 @@ def judge(
     hold category codes (NaN is then a null).
     random_state: a whole number from 0 on, the same for the same verdict; None for another one each time.
     pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
-    also: figures beside the verdict, in `companions`: "neighbours" (precision, recall, density, coverage), "energy", "mmd",
+    also: figures beside the verdict, in `metrics`: "neighbours" (precision, recall, density, coverage), "energy", "mmd",
     "frechet", "kernel", or "all".
 
     Raises:
@@ -90,7 +84,7 @@ def judge(
         random_state=random_state,
         pool=pool,
         control=control,
-        also=also,
+        metrics=metrics,
         progress=progress,
     )
 
@@ -245,7 +239,7 @@ def _of_arrays(
         names = real.columns
     options = {"kind": kind, "names": names, "categorical": categorical}
     check(rows["real"], _quantised(rows["fake"], like=rows["real"]), **options)
-    gridded, fake, findings = to_grid(
+    gridded, fake, findings = quantise(
         _columns(rows["real"]),
         _columns(rows["fake"]),
         categorical=None if categorical is None else np.asarray(categorical, dtype=bool),
@@ -288,7 +282,7 @@ def _of_tables(sides: dict[str, Any], groups: Any, columns: Mapping[str, str] | 
     schema = infer(frames["real"], columns, name="the real table")
     first, second = schema.matrices(frames["real"], frames["fake"])
     names, left_out = _called(first)
-    values, fakes, findings = to_grid(
+    values, fakes, findings = quantise(
         first.values, second.values, categorical=first.categorical, names=names, kinds=first.kinds
     )
     train = None
@@ -310,7 +304,7 @@ def _of_tables(sides: dict[str, Any], groups: Any, columns: Mapping[str, str] | 
     )
 
 
-def _called(matrix: Matrix) -> tuple[tuple[str, ...], list[str]]:
+def _called(matrix: NumericTable) -> tuple[tuple[str, ...], list[str]]:
     """Return what the judged columns are called, and a note on each that is not judged, or only in part."""
     why = dict(matrix.left_out)
     names = tuple(f"{name} (missing or not)" if name in why else name for name in matrix.names)

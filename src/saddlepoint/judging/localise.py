@@ -41,9 +41,9 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from saddlepoint.judging.c2st import betting_bound
-from saddlepoint.judging.c2st.ensemble import Reading
+from saddlepoint.judging.c2st.ensemble import Evaluation
 from saddlepoint.judging.c2st.splits import Splits
-from saddlepoint.judging.c2st.stacking import Combination, choose
+from saddlepoint.judging.c2st.stacking import DecisionRule, choose
 from saddlepoint.judging.classifiers.points import Floats, k_means
 from saddlepoint.judging.classifiers.tables import fit_bins
 from saddlepoint.judging.samples import Samples
@@ -165,7 +165,7 @@ def _promising(
         real, fake = (table[_cells(chosen, codes, parts.sizes)][None] for codes in parts.select)
         best = -math.inf
         for clip in ROUGH_CLIPS:
-            rule = Combination(name="", weights=(1.0,), intercept=0.0, clip_low=clip, clip_high=clip)
+            rule = DecisionRule(name="", weights=(1.0,), intercept=0.0, clip_low=clip, clip_high=clip)
             z = rule.payoffs(real, fake, reals=splits.reals, fakes=splits.fakes)
             low, high = rule.range
             n = splits.n_evaluate
@@ -357,7 +357,7 @@ SUREST = 8
 
 
 def find_places(
-    samples: Samples, splits: Splits, found: Reading, *, alpha: float, seed: int
+    samples: Samples, splits: Splits, found: Evaluation, *, alpha: float, seed: int
 ) -> tuple[dict[str, Any], ...]:
     """Return places as dictionaries by `kind`: "column", "pair", "region" (certified), and "rows" (to look
     at).

@@ -35,7 +35,7 @@ import numpy as np
 
 from saddlepoint.data.tables.types import decimals_of, is_single_precision
 from saddlepoint.errors import InputError
-from saddlepoint.judging.feature_space import space_of
+from saddlepoint.judging.feature_space import feature_space
 
 NEAREST_SHARES = (1.0, 0.25, 0.05, 0.01)
 FEWEST_ROWS = 10
@@ -44,7 +44,7 @@ EXACT_WEIGHT = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copying:
+class MemorisationResult:
     """What the copying tests found.
 
     `copying`: p <= level; `exact_copies`, `exact_share`: fakes that equal a training row; `base_share`:
@@ -86,7 +86,7 @@ def copying(
     level: float = 0.01,
     max_rows: int = 10_000,
     random_state: int = 0,
-) -> Copying:
+) -> MemorisationResult:
     """Test whether fakes are copies of training rows, exact or noisy.
 
     Rows are (n, d) numbers, NaN for null, `categorical` bool (d,) marking codes; or pictures (n, ...).
@@ -121,7 +121,7 @@ def copying(
     p = min(1.0, p_near / (1 - EXACT_WEIGHT), p_exact / EXACT_WEIGHT)
     at_train, at_held_out = counts[:n_train, 0].sum() / n_train, counts[n_train:, 0].sum() / n_held_out
     share = float(at_train / (at_train + at_held_out))
-    return Copying(
+    return MemorisationResult(
         copying=p <= level,
         exact_copies=int(copied.sum()),
         exact_share=float(copied.mean()),
@@ -194,7 +194,7 @@ def _neighbours(
     number = {key: j for j, key in enumerate(places)}
     group = np.array([number[key] for key in row_keys])
     fakes = sides[2][used[2]]
-    to_points = space_of(rows[order], fakes, categorical, random_state=random_state)
+    to_points = feature_space(rows[order], fakes, categorical, random_state=random_state)
     everywhere, queries = to_points(rows), to_points(fakes)
     points = everywhere[first]
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from saddlepoint.compute import one_thread
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.judging.c2st import betting_bound, validity_checks
-from saddlepoint.judging.c2st.ensemble import POOLS, Pool, Reading, appoint, read
-from saddlepoint.judging.c2st.noise_smoothing import SATURATED, climb
+from saddlepoint.judging.c2st.ensemble import POOLS, Evaluation, Pool, fit_ensemble, read
+from saddlepoint.judging.c2st.noise_smoothing import SATURATED, smooth_with_noise
 from saddlepoint.judging.c2st.splits import Splits, copies_as_groups, split
 from saddlepoint.judging.c2st.validity_checks import control as null_control
 from saddlepoint.judging.c2st.validity_checks import missing_notes
 from saddlepoint.judging.localise import find_places
-from saddlepoint.judging.metrics.gan_metrics import chosen_of, companions
+from saddlepoint.judging.metrics.gan_metrics import chosen_of, measure_metrics
 from saddlepoint.judging.samples import Samples, check
 from saddlepoint.judging.verdict import HELD_OUT, Verdict
 
@@ -41,7 +41,7 @@ def judge(
     dates: Sequence[bool] = (),
     pool: Pool = "full",
     control: bool = True,
-    also: str | Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Verdict:
     """Return how far fake rows certainly are from real ones: a lower bound for JSD(p_data, p_g) in nats.
@@ -59,7 +59,7 @@ def judge(
     dates: the columns that hold seconds since 1970, so that places name them as dates.
     pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
     control: also judge real against real.
-    also: companions of the verdict, "neighbours", "energy", "mmd", "frechet", "kernel" or "all" (see `companions`).
+    also: companions of the verdict, "neighbours", "energy", "mmd", "frechet", "kernel" or "all" (see `metrics`).
     progress: called with a few words before each step.
 
     Raises InputError for rows that cannot be judged: too few, not finite, of unlike widths, shapes or kinds.
@@ -69,7 +69,7 @@ def judge(
     if isinstance(held_out, bool | np.bool_):
         held_out = "declared" if held_out else "no"
     _options(held_out=held_out, confidence=confidence, pool=pool, random_state=random_state)
-    chosen = chosen_of(also)
+    chosen = chosen_of(metrics)
     say = progress or (lambda words: None)
     samples = check(real, fake, kind=kind, names=names, categorical=categorical)
     samples = replace(samples, dates=tuple(dates))
@@ -108,30 +108,30 @@ def judge(
         say("measuring its companions")
         blank = replace(
             blank,
-            companions=tuple(
-                each.to_dict() for each in companions(samples, chosen, groups=groups, seed=seeds[3])
+            metrics=tuple(
+                each.to_dict() for each in measure_metrics(samples, chosen, groups=groups, seed=seeds[3])
             ),
         )
-    panel = appoint(samples, splits, size=pool, alpha=alpha, seed=seeds[2], progress=progress)
+    ensemble = fit_ensemble(samples, splits, size=pool, alpha=alpha, seed=seeds[2], progress=progress)
     say("reading the evaluate rows")
-    found = read(panel, samples, splits, alpha=alpha)
+    found = read(ensemble, samples, splits, alpha=alpha)
     where: tuple[dict[str, Any], ...] = ()
     if found.lower > 0:
         say("finding where they differ")
         where = find_places(samples, splits, found, alpha=alpha, seed=seeds[2])
-    ladder = None
+    noise_smoothed = None
     if found.estimate > SATURATED and samples.kind != "table":
         say("judging again after the same noise on both sides")
-        ladder = climb(samples, splits, alpha=alpha, seed=seeds[2])
+        noise_smoothed = smooth_with_noise(samples, splits, alpha=alpha, seed=seeds[2])
     return replace(
         blank,
         **_figures(found),
         certified=found.lower > 0 and held_out != "no",
-        referee=panel.choice.bound.name,
+        referee=ensemble.choice.bound.name,
         control=None if checked is None else checked.to_dict(),
         memorisation=memorisation,
         where=where,
-        ladder=ladder,
+        noise_smoothed=noise_smoothed,
         notes=tuple(notes),
         seconds=time.perf_counter() - started,
     )
@@ -176,7 +176,7 @@ def _blank(splits: Splits, *, held_out: str, confidence: float) -> Verdict:
     )
 
 
-def _figures(found: Reading) -> dict[str, Any]:
+def _figures(found: Evaluation) -> dict[str, Any]:
     return {
         "jsd_lower": found.lower,
         "jsd_estimate": found.estimate,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
+from saddlepoint.aliases import modernise
 from saddlepoint.errors import StoredFileError
 
 HELD_OUT = ("unknown", "declared", "no")
@@ -31,9 +32,9 @@ class Verdict:
     the referee sees, not of the JSD. `floor`: the JSD of the two laws near which so many rows begin to
     certify a difference; a smaller one may well be missed, and the certified bound of a larger one may be any
     positive number. `tv_lower`: a bound for the total variation distance, at the same level on its own.
-    `n_fit`, `n_select`, `n_evaluate`: real rows. `where`: places, jointly at level `confidence`. `ladder`:
+    `n_fit`, `n_select`, `n_evaluate`: real rows. `where`: places, jointly at level `confidence`. `noise_smoothed`:
     bounds after the same noise on both sides, jointly at level `confidence`. `notes`: sentences, the reason
-    for a missing bound first. `companions`: figures asked for beside it, see `companions.Companion`; no bounds.
+    for a missing bound first. `metrics`: figures asked for beside it, see `metrics.Metric`; no bounds.
     """
 
     certified: bool
@@ -50,27 +51,28 @@ class Verdict:
     fakes_per_real: float
     held_out: str
     control: dict[str, Any] | None = None
-    ruler: dict[str, Any] | None = None
+    power: dict[str, Any] | None = None
     where: tuple[dict[str, Any], ...] = ()
     memorisation: dict[str, Any] | None = None
     protocol: str = "betting bound, fixed n"
     seconds: float | None = None
-    ladder: tuple[dict[str, Any], ...] | None = None
+    noise_smoothed: tuple[dict[str, Any], ...] | None = None
     notes: tuple[str, ...] = ()
-    companions: tuple[dict[str, Any], ...] = ()
+    metrics: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as what JSON can hold."""
         out = asdict(self)
         out["where"] = list(out["where"])
-        out["ladder"] = None if out["ladder"] is None else list(out["ladder"])
+        out["noise_smoothed"] = None if out["noise_smoothed"] is None else list(out["noise_smoothed"])
         out["notes"] = list(out["notes"])
-        out["companions"] = list(out["companions"])
+        out["metrics"] = list(out["metrics"])
         return out
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Verdict:
         """Return the verdict that `to_dict` wrote; StoredFileError names keys that are unknown or missing."""
+        stored = modernise(stored)
         known = {field.name for field in fields(cls)}
         needed = {"certified", "jsd_lower", "jsd_estimate", "confidence", "held_out", "n_evaluate"}
         unknown, missing = sorted(set(stored) - known), sorted(needed - set(stored))
@@ -83,7 +85,7 @@ class Verdict:
             **{"n_fit": 0, "n_select": 0, "fakes_per_real": 1},
             **stored,
         }
-        for name in ("where", "notes", "ladder", "companions"):
+        for name in ("where", "notes", "noise_smoothed", "metrics"):
             if values.get(name) is not None:
                 values[name] = tuple(values[name])
         return cls(**values)
@@ -109,28 +111,28 @@ def describe(verdict: Verdict) -> str:
     lines = [line for paragraph in paragraphs(verdict) for line in _wrap(paragraph)]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], "... (the rest is in the JSON form)"]
-    asked = [line for paragraph in companion_lines(verdict) for line in _wrap(paragraph)]
+    asked = [line for paragraph in metric_lines(verdict) for line in _wrap(paragraph)]
     return "\n".join(lines + asked)
 
 
-def companion_lines(verdict: Verdict) -> list[str]:
+def metric_lines(verdict: Verdict) -> list[str]:
     """Return the companions in words: a heading that says what they are not, and one line each; nothing without any."""
-    if not verdict.companions:
+    if not verdict.metrics:
         return []
-    rows = sorted({each["rows"] for each in verdict.companions})
+    rows = sorted({each["rows"] for each in verdict.metrics})
     many = f"{rows[0]:,}" if len(rows) == 1 else f"{rows[0]:,} to {rows[-1]:,}"
-    told = dict.fromkeys(each["features"].split(", scales")[0] for each in verdict.companions)
+    told = dict.fromkeys(each["features"].split(", scales")[0] for each in verdict.metrics)
     return [
         f"Companions, none of them a bound, on {many} rows of each sample ({'; '.join(told)}):",
-        *(f"  {each['name']}: {companion_figures(each)}" for each in verdict.companions),
+        *(f"  {each['name']}: {metric_figures(each)}" for each in verdict.metrics),
     ]
 
 
-def companion_figures(companion: dict[str, Any]) -> str:
+def metric_figures(companion: dict[str, Any]) -> str:
     """Return the figures of one companion in words: its value, its standard error, what to hold it against."""
     said = f"{companion['value']:.4g} +- {companion['error']:.2g}"
-    if companion["one_law"] is not None:
-        said += f" ({companion['one_law']:.3g} if both had one law)"
+    if companion["same_distribution"] is not None:
+        said += f" ({companion['same_distribution']:.3g} if both had one law)"
     if companion["p"] is not None:
         said += f" (p = {companion['p']:.3g}, by permutation)"
     return said
@@ -146,11 +148,13 @@ def paragraphs(verdict: Verdict) -> list[str]:
         words += _finding(verdict)
     if verdict.control is not None:
         words.append(_control(verdict.control))
-    if verdict.ruler is not None:
-        words.append(_ruler(verdict.ruler))
+    if verdict.power is not None:
+        words.append(_power(verdict.power))
     words += [_place(place) for place in _places(verdict)]
-    if verdict.ladder:
-        rungs = ", ".join(f"{rung['sigma']:g} sd: >= {rung['jsd_lower']:.3f}" for rung in verdict.ladder)
+    if verdict.noise_smoothed:
+        rungs = ", ".join(
+            f"{rung['sigma']:g} sd: >= {rung['jsd_lower']:.3f}" for rung in verdict.noise_smoothed
+        )
         words.append(f"After the same noise on both sides, JSD (nats, jointly {_level(verdict)}): {rungs}.")
     if verdict.memorisation is not None:
         words.append(_memorisation(verdict.memorisation))
@@ -209,10 +213,10 @@ def _control(control: dict[str, Any]) -> str:
     )
 
 
-def _ruler(ruler: dict[str, Any]) -> str:
+def _power(power: dict[str, Any]) -> str:
     return (
-        f"Ruler: a missing region of {100 * ruler['mass']:g} % (JSD {ruler['jsd']:.4f}) was found "
-        f"{ruler['found']} of {ruler['of']} times, recall {ruler['recall']:.2f}."
+        f"Ruler: a missing region of {100 * power['mass']:g} % (JSD {power['jsd']:.4f}) was found "
+        f"{power['found']} of {power['of']} times, recall {power['recall']:.2f}."
     )
 
 

@@ -8,19 +8,19 @@ from torch import nn
 
 from saddlepoint.errors import StoredFileError
 from saddlepoint.networks.dcgan import StridedDiscriminator, StridedGenerator
-from saddlepoint.networks.fourier import CoinGenerator, WaveDiscriminator
-from saddlepoint.networks.gaussian_mixture import ChartDiscriminator, ChartGenerator
+from saddlepoint.networks.fourier import FourierDiscriminator, SignNoiseGenerator
+from saddlepoint.networks.gaussian_mixture import MixtureDiscriminator, MixtureGenerator
 from saddlepoint.networks.goodfellow_conv import DeconvolutionGenerator, MaxoutConvolutionDiscriminator
-from saddlepoint.networks.made import OrderedGenerator
+from saddlepoint.networks.made import MADEGenerator
 from saddlepoint.networks.mlp import (
     MaxoutDiscriminator,
     RectifierGenerator,
     ResidualDiscriminator,
     ResidualGenerator,
 )
-from saddlepoint.networks.pca_prior import PictureLaw
+from saddlepoint.networks.pca_prior import PCAPriorGenerator
 from saddlepoint.networks.residual_conv import PictureDiscriminator, PictureGenerator
-from saddlepoint.networks.tabular import SpanDiscriminator, SpanGenerator
+from saddlepoint.networks.tabular import TabularDiscriminator, TabularGenerator
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "rectifier-generator": RectifierGenerator,
@@ -29,17 +29,17 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "residual-discriminator": ResidualDiscriminator,
     "deconvolution-generator": DeconvolutionGenerator,
     "maxout-convolution-discriminator": MaxoutConvolutionDiscriminator,
-    "chart-generator": ChartGenerator,
-    "chart-discriminator": ChartDiscriminator,
-    "coin-generator": CoinGenerator,
-    "wave-discriminator": WaveDiscriminator,
-    "ordered-generator": OrderedGenerator,
+    "mixture-generator": MixtureGenerator,
+    "mixture-discriminator": MixtureDiscriminator,
+    "sign-noise-generator": SignNoiseGenerator,
+    "fourier-discriminator": FourierDiscriminator,
+    "made-generator": MADEGenerator,
     "picture-generator": PictureGenerator,
     "picture-discriminator": PictureDiscriminator,
     "strided-generator": StridedGenerator,
     "strided-discriminator": StridedDiscriminator,
-    "span-generator": SpanGenerator,
-    "span-discriminator": SpanDiscriminator,
+    "tabular-generator": TabularGenerator,
+    "tabular-discriminator": TabularDiscriminator,
 }
 
 
@@ -58,23 +58,23 @@ def build(description: dict[str, Any]) -> nn.Module:
 
 __all__ = [
     "NETWORKS",
-    "ChartDiscriminator",
-    "ChartGenerator",
-    "CoinGenerator",
     "DeconvolutionGenerator",
+    "FourierDiscriminator",
+    "MADEGenerator",
     "MaxoutConvolutionDiscriminator",
     "MaxoutDiscriminator",
-    "OrderedGenerator",
+    "MixtureDiscriminator",
+    "MixtureGenerator",
+    "PCAPriorGenerator",
     "PictureDiscriminator",
     "PictureGenerator",
-    "PictureLaw",
     "RectifierGenerator",
     "ResidualDiscriminator",
     "ResidualGenerator",
-    "SpanDiscriminator",
-    "SpanGenerator",
+    "SignNoiseGenerator",
     "StridedDiscriminator",
     "StridedGenerator",
-    "WaveDiscriminator",
+    "TabularDiscriminator",
+    "TabularGenerator",
     "build",
 ]

@@ -15,8 +15,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.networks.mlp import Output, activate, class_directions, joined, leaky, with_class
-from saddlepoint.networks.pca_prior import PictureLaw
+from saddlepoint.networks.mlp import (
+    Output,
+    activate,
+    concat_condition,
+    leaky,
+    projection_directions,
+    projection_logit,
+)
+from saddlepoint.networks.pca_prior import PCAPriorGenerator
 
 _KERNEL, _LARGEST_BASE = 4, 8
 _FIRST = 0.3
@@ -79,11 +86,11 @@ def _work(layer: nn.Module, places: int) -> int:
     return places * sum(weight.numel() for weight in layer.parameters() if weight.ndim > 1)
 
 
-class StridedGenerator(PictureLaw):
+class StridedGenerator(PCAPriorGenerator):
     """Noise (batch, noise_width) [and a condition] -> pictures (batch, channels, height, width).
 
     Two dense layers lay out the coarsest level, transposed convolutions of stride 2 double it; what they make is added to the
-    fixed law of `PictureLaw`. width is the number of channels of the finest level that is not the picture; each coarser one
+    fixed law of `PCAPriorGenerator`. width is the number of channels of the finest level that is not the picture; each coarser one
     has twice as many.
     """
 
@@ -126,7 +133,7 @@ class StridedGenerator(PictureLaw):
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, *shape)."""
-        h = leaky(self.enter(joined(z, condition, self.condition_width)))
+        h = leaky(self.enter(concat_condition(z, condition, self.condition_width)))
         h = self.lay_out(h).reshape(z.shape[0], *self._start).contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             h = layer(leaky(h))
@@ -156,7 +163,7 @@ class StridedDiscriminator(nn.Module):
             before = width * 2**index
         self.see = _dense(before * math.prod(levels[-1]), hidden)
         self.leave = _dense(hidden, 1, 1.0)
-        self.classes = class_directions(condition_width, hidden)
+        self.classes = projection_directions(condition_width, hidden)
         self.multiply_adds += self.see.weight.numel()
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -166,4 +173,4 @@ class StridedDiscriminator(nn.Module):
         for layer in self.layers:
             h = leaky(layer(h))
         features = leaky(self.see(h.flatten(1)))
-        return with_class(self.leave(features), features, condition, self.classes)
+        return projection_logit(self.leave(features), features, condition, self.classes)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.networks.mlp import activate, joined, leaky, set_output_bias
+from saddlepoint.networks.mlp import activate, concat_condition, leaky, set_output_bias
 
 _LAYERS = 3
 _COIN = 1.4
@@ -37,8 +37,8 @@ class Perceptron(nn.Module):
         return out
 
 
-class CoinGenerator(nn.Module):
-    """G from noise (batch, noise_width) to rows (batch, *shape) that sees its last `coins` numbers by their signs.
+class SignNoiseGenerator(nn.Module):
+    """G from noise (batch, noise_width) to rows (batch, *shape) that sees its last `sign_bits` numbers by their signs.
 
     A continuous map of connected noise cannot leave the ground between two modes empty; one that also sees coins
     (+-1.4, fair, each the sign of a normal number) can. With spread s > 0 the coins also move rows directly, by a linear
@@ -55,35 +55,35 @@ class CoinGenerator(nn.Module):
         noise_width: int,
         shape: Sequence[int],
         width: int = 64,
-        coins: int = 8,
+        sign_bits: int = 8,
         spread: float = 0.0,
         condition_width: int = 0,
     ) -> None:
         super().__init__()
-        self.shape, self.coins, self.condition_width = tuple(shape), coins, condition_width
+        self.shape, self.sign_bits, self.condition_width = tuple(shape), sign_bits, condition_width
         self.trunk = Perceptron(noise_width + condition_width, width, math.prod(self.shape))
-        self.places = None if spread == 0 else nn.Linear(coins, math.prod(self.shape), bias=False)
+        self.places = None if spread == 0 else nn.Linear(sign_bits, math.prod(self.shape), bias=False)
         if self.places is not None:
             nn.init.orthogonal_(self.places.weight)
             with torch.no_grad():
                 self.places.weight.mul_(spread / _COIN / self.places.weight.norm(dim=1, keepdim=True))
                 self.trunk.leave.weight.mul_(_FIRST_SHARE)
 
-    def start_at(self, mean: Tensor) -> None:
+    def init_output_bias(self, mean: Tensor) -> None:
         """Set the output bias so that first samples lie at the data's means, shape `shape`."""
         set_output_bias(self.trunk.leave, mean, "linear")
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return rows (batch, *shape)."""
-        normals = z.shape[1] - self.coins
+        normals = z.shape[1] - self.sign_bits
         tossed = torch.cat([z[:, :normals], _COIN * torch.sign(z[:, normals:])], 1)
-        rows = self.trunk(joined(tossed, condition, self.condition_width))
+        rows = self.trunk(concat_condition(tossed, condition, self.condition_width))
         if self.places is not None:
             rows = rows + self.places(tossed[:, normals:])
         return activate(rows, "linear").reshape(len(z), *self.shape)
 
 
-class WaveDiscriminator(nn.Module):
+class FourierDiscriminator(nn.Module):
     """D on x and on 2^(-fade k) times sin, cos of 2^k pi x / 2 for k < octaves: logits (batch, 1).
 
     A network learns slow functions first, and modes much narrower than their distances are fast ones (Tancik et al.
@@ -119,12 +119,12 @@ class WaveDiscriminator(nn.Module):
         flat = rows.flatten(1)
         if self.octaves > 0:
             within = flat.clamp(self.low.to(flat.dtype), self.high.to(flat.dtype))
-            flat = torch.cat([flat, waves(within, self.octaves, self.fade)], 1)
-        logit: Tensor = self.trunk(joined(flat, condition, self.condition_width))
+            flat = torch.cat([flat, fourier_features(within, self.octaves, self.fade)], 1)
+        logit: Tensor = self.trunk(concat_condition(flat, condition, self.condition_width))
         return logit
 
 
-def waves(rows: Tensor, octaves: int, fade: float = 0.0) -> Tensor:
+def fourier_features(rows: Tensor, octaves: int, fade: float = 0.0) -> Tensor:
     """Return (a_k sin(2^k pi x / 2), a_k cos(2^k pi x / 2)), k < octaves, a_k = 2^(-fade k).
 
     Rows are (batch, n), the result is (batch, 2 n octaves).

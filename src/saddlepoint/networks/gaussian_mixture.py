@@ -1,15 +1,18 @@
 """A pair that plays in charts: rows are a one-hot chart of K and `width` local coordinates in it.
 
-A network does not know where charts come from; `start_with` gives it their weights, means and factors, which it keeps as
+A network does not know where charts come from; `init_from_data` gives it their weights, means and factors, which it keeps as
 buffers beside its weights.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.networks.mlp import ResidualBlock, joined, leaky
+from saddlepoint.aliases import modernise_tensors
+from saddlepoint.networks.mlp import ResidualBlock, concat_condition, leaky
 
 EXTRA_NOISE = 8
 _TEMPERATURE = 0.5
@@ -20,22 +23,22 @@ def one_hot(codes: Tensor, count: int, dtype: torch.dtype) -> Tensor:
     return (codes[:, None] == torch.arange(count, device=codes.device)).to(dtype)
 
 
-class Charts(nn.Module):
+class MixtureComponents(nn.Module):
     """Charts x = m_c + L_c u as buffers: shares (classes or 1, K), means (K, width), factors (K, width, width)."""
 
     shares: Tensor
     means: Tensor
     factors: Tensor
 
-    def __init__(self, charts: int, width: int, classes: int) -> None:
+    def __init__(self, components: int, width: int, classes: int) -> None:
         super().__init__()
-        self.charts, self.width = charts, width
-        self.register_buffer("shares", torch.full((max(1, classes), charts), 1.0 / charts))
-        self.register_buffer("means", torch.zeros(charts, width))
-        self.register_buffer("factors", torch.eye(width).repeat(charts, 1, 1))
+        self.components, self.width = components, width
+        self.register_buffer("shares", torch.full((max(1, classes), components), 1.0 / components))
+        self.register_buffer("means", torch.zeros(components, width))
+        self.register_buffer("factors", torch.eye(width).repeat(components, 1, 1))
 
     @torch.no_grad()
-    def start_with(self, shares: Tensor, means: Tensor, factors: Tensor) -> None:
+    def init_from_data(self, shares: Tensor, means: Tensor, factors: Tensor) -> None:
         """Take over fitted charts."""
         for buffer, values in ((self.shares, shares), (self.means, means), (self.factors, factors)):
             buffer.copy_(values)
@@ -45,7 +48,7 @@ class Charts(nn.Module):
         heights = self.shares.cumsum(1).to(z.dtype)
         heights = heights[0].expand(len(z), -1) if condition is None else condition.to(z.dtype) @ heights
         codes = (heights[:, :-1] < torch.special.ndtr(z)[:, None]).sum(1)
-        return one_hot(codes, self.charts, z.dtype)
+        return one_hot(codes, self.components, z.dtype)
 
     def place(self, code: Tensor, local: Tensor) -> Tensor:
         """Return x = sum_c code_c (m_c + L_c u), (batch, width)."""
@@ -55,7 +58,7 @@ class Charts(nn.Module):
         return x
 
 
-class Trunk(nn.Module):
+class ResidualMLP(nn.Module):
     """A residual perceptron between two widths; its last layer starts at zero if asked."""
 
     def __init__(
@@ -78,10 +81,15 @@ class Trunk(nn.Module):
         return out
 
 
-class ChartGenerator(nn.Module):
+def _by_todays_names(_: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Take the state dict of an earlier version, whose tensors had other names."""
+    modernise_tensors(state, prefix)
+
+
+class MixtureGenerator(nn.Module):
     """G from noise to (code, local coordinates), (batch, K + width).
 
-    start="charts": the chart is drawn by its weight, u = n + h(n, z, code), and h starts at zero: before the first round
+    start="mixture": the chart is drawn by its weight, u = n + h(n, z, code), and h starts at zero: before the first round
     G samples the mixture of the charts itself, exactly. start="learned": a network chooses the chart (Gumbel-softmax,
     straight through: Jang et al. 2017, arXiv 1611.01144) and another u from scratch; neither the charts' weights nor
     normal shapes are given. Noise: [choice | n | extra | Gumbel draws], all from N(0, 1).
@@ -93,61 +101,66 @@ class ChartGenerator(nn.Module):
         self,
         *,
         noise_width: int,
-        charts: int,
+        components: int,
         local_width: int,
         width: int = 128,
         blocks: int = 2,
-        start: str = "charts",
+        start: str = "mixture",
         condition_width: int = 0,
     ) -> None:
         super().__init__()
         self.start, self.condition_width, self.noise_width = start, condition_width, noise_width
-        self.charts = Charts(charts, local_width, condition_width)
+        self.components = MixtureComponents(components, local_width, condition_width)
+        self.register_load_state_dict_pre_hook(_by_todays_names)  # type: ignore[no-untyped-call]
         base = 0 if start == "learned" else local_width
-        inputs = noise_width - 1 - (charts if start == "learned" else 0) + condition_width
-        self.local = Trunk(inputs + base + charts, width, blocks, local_width, from_zero=start == "charts")
-        self.choice = Trunk(inputs, width, 1, charts) if start == "learned" else None
+        inputs = noise_width - 1 - (components if start == "learned" else 0) + condition_width
+        self.local = ResidualMLP(
+            inputs + base + components, width, blocks, local_width, from_zero=start == "mixture"
+        )
+        self.choice = ResidualMLP(inputs, width, 1, components) if start == "learned" else None
 
     @staticmethod
-    def noise_for(charts: int, local_width: int, start: str) -> int:
+    def noise_for(components: int, local_width: int, start: str) -> int:
         """Return how many numbers of noise such a generator takes."""
-        return 1 + local_width + EXTRA_NOISE + (charts if start == "learned" else 0)
+        return 1 + local_width + EXTRA_NOISE + (components if start == "learned" else 0)
 
     @torch.no_grad()
-    def forget(self) -> None:
+    def reset_to_start(self) -> None:
         """Take back all that the game taught a generator that starts in charts: it samples their mixture again."""
         nn.init.zeros_(self.local.leave.weight)
         nn.init.zeros_(self.local.leave.bias)
 
     def base(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return draws of the mixture that the charts are, (batch, K + width): what "charts" starts from."""
-        return torch.cat([self.charts.drawn(z[:, 0], condition), self._normal(z)], 1)
+        return torch.cat([self.components.drawn(z[:, 0], condition), self._normal(z)], 1)
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return encoded rows (batch, K + width)."""
         if self.choice is not None:
-            noise = joined(z[:, 1 : self.noise_width - self.charts.charts], condition, self.condition_width)
-            code = self._chosen(self.choice(noise), z[:, self.noise_width - self.charts.charts :])
+            noise = concat_condition(
+                z[:, 1 : self.noise_width - self.components.components], condition, self.condition_width
+            )
+            code = self._chosen(self.choice(noise), z[:, self.noise_width - self.components.components :])
             return torch.cat([code, self.local(torch.cat([noise, code], 1))], 1)
-        code, normal = self.charts.drawn(z[:, 0], condition), self._normal(z)
-        noise = joined(z[:, 1:], condition, self.condition_width)
-        where = self.charts.place(code, normal)
+        code, normal = self.components.drawn(z[:, 0], condition), self._normal(z)
+        noise = concat_condition(z[:, 1:], condition, self.condition_width)
+        where = self.components.place(code, normal)
         return torch.cat([code, normal + self.local(torch.cat([where, noise, code], 1))], 1)
 
     def _normal(self, z: Tensor) -> Tensor:
-        return z[:, 1 : 1 + self.charts.width]
+        return z[:, 1 : 1 + self.components.width]
 
     def _chosen(self, logits: Tensor, z: Tensor) -> Tensor:
         gumbel = -torch.log(-torch.log(torch.special.ndtr(z.clamp(-5, 5))))
         soft = torch.softmax((logits + gumbel) / _TEMPERATURE, 1)
-        hard = one_hot(soft.argmax(1), self.charts.charts, soft.dtype)
+        hard = one_hot(soft.argmax(1), self.components.components, soft.dtype)
         return hard + soft - soft.detach()
 
 
-class ChartDiscriminator(nn.Module):
+class MixtureDiscriminator(nn.Module):
     """D on (code, u, x): it sees the local coordinates and, through the charts, where the row lies as a whole.
 
-    Where charts are drawn and not learnt (start="charts"), D's slope along the code is nobody's business: a penalty on
+    Where charts are drawn and not learnt (start="mixture"), D's slope along the code is nobody's business: a penalty on
     D's gradient is then one on the slope along u alone.
     """
 
@@ -156,23 +169,24 @@ class ChartDiscriminator(nn.Module):
     def __init__(
         self,
         *,
-        charts: int,
+        components: int,
         local_width: int,
         width: int = 128,
         blocks: int = 2,
-        start: str = "charts",
+        start: str = "mixture",
         condition_width: int = 0,
     ) -> None:
         super().__init__()
         self.start, self.condition_width = start, condition_width
-        self.charts = Charts(charts, local_width, condition_width)
-        self.trunk = Trunk(charts + 2 * local_width + condition_width, width, blocks, 1)
+        self.components = MixtureComponents(components, local_width, condition_width)
+        self.register_load_state_dict_pre_hook(_by_todays_names)  # type: ignore[no-untyped-call]
+        self.trunk = ResidualMLP(components + 2 * local_width + condition_width, width, blocks, 1)
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1) of encoded rows (batch, K + width)."""
-        code, local = rows[:, : self.charts.charts], rows[:, self.charts.charts :]
-        if self.start == "charts":
+        code, local = rows[:, : self.components.components], rows[:, self.components.components :]
+        if self.start == "mixture":
             code = code.detach()
-        seen = torch.cat([code, local, self.charts.place(code, local)], 1)
-        logit: Tensor = self.trunk(joined(seen, condition, self.condition_width))
+        seen = torch.cat([code, local, self.components.place(code, local)], 1)
+        logit: Tensor = self.trunk(concat_condition(seen, condition, self.condition_width))
         return logit

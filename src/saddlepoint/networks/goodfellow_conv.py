@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saddlepoint.errors import InputError
-from saddlepoint.networks.mlp import Output, activate, joined
+from saddlepoint.networks.mlp import Output, activate, concat_condition
 
 _MAPS, _SIDE, _KERNEL, _STRIDE = 80, 10, 5, 3
 _PICTURE = (_SIDE - 1) * _STRIDE + _KERNEL
@@ -58,7 +58,7 @@ class DeconvolutionGenerator(nn.Module):
             nn.init.zeros_(dense.bias)
 
     @torch.no_grad()
-    def start_at(self, mean: Tensor) -> None:
+    def init_output_bias(self, mean: Tensor) -> None:
         """Set the output bias so that first samples lie near the data's means, shape `shape`."""
         mean = mean.reshape(self.shape).to(self.bias.dtype)
         middle = functional.conv_transpose2d(
@@ -70,7 +70,7 @@ class DeconvolutionGenerator(nn.Module):
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, channels, 32, 32) for noise (batch, noise_width)."""
-        h = functional.relu(self.first(joined(z, condition, self.condition_width)))
+        h = functional.relu(self.first(concat_condition(z, condition, self.condition_width)))
         h = torch.sigmoid(self.second(h)) - self.middle
         return activate(self.spread(h.reshape(-1, _MAPS, _SIDE, _SIDE)) + self.bias, self.output)
 

@@ -30,7 +30,7 @@ _FARTHEST = 3.719  # ndtri(1 - LEAST_RANK)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class Block:
     """One step: the span it belongs to, its outputs, and the inputs that it reveals to later steps.
 
     Outputs are a logit for each code, and behind them m and log c where the span is scored. The first `atoms` codes stand
@@ -61,7 +61,7 @@ class Step:
         return slice(self.codes_out.stop, self.outputs.stop)
 
 
-class Order(nn.Module):
+class MADELayout(nn.Module):
     """The geometry of spans ((entries, scored), ...) in order; nothing here is learnt.
 
     A row is (entries + scores); its inputs are, span after span, the code and then the score. Each step has `units` units
@@ -79,12 +79,12 @@ class Order(nn.Module):
     unit_to_unit: Tensor
     unit_to_output: Tensor
 
-    def __init__(self, spans: Sequence[tuple[int, bool]], bins: int, units: int) -> None:
+    def __init__(self, feature_blocks: Sequence[tuple[int, bool]], bins: int, units: int) -> None:
         super().__init__()
-        self.bins, self.units, self.spans = bins, units, len(spans)
-        self.entries = sum(entries for entries, _ in spans)
-        self.scores = sum(bool(scored) for _, scored in spans)
-        self.steps = _steps(spans, bins)
+        self.bins, self.units, self.feature_blocks = bins, units, len(feature_blocks)
+        self.entries = sum(entries for entries, _ in feature_blocks)
+        self.scores = sum(bool(scored) for _, scored in feature_blocks)
+        self.steps = _steps(feature_blocks, bins)
         self.inputs, self.outputs = self.steps[-1].inputs.stop, self.steps[-1].outputs.stop
         self.hidden = units * len(self.steps)
         ones = self.entries + self.scores  # behind a row stands a 1, for bins without an entry
@@ -143,7 +143,7 @@ class Order(nn.Module):
                 parts += [seen[:, : step.atoms], seen[:, step.atoms : -1].sum(1, keepdim=True)]
         return torch.cat([*parts, *scores], 1)
 
-    def revealed(self, step: Step, code: Tensor, place: Tensor, guess: Tensor) -> Tensor:
+    def revealed(self, step: Block, code: Tensor, place: Tensor, guess: Tensor) -> Tensor:
         """Return the inputs (n, codes and score) of a code (n, codes), a place within its bin (n,) and a guess (n, 2).
 
         The score of bin k is m + c ndtri((k + place) / bins), that of an atom the one that goes with its entry.
@@ -175,15 +175,15 @@ class Order(nn.Module):
         return bias
 
 
-def _steps(spans: Sequence[tuple[int, bool]], bins: int) -> list[Step]:
-    steps: list[Step] = []
+def _steps(feature_blocks: Sequence[tuple[int, bool]], bins: int) -> list[Block]:
+    steps: list[Block] = []
     inputs = outputs = entry = score = 0
-    for entries, scored in spans:
+    for entries, scored in feature_blocks:
         atoms = max(0, entries - 1) if scored else entries
         codes = atoms + (bins if scored else 0)
         out, seen = slice(outputs, outputs + codes + 2 * scored), slice(inputs, inputs + codes + scored)
         steps.append(
-            Step(
+            Block(
                 outputs=out,
                 inputs=seen,
                 atoms=atoms,
@@ -200,11 +200,11 @@ Weights = Mapping[str, Tensor]
 _NEVER = -1e4
 
 
-class OrderedGenerator(nn.Module):
+class MADEGenerator(nn.Module):
     """G whose heads see what was drawn before them. Noise: [free | one number a step], all N(0, 1).
 
     Its weights are a start, kept as buffers, plus what the game taught, the parameters, zero at first: before round 0 G
-    samples the law it was started with, exactly, and `forget` goes back to it. The condition is [classes], or
+    samples the law it was started with, exactly, and `reset_to_start` goes back to it. The condition is [classes], or
     [classes | rows | known]: a row (entries + scores) of which the spans with known = 1 are kept and conditioned on.
     """
 
@@ -214,13 +214,13 @@ class OrderedGenerator(nn.Module):
         self,
         *,
         noise_width: int,
-        spans: Sequence[tuple[int, bool]],
+        feature_blocks: Sequence[tuple[int, bool]],
         bins: int = 32,
         units: int = 12,
         condition_width: int = 0,
     ) -> None:
         super().__init__()
-        self.order = Order(spans, bins, units)
+        self.order = MADELayout(feature_blocks, bins, units)
         self.classes = condition_width
         self.free = noise_width - len(self.order.steps)
         for name, shape in self._shapes().items():
@@ -228,7 +228,7 @@ class OrderedGenerator(nn.Module):
             self.register_buffer(f"start_{name}", torch.zeros(shape))
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        o, context = self.order, self.order.spans + self.classes
+        o, context = self.order, self.order.feature_blocks + self.classes
         return {
             "enter": (o.inputs, o.hidden),
             "context": (context, o.hidden),
@@ -246,20 +246,20 @@ class OrderedGenerator(nn.Module):
         """Return weights of independent spans with these shares of entries; hidden units by torch's own generator."""
         weights = {name: torch.zeros(shape) for name, shape in self._shapes().items()}
         # About two inputs a span are not 0.
-        weights["enter"].normal_(std=1 / math.sqrt(2 * self.order.spans))
+        weights["enter"].normal_(std=1 / math.sqrt(2 * self.order.feature_blocks))
         weights["mix"].normal_().div_(self.order.unit_to_unit.sum(0).sqrt())
         weights["leave_bias"] = self.order.start_bias(log_frequencies)
         return weights
 
     @torch.no_grad()
-    def start_with(self, weights: Weights, entry_scores: Tensor) -> None:
+    def init_from_data(self, weights: Weights, entry_scores: Tensor) -> None:
         """Start at these weights, which the game then corrects; keep the scores that go with entries."""
         for name, value in weights.items():
             getattr(self, f"start_{name}").copy_(value)
         self.order.entry_scores.copy_(entry_scores)
 
     @torch.no_grad()
-    def forget(self) -> None:
+    def reset_to_start(self) -> None:
         """Take back all that the game taught: G samples the law it was started with again."""
         for value in self.parameters():
             value.zero_()
@@ -286,7 +286,7 @@ class OrderedGenerator(nn.Module):
         o = self.order
         if condition is None:
             return (z.new_zeros(len(z), self.classes) if self.classes else None), None, None
-        widths = [self.classes, o.entries + o.scores, o.spans]
+        widths = [self.classes, o.entries + o.scores, o.feature_blocks]
         if condition.shape[1] == self.classes:
             return condition, None, None
         classes, rows, known = torch.split(condition, widths, 1)
@@ -318,7 +318,7 @@ class OrderedGenerator(nn.Module):
 
 
 def log_likelihood(
-    order: Order,
+    order: MADELayout,
     weights: Weights,
     seen: Tensor,
     known: Tensor,
@@ -363,7 +363,7 @@ def log_likelihood(
 
 
 def drawn(
-    order: Order,
+    order: MADELayout,
     weights: Weights,
     noise: Tensor,
     free: Tensor,
@@ -379,7 +379,7 @@ def drawn(
     units = torch.addmm(weights["enter_bias"], free, weights["noise"])
     outputs = weights["leave_bias"].expand(n, -1)
     mixed = weights["mix_bias"].expand(n, -1)
-    context, at = None, slice(order.spans)
+    context, at = None, slice(order.feature_blocks)
     if given is not None and known is not None:
         here = given * known[:, order.span_of_input]
         units = torch.addmm(units, here, weights["enter"] * ~order.before_unit)
@@ -387,7 +387,7 @@ def drawn(
         context = known
     if classes is not None:
         context = classes if context is None else torch.cat([context, classes], 1)
-        at = slice(order.spans, None) if known is None else slice(None)
+        at = slice(order.feature_blocks, None) if known is None else slice(None)
     if context is not None:
         units = torch.addmm(units, context, weights["context"][at])
         outputs = torch.addmm(outputs, context, weights["context_direct"][at])

@@ -18,7 +18,7 @@ from torch.nn import functional
 Output = Literal["linear", "sigmoid"]
 
 
-def joined(rows: Tensor, condition: Tensor | None, width: int) -> Tensor:
+def concat_condition(rows: Tensor, condition: Tensor | None, width: int) -> Tensor:
     """Return rows flattened to (batch, n) with the condition of that width behind them."""
     flat = rows.flatten(1)
     if condition is None:
@@ -26,7 +26,7 @@ def joined(rows: Tensor, condition: Tensor | None, width: int) -> Tensor:
     return torch.cat([flat, condition.to(flat.dtype)], 1)
 
 
-def class_directions(condition_width: int, width: int) -> nn.Linear | None:
+def projection_directions(condition_width: int, width: int) -> nn.Linear | None:
     """Return E of a logit's part f E y for features f of that width and a condition y; None without a condition."""
     if not condition_width:
         return None
@@ -35,7 +35,7 @@ def class_directions(condition_width: int, width: int) -> nn.Linear | None:
     return classes
 
 
-def with_class(
+def projection_logit(
     logit: Tensor, features: Tensor, condition: Tensor | None, classes: nn.Linear | None
 ) -> Tensor:
     """Return the logit plus f E y (Miyato and Koyama 2018, arXiv 1802.05637), or alone where there is no condition."""
@@ -78,7 +78,7 @@ class RectifierGenerator(nn.Module):
         linears = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
         initialise_uniformly(linears, initial_range)
 
-    def start_at(self, mean: Tensor) -> None:
+    def init_output_bias(self, mean: Tensor) -> None:
         """Set the output bias so that first samples lie at the data's means, shape `shape`."""
         last = self.layers[-1]
         if isinstance(last, nn.Linear):
@@ -86,7 +86,7 @@ class RectifierGenerator(nn.Module):
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return rows (batch, *shape) for noise (batch, noise_width)."""
-        h = joined(z, condition, self.condition_width)
+        h = concat_condition(z, condition, self.condition_width)
         for layer in self.layers[:-1]:
             h = functional.relu(layer(h))
         return activate(self.layers[-1](h), self.output).reshape(z.shape[0], *self.shape)
@@ -131,7 +131,7 @@ class MaxoutDiscriminator(nn.Module):
         draws = iter(
             [None] * len(self._widths) if uniforms is None else torch.split(uniforms, self._widths, 1)
         )
-        h = joined(rows, condition, self.condition_width)
+        h = concat_condition(rows, condition, self.condition_width)
         for layer, keep in zip(self.layers, self.keep[:-1], strict=True):
             h = layer(_dropped(h, next(draws), keep))
             h = h.unflatten(1, (-1, self.pieces)).amax(2)
@@ -179,13 +179,13 @@ class ResidualGenerator(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
         self.leave = nn.Linear(width, math.prod(self.shape))
 
-    def start_at(self, mean: Tensor) -> None:
+    def init_output_bias(self, mean: Tensor) -> None:
         """Set the output bias so that first samples lie at the data's means, shape `shape`."""
         set_output_bias(self.leave, mean, self.output)
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return rows (batch, *shape)."""
-        h = self.enter(joined(z, condition, self.condition_width))
+        h = self.enter(concat_condition(z, condition, self.condition_width))
         for block in self.blocks:
             h = block(h)
         return activate(self.leave(leaky(h)), self.output).reshape(z.shape[0], *self.shape)
@@ -207,7 +207,7 @@ class ResidualDiscriminator(nn.Module):
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1)."""
-        h = self.enter(joined(rows, condition, self.condition_width))
+        h = self.enter(concat_condition(rows, condition, self.condition_width))
         for block in self.blocks:
             h = block(h)
         logit: Tensor = self.leave(leaky(h))

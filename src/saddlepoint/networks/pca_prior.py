@@ -16,7 +16,7 @@ _MOST_OF_A_COMPONENT = 1024
 _INSIDE = 0.02
 
 
-class PictureLaw(nn.Module):
+class PCAPriorGenerator(nn.Module):
     """A generator of pictures (channels, height, width) that adds what its layers make to a fixed law, before its last units.
 
     The law is the mean picture and, with components k > 0, the Gaussian of the k largest principal components of the
@@ -49,15 +49,15 @@ class PictureLaw(nn.Module):
         return self.shape[1], self.shape[2]
 
     @torch.no_grad()
-    def start_at(self, mean: Tensor) -> None:
+    def init_output_bias(self, mean: Tensor) -> None:
         """Set the fixed picture to the data's mean, of shape `shape`."""
         kept = self.get_buffer("mean")
         mean = mean.reshape(self.shape).to(kept.dtype)
         kept.copy_(torch.logit(mean, eps=1e-3) if self.output == "sigmoid" else mean)
 
     @torch.no_grad()
-    def start_with(self, rows: Tensor, codes: Tensor | None = None) -> None:
-        """Set the components to those of encoded pictures (n, *shape) of classes codes (n,), after `start_at`."""
+    def init_from_data(self, rows: Tensor, codes: Tensor | None = None) -> None:
+        """Set the components to those of encoded pictures (n, *shape) of classes codes (n,), after `init_output_bias`."""
         if not self.components:
             return
         drawn = self.get_buffer("drawn")

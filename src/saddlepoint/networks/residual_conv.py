@@ -32,11 +32,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from saddlepoint.networks.mlp import Output, activate, class_directions, joined, leaky, with_class
-from saddlepoint.networks.pca_prior import LARGEST_BASE, PictureLaw, halved, stretched
+from saddlepoint.networks.mlp import (
+    Output,
+    activate,
+    concat_condition,
+    leaky,
+    projection_directions,
+    projection_logit,
+)
+from saddlepoint.networks.pca_prior import LARGEST_BASE, PCAPriorGenerator, halved, stretched
 
 
-class Folding(nn.Module):
+class HaarTransform(nn.Module):
     """Fold pictures (batch, *shape) so many times, and unfold them; a side that does not halve gets its last line again."""
 
     def __init__(self, shape: Sequence[int], times: int, *, smooth: bool = False) -> None:
@@ -61,7 +68,7 @@ class Folding(nn.Module):
             h = torch.cat([mean, *details], 1)
         return h
 
-    def back(self, coefficients: Tensor) -> Tensor:
+    def inverse(self, coefficients: Tensor) -> Tensor:
         """Return pictures (batch, *shape): the inverse of folding."""
         h = coefficients
         for _ in range(self.times):
@@ -97,7 +104,7 @@ _SLOPE_GAIN = math.sqrt(2.0 / (1.0 + 0.2**2))
 
 
 @dataclass(frozen=True)
-class Level:
+class PyramidLevel:
     """One size of the pyramid: height and width, channels, and how many blocks (0: one plain convolution)."""
 
     sides: tuple[int, int]
@@ -105,7 +112,7 @@ class Level:
     blocks: int
 
 
-def pyramid(shape: Sequence[int], width: int, blocks: int) -> tuple[Level, ...]:
+def pyramid(shape: Sequence[int], width: int, blocks: int) -> tuple[PyramidLevel, ...]:
     """Return the levels of pictures (channels, height, width), finest first.
 
     width is the number of channels of a level of 16 x 16 places, and of coarser ones; finer ones get
@@ -123,7 +130,7 @@ def pyramid(shape: Sequence[int], width: int, blocks: int) -> tuple[Level, ...]:
         channels = width * min(1.0, 16 / math.sqrt(places))
         groups = max(1, round(channels / GROUP))
         levels.append(
-            Level((height, across), GROUP * groups, blocks if places <= _MOST_PLACES_FOR_BLOCKS else 0)
+            PyramidLevel((height, across), GROUP * groups, blocks if places <= _MOST_PLACES_FOR_BLOCKS else 0)
         )
     return tuple(levels)
 
@@ -199,11 +206,11 @@ def _narrowed(before: int, after: int) -> nn.Module:
     return nn.Identity() if before == after else convolution(before, after, 1, gain=1.0)
 
 
-def _blocks(level: Level, gain: float) -> list[nn.Module]:
+def _blocks(level: PyramidLevel, gain: float) -> list[nn.Module]:
     return [ConvolutionBlock(level.channels, gain) for _ in range(level.blocks)]
 
 
-def _plain(before: int, level: Level) -> nn.Module:
+def _plain(before: int, level: PyramidLevel) -> nn.Module:
     """Return the one layer of a level without blocks, with its leaky rectifier."""
     return nn.Sequential(convolution(before, level.channels, 3), nn.LeakyReLU(0.2))
 
@@ -222,10 +229,10 @@ def _work(module: nn.Module, places: int) -> int:
     return places * sum(weight.numel() for weight in module.parameters() if weight.ndim > 1)
 
 
-class PictureGenerator(PictureLaw):
+class PictureGenerator(PCAPriorGenerator):
     """Noise (batch, noise_width) [and a condition] -> pictures (batch, channels, height, width), from coarse to fine.
 
-    What the layers make is added to the fixed law of `PictureLaw`; the last level is told which picture it adds to.
+    What the layers make is added to the fixed law of `PCAPriorGenerator`; the last level is told which picture it adds to.
     """
 
     uniforms = 0
@@ -252,7 +259,7 @@ class PictureGenerator(PictureLaw):
             components=components,
         )
         self.recompute = recompute
-        self.folding = Folding(shape, fold, smooth=smooth)
+        self.folding = HaarTransform(shape, fold, smooth=smooth)
         gain = _OF_A_BLOCK["generator"] / max(1, blocks)
         coarse, *finer = pyramid(self.folding.shape, width, blocks)[::-1]
         self._start = (coarse.channels, *coarse.sides)
@@ -281,15 +288,15 @@ class PictureGenerator(PictureLaw):
             self.register_buffer("scales", torch.ones(self.folding.shape[0], 1, 1))
 
     @torch.no_grad()
-    def start_with(self, rows: Tensor, codes: Tensor | None = None) -> None:
-        """Set components, and the units of folded coefficients, to those of encoded pictures (n, *shape), after `start_at`."""
-        super().start_with(rows, codes)
+    def init_from_data(self, rows: Tensor, codes: Tensor | None = None) -> None:
+        """Set components, and the units of folded coefficients, to those of encoded pictures (n, *shape), after `init_output_bias`."""
+        super().init_from_data(rows, codes)
         if self.folding.times:
             self.get_buffer("scales").copy_(_spreads(self.folding(self.apart(rows))))
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, *shape)."""
-        h = self.enter(joined(z, condition, self.condition_width)).reshape(z.shape[0], *self._start)
+        h = self.enter(concat_condition(z, condition, self.condition_width)).reshape(z.shape[0], *self._start)
         h = h.contiguous(memory_format=torch.channels_last)
         last, drift = len(self.levels) - 1, self.drift(z.to(h.dtype), condition)
         for index, level in enumerate(self.levels):
@@ -300,7 +307,7 @@ class PictureGenerator(PictureLaw):
             h = _run(level, h, recompute=self.recompute)
         h = self.leave(h if self._rectified else leaky(h))
         if self.folding.times:
-            h = self.folding.back(h * self.get_buffer("scales").to(h.dtype))
+            h = self.folding.inverse(h * self.get_buffer("scales").to(h.dtype))
         return activate(h + self.begin(drift, h.dtype), self.output)
 
 
@@ -333,7 +340,7 @@ class PictureDiscriminator(nn.Module):
         super().__init__()
         self.recompute = recompute
         self.shape, self.condition_width = tuple(shape), condition_width
-        self.folding = Folding(shape, fold, smooth=smooth)
+        self.folding = HaarTransform(shape, fold, smooth=smooth)
         gain = _OF_A_BLOCK["discriminator"] / max(1, blocks)
         levels = pyramid(self.folding.shape, width, blocks)
         self.levels = nn.ModuleList()
@@ -355,7 +362,7 @@ class PictureDiscriminator(nn.Module):
         self.leave = nn.Linear(before, 1)
         nn.init.normal_(self.leave.weight, std=1.0 / math.sqrt(before))
         nn.init.zeros_(self.leave.bias)
-        self.classes = class_directions(condition_width, before)
+        self.classes = projection_directions(condition_width, before)
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1)."""
@@ -364,4 +371,4 @@ class PictureDiscriminator(nn.Module):
         for level in self.levels:
             h = _run(level, h, recompute=self.recompute)
         features = (leaky(h) * self.filters).sum((2, 3))
-        return with_class(self.leave(features), features, condition, self.classes)
+        return projection_logit(self.leave(features), features, condition, self.classes)

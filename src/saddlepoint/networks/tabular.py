@@ -14,13 +14,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.networks.mlp import joined, leaky
+from saddlepoint.networks.mlp import concat_condition, leaky
 
 _TEMPERATURE = 0.5
 _FARTHEST = 5.0
 
 
-class SpanHeads(nn.Module):
+class TabularHeads(nn.Module):
     """From raw outputs (batch, width) and noise (batch, entries) to rows: one-hot entries, and scores tied to them.
 
     Forward each span's entries are exactly one-hot, drawn by logits + Gumbel noise; backward the gradient is that of the
@@ -34,10 +34,10 @@ class SpanHeads(nn.Module):
     free: Tensor
     always: Tensor
 
-    def __init__(self, spans: Sequence[tuple[int, bool]]) -> None:
+    def __init__(self, feature_blocks: Sequence[tuple[int, bool]]) -> None:
         super().__init__()
-        sizes = [entries for entries, _ in spans if entries]
-        self.entries, self.scores = sum(sizes), sum(bool(scored) for _, scored in spans)
+        sizes = [entries for entries, _ in feature_blocks if entries]
+        self.entries, self.scores = sum(sizes), sum(bool(scored) for _, scored in feature_blocks)
         self.offsets = [0]
         for size in sizes:
             self.offsets.append(self.offsets[-1] + size)
@@ -45,7 +45,7 @@ class SpanHeads(nn.Module):
         fixed, free = torch.zeros(2, self.entries, self.scores)
         always = torch.zeros(self.scores)
         at, block, score = 0, 0, 0
-        for entries, scored in spans:
+        for entries, scored in feature_blocks:
             if entries:
                 members[at : at + entries, block] = 1.0
                 block += 1
@@ -89,7 +89,7 @@ class SpanHeads(nn.Module):
         return hard + soft - soft.detach()
 
 
-class SpanGenerator(nn.Module):
+class TabularGenerator(nn.Module):
     """A residual perceptron from noise to rows of spans. Noise: [z | one number an entry, for Gumbel draws], all N(0, 1).
 
     h = leaky(W_0 z), h <- h + leaky(W h) for each block, then one linear head for all spans.
@@ -101,13 +101,13 @@ class SpanGenerator(nn.Module):
         self,
         *,
         noise_width: int,
-        spans: Sequence[tuple[int, bool]],
+        feature_blocks: Sequence[tuple[int, bool]],
         width: int = 128,
         blocks: int = 2,
         condition_width: int = 0,
     ) -> None:
         super().__init__()
-        self.heads = SpanHeads(spans)
+        self.heads = TabularHeads(feature_blocks)
         self.condition_width = condition_width
         self.free = noise_width - self.heads.entries
         self.enter = nn.Linear(self.free + condition_width, width)
@@ -115,21 +115,21 @@ class SpanGenerator(nn.Module):
         self.leave = nn.Linear(width, self.heads.entries + self.heads.scores)
 
     @torch.no_grad()
-    def start_with(self, log_frequencies: Tensor, entry_scores: Tensor) -> None:
+    def init_from_data(self, log_frequencies: Tensor, entry_scores: Tensor) -> None:
         """Let the first samples take each entry as often as the data, and keep the scores that go with entries."""
         self.leave.bias[: self.heads.entries].copy_(log_frequencies)
         self.heads.entry_scores.copy_(entry_scores)
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return rows (batch, entries + scores)."""
-        h = leaky(self.enter(joined(z[:, : self.free], condition, self.condition_width)))
+        h = leaky(self.enter(concat_condition(z[:, : self.free], condition, self.condition_width)))
         for block in self.blocks:
             h = h + leaky(block(h))
         rows: Tensor = self.heads(self.leave(h), z[:, self.free :])
         return rows
 
 
-class SpanDiscriminator(nn.Module):
+class TabularDiscriminator(nn.Module):
     """A plain perceptron from rows of spans to one logit; no normalisation, no dropout.
 
     waves: so many cosines cos(pi k Phi(s)) of each score s, by which steps in a score's rank are seen. masked: the
@@ -141,19 +141,19 @@ class SpanDiscriminator(nn.Module):
     def __init__(
         self,
         *,
-        spans: Sequence[tuple[int, bool]],
+        feature_blocks: Sequence[tuple[int, bool]],
         width: int = 128,
         layers: int = 2,
-        waves: int = 0,
+        frequencies: int = 0,
         masked: bool = False,
         condition_width: int = 0,
     ) -> None:
         super().__init__()
-        self.waves, self.condition_width = waves, condition_width
-        self.known = len(spans) if masked else 0
-        self.scores = sum(bool(scored) for _, scored in spans)
-        self.row = sum(entries for entries, _ in spans) + self.scores
-        inputs = self.row + waves * self.scores + condition_width + self.known
+        self.frequencies, self.condition_width = frequencies, condition_width
+        self.known = len(feature_blocks) if masked else 0
+        self.scores = sum(bool(scored) for _, scored in feature_blocks)
+        self.row = sum(entries for entries, _ in feature_blocks) + self.scores
+        inputs = self.row + frequencies * self.scores + condition_width + self.known
         self.layers = nn.ModuleList(nn.Linear(each, width) for each in [inputs, *[width] * (layers - 1)])
         self.logit = nn.Linear(width, 1)
 
@@ -163,10 +163,10 @@ class SpanDiscriminator(nn.Module):
         if condition is not None and self.known and condition.shape[1] > self.condition_width:
             known = condition[:, -self.known :]
             condition = condition[:, : self.condition_width] if self.condition_width else None
-        parts = [joined(rows, condition, self.condition_width), known]
-        if self.waves and self.scores:
+        parts = [concat_condition(rows, condition, self.condition_width), known]
+        if self.frequencies and self.scores:
             ranks = torch.special.ndtr(rows[:, self.row - self.scores :])
-            parts += [torch.cos(math.pi * k * ranks) for k in range(1, self.waves + 1)]
+            parts += [torch.cos(math.pi * k * ranks) for k in range(1, self.frequencies + 1)]
         h = torch.cat(parts, 1)
         for layer in self.layers:
             h = leaky(layer(h))

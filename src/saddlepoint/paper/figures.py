@@ -21,10 +21,10 @@ from saddlepoint.drawing.pictures import interpolation, sample_grid
 from saddlepoint.drawing.style import to_png
 from saddlepoint.judging.memorisation import copying
 from saddlepoint.model import Model
-from saddlepoint.paper import figure_pages, games, one_dimensional_game, table1
+from saddlepoint.paper import games, one_dimensional_game, table1
 from saddlepoint.paper.datasets import Parts, fractions
 from saddlepoint.paper.results import Results
-from saddlepoint.paper.resumable_game import Course, with_settings
+from saddlepoint.paper.resumable_game import ResumableGame, with_settings
 from saddlepoint.training import Settings
 from saddlepoint.training.checkpoint import write_atomically
 
@@ -92,7 +92,6 @@ def figure1(
     }
     with results.changing(name) as content:
         content.update(record)
-    figure_pages.figure1(results, name, quick=quick)
 
 
 def _panel(moment: one_dimensional_game.Moment, seed: int) -> drawing.Moment:
@@ -175,7 +174,7 @@ def play(
         plan = with_settings(plan, batch=16)
     beside = "" if game == "goodfellow2014" else f"-{table1.slug(game)}"
     folder = runs / f"figure2-{name}{beside}{'-quick' if quick else ''}-seed{seed}"
-    course = Course(folder, parts.train, plan, threads=threads, device=device)
+    course = ResumableGame(folder, parts.train, plan, threads=threads, device=device)
     try:
         step = max(1, rounds // 10)
         planned = sorted({*range(step, rounds, step), rounds})
@@ -243,7 +242,6 @@ def figure2(
                 **seconds,
             }
         )
-    figure_pages.figure2(results, file, quick=quick)
 
 
 def figure3(
@@ -287,12 +285,11 @@ def figure3(
             }
         )
         content.update(seconds)
-    figure_pages.figure3(results, name, quick=quick)
 
 
 def _noise(model: Model, n: int, seed: int, purpose: str) -> torch.Tensor:
-    law, width = model.description["noise_law"], model.description["noise_width"]
-    return compute.noise(law, n, width, compute.stream(seed, purpose))
+    law, width = model.description["noise_distribution"], model.description["noise_width"]
+    return compute.noise(law, n, width, compute.random_generator(seed, purpose))
 
 
 def _pictures(model: Model, z: torch.Tensor) -> Pictures:
@@ -325,7 +322,7 @@ def _moves(settings: Settings) -> str:
         for name, move in players
     )
     penalties = "".join(f", {each.name} at {each.weight.start:g}" for each in settings.penalties)
-    return f"{settings.objective}, {settings.form}, batches of {settings.batch}, {paces}{penalties}, noise {settings.noise_law}"
+    return f"{settings.objective}, {settings.form}, batches of {settings.batch}, {paces}{penalties}, noise {settings.noise_distribution}"
 
 
 def _seconds(began: float, wall: float, played: Played | None = None) -> dict[str, float]:

@@ -149,7 +149,7 @@ def coloured(plan: Plan) -> Plan:
     """
     return with_settings(
         dataclasses.replace(plan, generator=plan.generator | {"output": "linear", "initial_range": 0.1}),
-        noise_law="normal",
+        noise_distribution="normal",
     )
 
 
@@ -178,7 +178,7 @@ def convolutional(plan: Plan) -> Plan:
             "hidden": 500,
         },
     )
-    return with_settings(plan, batch=128, noise_law="normal")
+    return with_settings(plan, batch=128, noise_distribution="normal")
 
 
 PAIRS = {

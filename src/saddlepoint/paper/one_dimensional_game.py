@@ -41,7 +41,7 @@ def distribution(x: Floats) -> Floats:
 
 def draw(n: int, seed: int) -> Floats:
     """Return n points of p_data, (n, 1)."""
-    random = compute.numpy_stream(seed, "line")
+    random = compute.numpy_generator(seed, "line")
     which = (random.random(n) > _WEIGHTS[0]).astype(int)
     points = np.array(_MEANS)[which] + np.array(_WIDTHS)[which] * random.normal(size=n)
     return np.asarray(points[:, None])
@@ -91,7 +91,7 @@ def play(
         generator=_movement(1e-3),
     )
     fit = Fit(data, encoder, plan, strip=False)
-    z = compute.noise("normal", shown, 1, compute.stream(seed, "line/shown"))
+    z = compute.noise("normal", shown, 1, compute.random_generator(seed, "line/shown"))
     found = []
     for target in sorted(looks):
         for _ in fit.play(until_round=target):

@@ -19,7 +19,7 @@ from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoders import fit_encoder
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting import Fit, Played, Saved
-from saddlepoint.fitting.fit import work_of
+from saddlepoint.fitting.fit import multiply_adds_of
 from saddlepoint.recipes import Plan
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.training import Settings
@@ -30,7 +30,7 @@ Look = Callable[[Fit], dict[str, Any]]
 _SAVE_SECONDS = 120.0
 
 
-class Course:
+class ResumableGame:
     """A game, its run folder, and what was seen on the way.
 
     Raises:
@@ -138,7 +138,7 @@ class Course:
 def generate(fit: Fit, generator: torch.nn.Module, n: int, purpose: str) -> torch.Tensor:
     """Return n encoded rows of a generator on the CPU, a function of the run's seed and the purpose."""
     s = fit.plan.settings
-    z = compute.noise(s.noise_law, n, s.noise_width, compute.stream(s.seed, purpose))
+    z = compute.noise(s.noise_distribution, n, s.noise_width, compute.random_generator(s.seed, purpose))
     parts = [generator(part.to(fit.device)).cpu() for part in torch.split(z, 1000)]
     return torch.cat(parts)
 
@@ -151,7 +151,7 @@ def with_settings(plan: Plan, **changes: Any) -> Plan:
 def _choose(fit: Fit) -> tuple[RoundChoice, CompiledRound | None]:
     """Choose compiled or eager rounds, once, as every other game does."""
     settings = fit.plan.settings
-    one_row = work_of(fit.game.generator) + work_of(fit.game.discriminator)
+    one_row = multiply_adds_of(fit.game.generator) + multiply_adds_of(fit.game.discriminator)
     if plainly_short(settings.horizon, fit.plan.multiply_adds(one_row)):
         return SHORT, None
     with compute.threads(fit.threads):

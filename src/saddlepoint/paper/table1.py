@@ -3,6 +3,15 @@
 A game is played in its run folder with one seed; the curve of its validation log-likelihood comes from planned rounds.
 No test row takes part in any choice: sigma, and the round that "stopped by validation" keeps, are chosen on validation
 rows. The average of G is kept beside the game and does not change it; its rows are rows of their own.
+
+The Parzen protocol is the authors' (parzen_ll.py): 10,000 samples of G, grey levels in [0, 1]; sigma is the one of 10 values,
+log-spaced from 0.1 to 1, under which the first 1,000 validation rows have the largest mean log-likelihood; the score is the mean
+over all test rows, its "+-" the standard deviation over the square root of their number. A sigma at the edge of the grid is
+refused: the best one lies beyond it, and the score would mean nothing (with sigma = .01 the authors' code printed -256,075).
+
+A Parzen score has no scale of its own, so controls are in the table beside the games: real rows show what perfect samples would
+get; the same rows with one known fault show what each fault costs, or gains; k-means centres and pixels drawn independently
+are no samples of digits at all.
 """
 
 from __future__ import annotations
@@ -16,22 +25,138 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from saddlepoint import compute
+from saddlepoint.drawing.curves import ROLE_PENS, Panel, Trace, panels
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.fitting import Fit
 from saddlepoint.judging import judge
+from saddlepoint.judging.metrics.parzen import log_densities, log_density
 from saddlepoint.model import Model
-from saddlepoint.paper import table1_page, window
-from saddlepoint.paper.controls import CONTROLS, control
 from saddlepoint.paper.datasets import Parts, fractions
 from saddlepoint.paper.games import GAMES, planned_game
 from saddlepoint.paper.results import Results
-from saddlepoint.paper.resumable_game import Course, generate
+from saddlepoint.paper.resumable_game import ResumableGame, generate
 
 Floats = NDArray[np.float64]
+
+SIGMAS: tuple[float, ...] = tuple(float(sigma) for sigma in np.logspace(-1, 0, 10))
+SAMPLES = 10_000
+VALIDATION = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A Parzen score: mean log-likelihood of the test rows and its standard error (nats), and how it came."""
+
+    log_likelihood: float
+    standard_error: float
+    sigma: float
+    n_samples: int
+    n_test: int
+
+
+def on_validation(samples: NDArray[np.float64], validation: NDArray[np.float64]) -> tuple[float, float, bool]:
+    """Return the best mean log-likelihood of the first 1,000 validation rows, its sigma, and whether that is an edge."""
+    means = log_densities(validation[:VALIDATION], samples, SIGMAS).mean(axis=1)
+    best = int(np.argmax(means))
+    return float(means[best]), SIGMAS[best], best in (0, len(SIGMAS) - 1)
+
+
+def score(samples: NDArray[np.float64], validation: NDArray[np.float64], test: NDArray[np.float64]) -> Score:
+    """Return the score of samples (n, d) by the protocol.
+
+    Raises:
+        InputError: the best sigma lies at an edge of the grid.
+    """
+    found, sigma, edge = on_validation(samples, validation)
+    if edge:
+        raise InputError(
+            f"The best sigma of the grid {SIGMAS[0]:g} ... {SIGMAS[-1]:g} is its edge {sigma:g} (validation "
+            f"log-likelihood {found:.1f}), so the score would mean nothing: train on, or draw other samples."
+        )
+    each = log_density(test, samples, sigma)
+    return Score(
+        log_likelihood=float(each.mean()),
+        standard_error=float(each.std() / np.sqrt(len(each))),
+        sigma=round(sigma, 4),
+        n_samples=len(samples),
+        n_test=len(test),
+    )
+
+
+_Fault = Callable[[Floats, np.random.Generator], Floats]
+"""Pictures (n, H, W, C) of grey levels in [0, 1] -> the same with a fault."""
+
+BLUR = 0.6
+LOST = 0.05
+
+
+def _halved(rows: Floats, random: np.random.Generator) -> Floats:
+    return rows[np.arange(len(rows)) % -(-len(rows) // 2)]
+
+
+def _gaps(rows: Floats, random: np.random.Generator) -> Floats:
+    return np.where(random.random(rows.shape) < LOST, 0.0, rows)
+
+
+def _black_and_white(rows: Floats, random: np.random.Generator) -> Floats:
+    return np.round(rows)
+
+
+def _blurred(rows: Floats, random: np.random.Generator) -> Floats:
+    return np.asarray(gaussian_filter(rows, (0.0, BLUR, BLUR, 0.0)), dtype=np.float64)
+
+
+FAULTS: dict[str, _Fault] = {
+    "half of the real rows": _halved,
+    "real rows with gaps": _gaps,
+    "real rows in black or white": _black_and_white,
+    "real rows blurred": _blurred,
+}
+CONTROLS = {
+    "real rows": "training rows, as they are",
+    "k-means centres": "centres of the training rows, as many as samples or half as many as rows: no samples at all",
+    "each pixel apart": "every pixel drawn for itself from the training rows",
+    "half of the real rows": "half as many training rows, each twice",
+    "real rows with gaps": f"training rows, {100 * LOST:.0f} % of their pixels black, each by chance",
+    "real rows in black or white": "training rows, grey levels rounded to 0 or 1",
+    "real rows blurred": f"training rows under a Gaussian filter of {BLUR:g} pixels",
+}
+"""What stands in for samples, by name, and in words."""
+
+
+def control(model: str, parts: Parts, n: int, seed: int) -> Floats:
+    """Return n rows (n, H W C) in [0, 1] that stand in for samples, as CONTROLS says of each."""
+    rows = fractions(parts.train)
+    random = np.random.default_rng(compute.derived_seed(seed, f"control/{model}"))
+    n = min(n, len(rows))
+    if model == "each pixel apart":
+        return np.stack([random.permutation(rows[:, column])[:n] for column in range(rows.shape[1])], axis=1)
+    if model == "k-means centres":
+        return _centres(rows, min(n, len(rows) // 2), seed)  # as many centres as rows would be the rows
+    chosen = rows[random.permutation(len(rows))[:n]]
+    if model not in FAULTS:
+        return chosen
+    pictures = chosen.reshape(n, *parts.train.rows.shape[1:])
+    return FAULTS[model](pictures, random).reshape(n, -1)
+
+
+def _centres(rows: Floats, n: int, seed: int) -> Floats:
+    from sklearn.cluster import KMeans
+
+    fitted = KMeans(n, init="random", n_init=1, max_iter=20, random_state=seed).fit(rows.astype(np.float32))
+    return np.asarray(fitted.cluster_centers_, dtype=np.float64)
+
+
+LEVELS = {"mnist": 225.0}
+
+_KINDS = (("last", "G as it stands"), ("average", "average of G"))
+
 
 _LAST, _AVERAGED = "last", "average"
 _STOPPED = "stopped by validation"
@@ -41,7 +166,7 @@ _STOPPED = "stopped by validation"
 class Size:
     """How much of the protocol is done: all of it, or a quick part that says so."""
 
-    samples: int = window.SAMPLES
+    samples: int = SAMPLES
     rounds: int | None = None
     judged: int = 10_000
     pool: str = "full"
@@ -97,7 +222,8 @@ def run(
         whole = whole and finished
         if interrupted():
             break
-    table1_page.write(results, table.name, data=parts.name, quick=quick)
+    if (figure := curves(results.read(table.name))) is not None:
+        results.picture(figure, f"{table.name}-curves")
     return whole
 
 
@@ -138,7 +264,7 @@ class Table:
 
     def add(self, model: str, samples: Floats, *, rounds: int, seconds: float, judged: bool) -> None:
         """Score samples in [0, 1] and write their row; judge them as pictures if asked."""
-        found = window.score(samples, self.validation, self.test)
+        found = score(samples, self.validation, self.test)
         row = {
             "model": model,
             "seed": self.seed,
@@ -148,7 +274,7 @@ class Table:
         }
         with self.results.changing(self.name) as content:
             content["data"] = self.parts.name
-            content["n_validation"] = min(window.VALIDATION, len(self.validation))
+            content["n_validation"] = min(VALIDATION, len(self.validation))
             content |= {"note": self.parts.note} if self.parts.note else {}
             content.setdefault("rows", []).append(row)
             content.setdefault("commands", {})[f"{model}, seed {self.seed}"] = self.command
@@ -178,7 +304,7 @@ class Table:
         bound = "no bound" if verdict.jsd_lower is None else f"a JSD of at least {verdict.jsd_lower:.3f}"
         self.say(f"{model}: the judge finds {bound}")
 
-    def keep_curve(self, model: str, course: Course) -> None:
+    def keep_curve(self, model: str, course: ResumableGame) -> None:
         """Write down the looks of a game so far in place of the older ones."""
         curve = {
             "model": model,
@@ -209,7 +335,7 @@ def _game(
     interrupted: Callable[[], bool],
 ) -> bool:
     plan = planned_game(model, table.parts, table.seed, rounds or table.size.rounds)
-    course = Course(folder, table.parts.train, plan, threads=threads, device=device)
+    course = ResumableGame(folder, table.parts.train, plan, threads=threads, device=device)
     try:
         settings = course.fit.plan.settings
         end = rounds or settings.horizon
@@ -218,7 +344,7 @@ def _game(
         step = max(epoch * table.size.look_every, end // 25)  # a look costs as much as a hundred rounds
         looks += range(step, end, step)
         table.say(f"{model}, seed {table.seed}: round {course.fit.round:,} of {end:,} in {folder}")
-        seer = _Seer(table, model, course)
+        seer = _CurveRecorder(table, model, course)
         finished = course.play(
             sorted({each for each in looks if each < end} | {end}),
             seer.look,
@@ -234,17 +360,17 @@ def _game(
         course.close()
 
 
-class _Seer:
+class _CurveRecorder:
     """Looks at a game's G and at the average of G on validation rows, and keeps the best of each."""
 
-    def __init__(self, table: Table, model: str, course: Course) -> None:
+    def __init__(self, table: Table, model: str, course: ResumableGame) -> None:
         self.table, self.model, self.course = table, model, course
 
     def look(self, fit: Fit) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for kind, generator in self._generators(fit).items():
             samples = self._samples(fit, generator, f"look/{fit.round}")
-            value, sigma, edge = window.on_validation(samples, self.table.validation)
+            value, sigma, edge = on_validation(samples, self.table.validation)
             found |= {kind: round(value, 3), f"{kind}_sigma": round(sigma, 4), f"{kind}_edge": edge}
             best = max(
                 (line[kind] for line in self.course.curve if not line[f"{kind}_edge"]), default=-np.inf
@@ -302,7 +428,10 @@ class _Seer:
             rows = self.table.parts.validation.rows[:1000]
             real = game.discriminator(fit.encoder.encode(rows).to(fit.device))
             z = compute.noise(
-                game.settings.noise_law, 1000, game.settings.noise_width, compute.stream(0, "look")
+                game.settings.noise_distribution,
+                1000,
+                game.settings.noise_width,
+                compute.random_generator(0, "look"),
             )
             fake = game.discriminator(game.generator(z.to(fit.device)))
         return {
@@ -314,3 +443,67 @@ class _Seer:
 def slug(model: str) -> str:
     """Return a model's name as a file name."""
     return "-".join("".join(sign if sign.isalnum() else " " for sign in model.lower()).split())
+
+
+def mean(found: list[dict[str, Any]]) -> float:
+    """Return the mean score of rows."""
+    return float(np.mean([row["log_likelihood"] for row in found]))
+
+
+def curves(content: dict[str, Any]) -> Figure | None:
+    """Return the validation curves of a table's games, where there are any."""
+    drawn = [curve for curve in content.get("curves", []) if len(curve["looks"]) > 1]
+    if not drawn:
+        return None
+    roles = list(ROLE_PENS)
+    models = list(dict.fromkeys(curve["model"] for curve in drawn))[: len(roles)]
+    given = []
+    lowest = min(
+        look[kind]
+        for curve in drawn
+        for look in curve["looks"][len(curve["looks"]) // 10 :]
+        for kind, _ in _KINDS
+    )
+    longest = max(curve["looks"][-1]["cpu_seconds"] for curve in drawn) / 60
+    levels = _levels(content)
+    for kind, title in _KINDS:
+        traces, named = [], set()
+        for curve in drawn:
+            if curve["model"] not in models:
+                continue
+            label = "" if curve["model"] in named else curve["model"]
+            named.add(curve["model"])
+            looks = [look for look in curve["looks"] if look[kind] >= lowest]
+            traces.append(
+                Trace(
+                    x=[look["cpu_seconds"] / 60 for look in looks],
+                    y=[look[kind] for look in looks],
+                    role=roles[(models.index(curve["model"]) + 1) % len(roles)],
+                    label=label,
+                )
+            )
+        given.append(
+            Panel(
+                title=title,
+                across="CPU minutes of training",
+                up="nats" if kind == "last" else "",
+                traces=traces,
+                levels=levels
+                if kind == "last"
+                else {" " * number: level for number, level in enumerate(levels.values())},
+                levels_left=True,
+                log_x=True,
+                ticks_x=[each for each in (0.1, 1, 10, 100) if each <= 2 * longest],
+            )
+        )
+    number = content.get("n_validation", VALIDATION)
+    return panels(
+        given, title=f"Parzen log-likelihood of {number:,} validation rows", height=3.3, key_columns=2
+    )
+
+
+def _levels(content: dict[str, Any]) -> dict[str, float]:
+    """Return what a score is to be held against: the paper's figure, and that of real rows."""
+    found = {f"the paper: {level:g}": level for name, level in LEVELS.items() if name == content["data"]}
+    real = [row for row in content.get("rows", []) if row["model"] == "real rows"]
+    return found | ({f"real rows: {mean(real):.0f}": mean(real)} if real else {})

@@ -10,6 +10,7 @@ A recipe turns a name and a kind of data into two networks, an objective and set
 
 from __future__ import annotations
 
+from saddlepoint import aliases
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.names import CAPACITIES, RECIPES, STARTS
 from saddlepoint.recipes.goodfellow2014 import goodfellow2014
@@ -75,19 +76,22 @@ def start_of(recipe: Recipe, kind: str, wanted: str) -> str:
     Raises:
         InputError: an unknown start, or one that this recipe or kind of data does not have.
     """
+    wanted = aliases.STARTS.get(wanted, wanted)
     if wanted not in STARTS:
         raise InputError(
             f"Unknown start {wanted!r}{nearest(wanted, STARTS) or '.'} Allowed are {', '.join(STARTS)}."
         )
     modern = recipe.name == "modern"
-    allowed = {"points": ("charts", "learned"), "tables": ("fitted",)}.get(kind, ()) if modern else ()
+    allowed = (
+        {"points": ("mixture", "learned"), "tables": ("autoregressive",)}.get(kind, ()) if modern else ()
+    )
     if wanted == "auto":
-        return allowed[0] if allowed else "plain"
-    if wanted != "plain" and wanted not in allowed:
-        used = "tables" if wanted == "fitted" else "points"
+        return allowed[0] if allowed else "noise"
+    if wanted != "noise" and wanted not in allowed:
+        used = "tables" if wanted == "autoregressive" else "points"
         raise InputError(
             f"The start {wanted!r} is for {used} of the recipe 'modern', not for {kind} of {recipe.name!r}; "
-            "use 'plain', or leave it out."
+            "use 'noise', or leave it out."
         )
     return wanted
 

@@ -51,7 +51,7 @@ def goodfellow2014(data: Data, capacity: str) -> Plan:
             form="simultaneous",
             batch=100,
             noise_width=100,
-            noise_law="uniform",
+            noise_distribution="uniform",
             discriminator=OptimiserSettings(name="sgd", rate=discriminator_rate, momentum=momentum),
             generator=OptimiserSettings(name="sgd", rate=generator_rate, momentum=momentum),
             horizon=250 * epoch,

@@ -21,7 +21,7 @@ _FOLDED_SIDE, _MOST_FOLDS = 14, 2
 """Side that other pictures are folded to, to the nearest power of two, so that rounds stay cheap; but not more than twice."""
 
 _SMOOTH = 1.0
-"""Pictures whose grey levels turn less sharply (`bend`) are smooth: folded so that their means alone unfold to smooth ones."""
+"""Pictures whose grey levels turn less sharply (`curvature`) are smooth: folded so that their means alone unfold to smooth ones."""
 
 _COMPONENTS = 48
 """Principal components that G begins with, of 64 numbers of noise."""
@@ -38,7 +38,7 @@ def pictures(data: Data, capacity: str) -> Plan:
     if data.width <= MOST_DENSE_NUMBERS:
         return perceptrons(data, capacity)
     small = math.prod(data.shape[1:]) <= MOST_STRIDED_PLACES
-    return (_strided if small and data.bend >= _SMOOTH else _residual)(data, capacity)
+    return (_strided if small and data.curvature >= _SMOOTH else _residual)(data, capacity)
 
 
 def perceptrons(data: Data, capacity: str = "medium") -> Plan:
@@ -103,7 +103,7 @@ def _residual(data: Data, capacity: str) -> Plan:
         "blocks": 2 if capacity == "large" else 1,
         "condition_width": data.condition_width,
         "fold": fold,
-        "smooth": data.bend < _SMOOTH,
+        "smooth": data.curvature < _SMOOTH,
     }
     return Plan(
         recipe="modern",
@@ -124,7 +124,7 @@ def _settings(data: Data, *, horizon: int, batch: int) -> Settings:
     """The game of both convolved pairs: penalties by how far apart pictures lie; few pictures in small batches, changed."""
     few = data.rows < FEW_PICTURES
     # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
-    firm = 1e-3 * max(data.spread, 1.0)
+    firm = 1e-3 * max(data.variance, 1.0)
     settings = modern_settings(
         rate=1e-3,
         gamma=Schedule(start=firm, end=0.3 * firm, shape="geometric", finish=0.9),

@@ -21,20 +21,20 @@ class Data:
     finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`),
     and ranges their columns' (lowest, highest), encoded;
     spans are those of a table's row, (one-hot entries, scored) each; spread is the mean squared distance of encoded
-    pictures from their mean, and bend how sharply their grey levels turn (`data.images.PicturesEncoder.bend`).
+    pictures from their mean, and bend how sharply their grey levels turn (`data.images.PicturesEncoder.curvature`).
     """
 
     kind: str
     shape: Sequence[int]
     rows: int
     condition_width: int = 0
-    start: str = "plain"
-    charts: int = 0
-    finest: float = 1.0
+    start: str = "noise"
+    components: int = 0
+    min_scale: float = 1.0
     ranges: Sequence[tuple[float, float]] = ()
-    spans: Sequence[tuple[int, bool]] = ()
-    spread: float = 1.0
-    bend: float = 2.0
+    feature_blocks: Sequence[tuple[int, bool]] = ()
+    variance: float = 1.0
+    curvature: float = 2.0
 
     @property
     def width(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from saddlepoint.networks import ChartGenerator
+from saddlepoint.networks import MixtureGenerator
 from saddlepoint.recipes.plan import Data, Plan, modern_settings
 from saddlepoint.training.settings import Schedule
 
@@ -13,7 +13,7 @@ _FEWEST_ROUNDS = 300
 
 def points(data: Data, capacity: str) -> Plan:
     """Return the plan for points: charts, where the rows are written in them, else the paper's noise."""
-    return _plain(data, capacity) if data.charts == 0 else _in_charts(data, capacity)
+    return _plain(data, capacity) if data.components == 0 else _in_components(data, capacity)
 
 
 def _width(columns: int, capacity: str) -> int:
@@ -21,9 +21,9 @@ def _width(columns: int, capacity: str) -> int:
     return {"small": 32, "medium": 64, "large": 128}[capacity] * (1 if columns <= 4 else 2)
 
 
-def _in_charts(data: Data, capacity: str) -> Plan:
+def _in_components(data: Data, capacity: str) -> Plan:
     """Points in charts: every scale is about 1 there, so that no number depends on the data's own scales."""
-    local = data.width - data.charts
+    local = data.width - data.components
     # A plane is learnt in 1,000 rounds; what is left to correct grows with the dimension, slowly.
     horizon = min(4000, 100 * round(10 * math.sqrt(max(2, local) / 2)))
     # Few rows are learnt by heart: of 1,152 digits samples near copies came after some 1,000 rounds (each row seen 200
@@ -34,9 +34,9 @@ def _in_charts(data: Data, capacity: str) -> Plan:
     # frequencies and shapes that must be learnt from nothing want the firm one to the end.
     light = Schedule(start=0.1, end=0.03, shape="geometric", finish=0.9)
     gamma = Schedule(start=1.0) if data.start == "learned" else light
-    noise_width = ChartGenerator.noise_for(data.charts, local, data.start)
+    noise_width = MixtureGenerator.noise_for(data.components, local, data.start)
     both = {
-        "charts": data.charts,
+        "components": data.components,
         "local_width": local,
         "width": width,
         "blocks": 2,
@@ -45,8 +45,8 @@ def _in_charts(data: Data, capacity: str) -> Plan:
     }
     return Plan(
         recipe="modern",
-        generator={"name": "chart-generator", "noise_width": noise_width, **both},
-        discriminator={"name": "chart-discriminator", **both},
+        generator={"name": "mixture-generator", "noise_width": noise_width, **both},
+        discriminator={"name": "mixture-discriminator", **both},
         settings=modern_settings(rate=2e-3, gamma=gamma, noise_width=noise_width, horizon=horizon),
     )
 
@@ -56,27 +56,27 @@ def _plain(data: Data, capacity: str) -> Plan:
     width = _width(data.width, capacity)
     # Modes get whole numbers of the 2^coins sign patterns, almost at random: more patterns, masses nearer to the truth;
     # beyond some 2,000 of them the network no longer keeps them apart.
-    coins = 11
-    noise_width = coins + (64 if data.width >= 32 else max(4, min(16, data.width)))
+    sign_bits = 11
+    noise_width = sign_bits + (64 if data.width >= 32 else max(4, min(16, data.width)))
     # The fastest wave turns a quarter within the smallest scale; none are needed where that is about 1.
-    octaves = min(7, max(0, 1 + math.floor(math.log2(0.87 / max(data.finest, 1e-3)))))
+    octaves = min(7, max(0, 1 + math.floor(math.log2(0.87 / max(data.min_scale, 1e-3)))))
     # A firm penalty lets masses flow between modes while they are still joined (held for a fifth: after a tenth they
     # froze unequal, reverse KL .06, in one seed of four); a light one late shows the smallest scale.
-    end = min(0.1, max(3e-3, 15.0 * data.finest**2))
+    end = min(0.1, max(3e-3, 15.0 * data.min_scale**2))
     gamma = Schedule(start=1.0, end=end, shape="geometric", begin=0.2, finish=0.9)
     both = {"shape": list(data.shape), "width": width, "condition_width": data.condition_width}
     return Plan(
         recipe="modern",
         generator={
-            "name": "coin-generator",
+            "name": "sign-noise-generator",
             "noise_width": noise_width,
-            "coins": coins,
+            "sign_bits": sign_bits,
             "spread": 0.7,
             **both,
         },
         # Waves of equal height let D answer to the fastest ones before G has found every mode: ring seeds lost modes so.
         discriminator={
-            "name": "wave-discriminator",
+            "name": "fourier-discriminator",
             "octaves": octaves,
             "fade": 0.5,
             "ranges": [list(ends) for ends in data.ranges],

@@ -10,13 +10,13 @@ from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Sc
 
 def tables(data: Data, capacity: str) -> Plan:
     """Return the plan for tables: heads in order from a fitted law, or all spans at once from noise."""
-    return _in_order(data, capacity) if data.start == "fitted" else _in_spans(data, capacity)
+    return _in_order(data, capacity) if data.start == "autoregressive" else _in_spans(data, capacity)
 
 
 def _in_order(data: Data, capacity: str) -> Plan:
     """Rows of spans drawn one after the other from a law fitted by likelihood, which the game corrects."""
     scale = {"small": 0.5, "medium": 1.0, "large": 2.0}[capacity]
-    steps = len(data.spans)
+    steps = len(data.feature_blocks)
     free = 16
     generator = {
         "bins": _bins(data.rows),
@@ -27,15 +27,18 @@ def _in_order(data: Data, capacity: str) -> Plan:
     # part of Adult went either way.
     rate, pace = (Schedule(start=each, end=each / 20, shape="cosine") for each in (1e-4, 1e-3))
     gamma = Schedule(start=1.0)
-    both = {"spans": [[size, scored] for size, scored in data.spans], "condition_width": data.condition_width}
+    both = {
+        "feature_blocks": [[size, scored] for size, scored in data.feature_blocks],
+        "condition_width": data.condition_width,
+    }
     return Plan(
         recipe="modern",
-        generator={"name": "ordered-generator", **generator, **both},
+        generator={"name": "made-generator", **generator, **both},
         discriminator={
-            "name": "span-discriminator",
+            "name": "tabular-discriminator",
             "layers": 2,
             "width": round(128 * scale),
-            "waves": 8,
+            "frequencies": 8,
             "masked": True,
             **both,
         },
@@ -63,14 +66,14 @@ def _in_spans(data: Data, capacity: str) -> Plan:
     # Many rounds of a narrow pair at a high rate beat fewer of a wide one (Adult, 20 variants at equal time).
     rate = Schedule(start=4e-3, end=8e-5, shape="cosine")
     gamma = Schedule(start=1.0)
-    entries = sum(size for size, _ in data.spans)
+    entries = sum(size for size, _ in data.feature_blocks)
     noise_width = 128 + entries
-    spans = [[size, scored] for size, scored in data.spans]
-    both = {"spans": spans, "width": width, "condition_width": data.condition_width}
+    feature_blocks = [[size, scored] for size, scored in data.feature_blocks]
+    both = {"feature_blocks": feature_blocks, "width": width, "condition_width": data.condition_width}
     return Plan(
         recipe="modern",
-        generator={"name": "span-generator", "noise_width": noise_width, "blocks": 2, **both},
-        discriminator={"name": "span-discriminator", "layers": 2, **both},
+        generator={"name": "tabular-generator", "noise_width": noise_width, "blocks": 2, **both},
+        discriminator={"name": "tabular-discriminator", "layers": 2, **both},
         settings=Settings(
             objective="relativistic",
             batch=min(500, data.rows),

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
@@ -43,7 +43,7 @@ def card_of(
 ) -> dict[str, Any]:
     """Return the card as JSON values."""
     game, source, encoder = settings["settings"], settings["source"], model.encoder
-    columns = encoder.describe() if isinstance(encoder, TableEncoder) else []
+    columns = encoder.describe() if isinstance(encoder, TableTransformer) else []
     verdict = None if facts is None else facts.verdict
     return {
         "format": 1,
@@ -98,7 +98,7 @@ def limits(model: Model, facts: TableFacts | None) -> list[str]:
             f"with so few rows a difference below {floor:.4f} nats may well be missed."
         )
     encoder = model.encoder
-    if isinstance(encoder, TableEncoder):
+    if isinstance(encoder, TableTransformer):
         anew = [name for name, kind in encoder.kinds.items() if kind == "identifier"]
         if anew:
             said.append(f"Identifiers are made up in the pattern of the old ones: {', '.join(anew)}.")
@@ -165,7 +165,7 @@ def words_of(card: dict[str, Any]) -> str:
             "| predicted column | taught by samples | by training rows | by guessing |",
             "|---|---|---|---|",
             *(
-                f"| {_cell(use['name'])} ({use['kind']}) | {use['from_made']:.3f} | {use['from_training']:.3f} "
+                f"| {_cell(use['name'])} ({use['kind']}) | {use['from_synthetic']:.3f} | {use['from_real']:.3f} "
                 f"| {use['by_guessing']:.3f} |"
                 for use in card["use"]
             ),

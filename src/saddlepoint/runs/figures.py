@@ -15,15 +15,15 @@ from matplotlib.figure import Figure
 
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.tables.schema import Matrix, infer
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.tables.schema import NumericTable, infer
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.drawing.checks import checks_chart
 from saddlepoint.drawing.curves import curves
 from saddlepoint.drawing.figure1 import figure1
 from saddlepoint.drawing.pictures import interpolation, sample_grid, strip
 from saddlepoint.drawing.points import decision_field, lines, pairs
 from saddlepoint.drawing.tables import Drawn, table_margins, table_pairs
-from saddlepoint.fitting.check_schedule import CheckPlan
+from saddlepoint.fitting.check_schedule import CheckSchedule
 from saddlepoint.judging.metrics.gan_metrics import top_octave
 from saddlepoint.judging.metrics.marginals import pair_variations, total_variations
 from saddlepoint.model import Model
@@ -34,7 +34,7 @@ _WORST = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class TablePortrait:
+class TableComparison:
     """margins, and pairs where there are two columns; columns and worst_pairs: total variation, the largest first."""
 
     margins: Figure
@@ -43,14 +43,14 @@ class TablePortrait:
     worst_pairs: list[tuple[str, str, float]]
 
 
-def compare(model: Model, train: Dataset) -> TablePortrait | None:
+def compare(model: Model, train: Dataset) -> TableComparison | None:
     """Return training rows beside as many samples (5,000 at most); None where no column can be compared."""
     real: pd.DataFrame = train.rows
     if len(real) > _ROWS:
-        real = real.iloc[np.sort(compute.numpy_stream(SEED, "shown").permutation(len(real))[:_ROWS])]
+        real = real.iloc[np.sort(compute.numpy_generator(SEED, "shown").permutation(len(real))[:_ROWS])]
     samples = model.draw(_ROWS, random_state=SEED)[0]
     encoder = model.encoder
-    kinds = encoder.kinds if isinstance(encoder, TableEncoder) else {}
+    kinds = encoder.kinds if isinstance(encoder, TableTransformer) else {}
     schema = infer(real, {name: kind for name, kind in kinds.items() if kind != "constant"})
     first, second = schema.matrices(real.reset_index(drop=True), samples)
     if first.values.shape[1] == 0:
@@ -59,7 +59,7 @@ def compare(model: Model, train: Dataset) -> TablePortrait | None:
     order = np.argsort(-away, kind="stable")
     columns = [_drawn(first, column) for column in range(len(away))]
     several = len(away) > 1
-    return TablePortrait(
+    return TableComparison(
         margins=table_margins(first.values, second.values, columns),
         pairs=table_pairs(first.values[:, order], second.values[:, order], [columns[at] for at in order])
         if several
@@ -72,7 +72,7 @@ def compare(model: Model, train: Dataset) -> TablePortrait | None:
     )
 
 
-def _drawn(matrix: Matrix, at: int) -> Drawn:
+def _drawn(matrix: NumericTable, at: int) -> Drawn:
     words = matrix.categories[at]
     if words is not None:
         return Drawn(name=matrix.names[at], kind="category", words=words)
@@ -91,7 +91,7 @@ _PANELS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Portrait:
+class ReportFigure:
     """One picture with the name of its file, a heading, what there is to see, and names with figures beside it.
 
     head: what the columns of the figures are.
@@ -105,7 +105,7 @@ class Portrait:
     head: tuple[str, ...] = ()
 
 
-def portraits(run: RunFolder, model: Model, train: Dataset | None) -> list[Portrait]:
+def report_figures(run: RunFolder, model: Model, train: Dataset | None) -> list[ReportFigure]:
     """Return the pictures of a run; without its training rows (they may be gone) those that need none."""
     like = model.like
     if like.kind == "tables":
@@ -122,7 +122,7 @@ def portraits(run: RunFolder, model: Model, train: Dataset | None) -> list[Portr
             for panel, lines_ in _PANELS.items()
         }
         found.append(
-            Portrait(
+            ReportFigure(
                 name="curves",
                 heading="The game, round by round",
                 caption="Losses, D's mean logits on data and on samples, and the length of both gradients. A loss says "
@@ -133,20 +133,20 @@ def portraits(run: RunFolder, model: Model, train: Dataset | None) -> list[Portr
     return found
 
 
-def _of_checks(run: RunFolder, model: Model) -> list[Portrait]:
+def _of_checks(run: RunFolder, model: Model) -> list[ReportFigure]:
     lines = run.records("verdicts.jsonl")
     checks = [line for line in lines if line.get("kind") == "check"]
-    plan = CheckPlan.from_dict(run.settings().get("checks"))
+    plan = CheckSchedule.from_dict(run.settings().get("checks"))
     if not checks or plan is None:
         return []
     last = next((line for line in reversed(lines) if line.get("kind") == "verdict"), None)
     judged = None
     if last is not None and last["jsd_lower"] is not None:
         judged = (last["round"], last["jsd_lower"], last["jsd_estimate"])
-    smallest = plan.smallest_found
-    ruler = None if smallest is None else (smallest.jsd, f"{100 * smallest.mass:.3g} % missing: found")
+    smallest = plan.smallest_detected
+    power = None if smallest is None else (smallest.jsd, f"{100 * smallest.mass:.3g} % missing: found")
     return [
-        Portrait(
+        ReportFigure(
             name="checks",
             heading="When to stop",
             caption="What a quick referee saw at planned rounds, on rows held back from the game; each mark shows the state "
@@ -154,7 +154,7 @@ def _of_checks(run: RunFolder, model: Model) -> list[Portrait]:
             figure=checks_chart(
                 checks,
                 tolerance=plan.tolerance,
-                ruler=ruler,
+                power=power,
                 kept=model.description.get("kept_round"),
                 verdict=judged,
             ),
@@ -173,12 +173,12 @@ def nearest_rows(samples: np.ndarray[Any, Any], train: np.ndarray[Any, Any]) -> 
     return rows
 
 
-def _of_table(model: Model, train: Dataset | None) -> list[Portrait]:
+def _of_table(model: Model, train: Dataset | None) -> list[ReportFigure]:
     seen = None if train is None else compare(model, train)
     if seen is None:
         return []
     found = [
-        Portrait(
+        ReportFigure(
             name="margins",
             heading="Columns, one by one",
             caption="Training rows and fresh samples. Above: how far each column's shares are from those of the training "
@@ -190,7 +190,7 @@ def _of_table(model: Model, train: Dataset | None) -> list[Portrait]:
     ]
     if seen.pairs is not None:
         found.append(
-            Portrait(
+            ReportFigure(
                 name="pairs",
                 heading="Columns in pairs",
                 caption="The columns whose margins differ most. Above: the pairs of columns that are farthest from those of "
@@ -203,7 +203,7 @@ def _of_table(model: Model, train: Dataset | None) -> list[Portrait]:
     return found
 
 
-def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Portrait]:
+def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[ReportFigure]:
     levels = model.like.levels
 
     def grey(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -213,10 +213,10 @@ def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Po
     captions = None if classes is None else [str(value) for value in classes]
     nearest = None
     if train is not None:
-        some = compute.numpy_stream(_SEED, "searched").permutation(len(train))[:_MOST_SEARCHED]
+        some = compute.numpy_generator(_SEED, "searched").permutation(len(train))[:_MOST_SEARCHED]
         nearest = grey(nearest_rows(rows, train.rows[some]))
     found = [
-        Portrait(
+        ReportFigure(
             name="samples",
             heading="Samples",
             caption="Fresh draws, not picked"
@@ -228,7 +228,7 @@ def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Po
     frames = run.frames()
     if frames:
         found.append(
-            Portrait(
+            ReportFigure(
                 name="strip",
                 heading="The same noise through the rounds",
                 caption="Each row is one z; from left to right what G makes of it as the game goes on.",
@@ -236,7 +236,7 @@ def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Po
             )
         )
     found.append(
-        Portrait(
+        ReportFigure(
             name="interpolation",
             heading="Along straight lines in z",
             caption="Each row walks from one noise vector to another, as in Figure 3 of the paper.",
@@ -269,17 +269,17 @@ def _along_lines(model: Model) -> np.ndarray[Any, Any]:
     return rows.reshape(_LINES, _STEPS, *rows.shape[1:])
 
 
-def _of_points(model: Model, train: Dataset | None) -> list[Portrait]:
+def _of_points(model: Model, train: Dataset | None) -> list[ReportFigure]:
     like = model.like
     samples = model.draw(_CLOUD, random_state=_SEED)[0].astype(np.float64)
     data = np.empty((0, samples.shape[1])) if train is None else train.rows.astype(np.float64)
-    data = data[compute.numpy_stream(_SEED, "shown").permutation(len(data))[:_CLOUD]]
+    data = data[compute.numpy_generator(_SEED, "shown").permutation(len(data))[:_CLOUD]]
     names = like.columns
     # D of a conditional model has no field over x alone.
     logit = None if model.classes is not None else lambda points: model.logits(points)
     if samples.shape[1] == 1:
         return [
-            Portrait(
+            ReportFigure(
                 name="figure1",
                 heading="Data, samples and the discriminator",
                 caption="The paper's Figure 1: densities of data and samples, D, and below them the map from z to x.",
@@ -290,13 +290,13 @@ def _of_points(model: Model, train: Dataset | None) -> list[Portrait]:
         ]
     if samples.shape[1] == 2:
         return [
-            Portrait(
+            ReportFigure(
                 name="field",
                 heading="Samples over the discriminator's field",
                 caption="Where D takes a point for data, where for a sample; at the saddle point it is 1/2 everywhere.",
                 figure=decision_field(data, samples, logit=logit, names=names),
             ),
-            Portrait(
+            ReportFigure(
                 name="lines",
                 heading="Along straight lines in z",
                 caption="Each path is what G makes of a straight walk from one noise vector to another.",
@@ -304,7 +304,7 @@ def _of_points(model: Model, train: Dataset | None) -> list[Portrait]:
             ),
         ]
     return [
-        Portrait(
+        ReportFigure(
             name="pairs",
             heading="Columns and pairs of columns",
             caption="Margins on the diagonal, pairs below it, correlations above it.",
@@ -318,7 +318,7 @@ def _transport(model: Model) -> np.ndarray[Any, Any]:
     z = torch.zeros(41, model.noise_width)
     z[:, 0] = (
         torch.linspace(-2.5, 2.5, 41)
-        if model.description["noise_law"] == "normal"
+        if model.description["noise_distribution"] == "normal"
         else torch.linspace(-1.7, 1.7, 41)
     )
     rows = model.draw(noise=z.numpy(), random_state=_SEED)[0]

@@ -24,6 +24,7 @@ from typing import Any
 import filelock
 import numpy as np
 
+from saddlepoint.aliases import modernise
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.training.checkpoint import write_atomically
 
@@ -173,7 +174,7 @@ class RunFolder:
             StoredFileError: the file is damaged or of a later format.
         """
         try:
-            stored: dict[str, Any] = json.loads((self.path / "settings.json").read_bytes())
+            stored: dict[str, Any] = modernise(json.loads((self.path / "settings.json").read_bytes()))
             found = stored["format"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoredFileError(f"{self.path / 'settings.json'} cannot be read ({error}).") from error
@@ -204,7 +205,7 @@ class RunFolder:
         lines = []
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                lines.append(json.loads(line))
+                lines.append(modernise(json.loads(line)))
             except ValueError:
                 continue
         return lines

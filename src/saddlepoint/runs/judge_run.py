@@ -44,13 +44,15 @@ def open_run(
             )
         held, known = preparation.vault, "declared"
     else:
-        held = open_holdout(real, preparation.train.held() if preparation is not None else model.like)
+        held = open_holdout(real, preparation.train.in_memory() if preparation is not None else model.like)
         if preparation is not None and held.fingerprint() == preparation.fingerprint:
             known = "no"
-    fakes = model.draw(_FAKES_PER_REAL * len(held), random_state=compute.key(random_state, "judged"))[0]
+    fakes = model.draw(
+        _FAKES_PER_REAL * len(held), random_state=compute.derived_seed(random_state, "judged")
+    )[0]
     like = model.like
     if train is None and preparation is not None:
-        train = replace(preparation.train.held(), labels=None)
+        train = replace(preparation.train.in_memory(), labels=None)
     sides = [replace(held, labels=None), replace(like, rows=fakes, labels=None)]
     return open_pair(*sides, train=train, **options), known
 

@@ -93,7 +93,10 @@ def _inputs(model: Model) -> dict[str, Tensor]:
 
 
 def _facts(model: Model) -> dict[str, str]:
-    facts = {name: model.description.get(name) for name in ("noise_law", "noise_width", "classes", "rounds")}
+    facts = {
+        name: model.description.get(name)
+        for name in ("noise_distribution", "noise_width", "classes", "rounds")
+    }
     return {name: json.dumps(value) for name, value in {**facts, "levels": model.like.levels}.items()}
 
 

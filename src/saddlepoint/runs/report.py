@@ -14,12 +14,12 @@ from saddlepoint.judging.verdict import Verdict, paragraphs
 from saddlepoint.model import Model
 from saddlepoint.objectives import cite, get, get_penalty
 from saddlepoint.runs.card import write_card
-from saddlepoint.runs.figures import Portrait, portraits
+from saddlepoint.runs.figures import ReportFigure, report_figures
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.html_page import Code, Page, Picture, Section, Table, render
 from saddlepoint.runs.session import Source
 from saddlepoint.runs.table_report import TableFacts, in_short, measured, sections
-from saddlepoint.runs.verdict_page import companion_section
+from saddlepoint.runs.verdict_page import metric_section
 from saddlepoint.training.checkpoint import write_atomically
 
 
@@ -41,7 +41,7 @@ def write_report(path: Path, *, preparation: Preparation | None = None) -> Path:
     missing = None
     if preparation is None:
         preparation, missing = _rows(settings)
-    found = portraits(run, model, None if preparation is None else preparation.train)
+    found = report_figures(run, model, None if preparation is None else preparation.train)
     run.pictures.mkdir(exist_ok=True)
     for portrait in found:
         save(portrait.figure, run.pictures / f"{portrait.name}.png")
@@ -72,7 +72,7 @@ def _page(
     run: RunFolder,
     settings: dict[str, Any],
     model: Model,
-    found: list[Portrait],
+    found: list[ReportFigure],
     missing: str | None,
     facts: TableFacts | None,
 ) -> Page:
@@ -97,7 +97,7 @@ def _page(
         ("Objective", game["objective"]),
         ("Penalties", ", ".join(each["name"] for each in game["penalties"]) or "none"),
         ("Rounds", f"{played:,} of {game['horizon']:,}, {game['form']}, batch {game['batch']}"),
-        ("Noise", f"{game['noise_width']} numbers, {game['noise_law']}"),
+        ("Noise", f"{game['noise_width']} numbers, {game['noise_distribution']}"),
         ("Generator", _network(settings["generator"])),
         ("Discriminator", _network(settings["discriminator"])),
         ("Optimisers", f"{game['generator']['name']} (G), {game['discriminator']['name']} (D)"),
@@ -170,7 +170,7 @@ def _verdict(verdict: Verdict | None) -> list[Section]:
     if verdict is None:
         return []
     heading = "The verdict, on rows that nothing had seen"
-    return [Section(heading=heading, paragraphs=paragraphs(verdict)), *companion_section(verdict)]
+    return [Section(heading=heading, paragraphs=paragraphs(verdict)), *metric_section(verdict)]
 
 
 def _looks(model: Model, name: str) -> list[Section]:
@@ -201,7 +201,7 @@ def _looks(model: Model, name: str) -> list[Section]:
     ]
 
 
-def _picture(run: RunFolder, portrait: Portrait) -> Picture:
+def _picture(run: RunFolder, portrait: ReportFigure) -> Picture:
     drawn = (run.pictures / f"{portrait.name}.png").read_bytes()
     return Picture(png=drawn, alt=portrait.heading, caption=portrait.caption)
 

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from saddlepoint import compute
-from saddlepoint.data.imputation import beyond
+from saddlepoint.data.imputation import out_of_range
 from saddlepoint.data.tables.read import read_as_written
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.data.write import FEWEST_FRAMES, check_target, write_film, write_samples
 from saddlepoint.errors import InputError
 from saddlepoint.model import Model
@@ -40,7 +40,7 @@ def walk(model: Model, frames: int, seed: int) -> Tensor:
     leg = place.floor().long()
     share = (place - leg)[:, None]
     a, b = ends[leg], ends[(leg + 1) % legs]
-    if model.description["noise_law"] == "normal":
+    if model.description["noise_distribution"] == "normal":
         return torch.cos(share * math.pi / 2) * a + torch.sin(share * math.pi / 2) * b
     return a.lerp(b, share)
 
@@ -190,7 +190,7 @@ def complete_to_file(
         f", {', '.join(absent)} wholly" if absent else ""
     )
     empty = [str(name) for name in here if rows[name].isna().any()]
-    wide = beyond(model.encoder, frame) if isinstance(model.encoder, TableEncoder) else ()
+    wide = out_of_range(model.encoder, frame) if isinstance(model.encoder, TableTransformer) else ()
     outside = f"; outside what training saw, so taken for the nearest seen: {', '.join(wide)}" if wide else ""
     left = f"; {after:,} left empty in {', '.join(empty)}" if empty else ""
     return f"{said}{left}{outside}; {written}, written to {out} (again: --seed {used})"

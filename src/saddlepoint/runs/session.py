@@ -21,13 +21,13 @@ from saddlepoint.data.encoders import Encoder
 from saddlepoint.data.opening import open_holdout, open_source
 from saddlepoint.data.pictures import refuse_flips
 from saddlepoint.data.tables.schema import KINDS
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import (
     Checked,
-    Choices,
     Event,
     Fit,
+    FitOptions,
     Judged,
     Played,
     Preparation,
@@ -106,7 +106,13 @@ class Session:
 
     @classmethod
     def start(
-        cls, path: Path, source: Source, choices: Choices, *, device: str | None = None, restart: bool = False
+        cls,
+        path: Path,
+        source: Source,
+        choices: FitOptions,
+        *,
+        device: str | None = None,
+        restart: bool = False,
     ) -> Session:
         """Begin a run in a new folder.
 
@@ -232,7 +238,7 @@ class Session:
 
 def told(encoder: Encoder) -> list[str]:
     """Return a line on each column of a table: its kind and how it is learnt; nothing for other data."""
-    if not isinstance(encoder, TableEncoder):
+    if not isinstance(encoder, TableTransformer):
         return []
     lines = encoder.describe()
     wide = max(len(name) for name, _, _ in lines[:_MOST_LINES])

@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from saddlepoint import compute
-from saddlepoint.data.tables.numeric import matrices_of
+from saddlepoint.data.tables.numeric import numeric_tables_of
 from saddlepoint.data.tables.schema import infer
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Preparation
-from saddlepoint.fitting.final_verdict import told_kinds
+from saddlepoint.fitting.final_verdict import learnt_types
 from saddlepoint.judging.c2st.validity_checks import FEWEST_CONTROL_ROWS
 from saddlepoint.judging.inputs import judge_pair, open_pair
 from saddlepoint.judging.metrics.marginals import correlations
-from saddlepoint.judging.metrics.tstr import Use, usefulness
+from saddlepoint.judging.metrics.tstr import TSTRScore, tstr
 from saddlepoint.judging.verdict import Verdict, paragraphs
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
@@ -43,7 +43,7 @@ class TableFacts:
 
     verdict: Verdict | None
     why_not: str | None
-    uses: list[Use]
+    uses: list[TSTRScore]
     correlations: list[tuple[str, str, float, float]]
     copies: float
     """Share of samples that equal a training row in all columns, identifiers left out."""
@@ -53,22 +53,22 @@ def measured(run: RunFolder, model: Model, preparation: Preparation) -> TableFac
     """Measure a run's model on the rows held back from it; what a round's verdict said already is not asked again."""
     verdict, why_not = _verdict(run, model, preparation)
     encoder = model.encoder
-    if not isinstance(encoder, TableEncoder):
+    if not isinstance(encoder, TableTransformer):
         raise InputError("Only the model of a table has columns to report on.")
     real = _some(preparation.train.rows)
-    made = model.draw(len(real), random_state=compute.key(SEED, "used"))[0]
+    made = model.draw(len(real), random_state=compute.derived_seed(SEED, "used"))[0]
     held = preparation.monitor if preparation.monitor is not None else preparation.train
     kinds = {name: kind for name, kind in encoder.kinds.items() if kind != "constant"}
     columns = infer(real, kinds).columns
     sides = [real.reset_index(drop=True), made, _some(held.rows).reset_index(drop=True)]
-    first, second, third = matrices_of(
+    first, second, third = numeric_tables_of(
         columns, sides, tables=("the training rows", "the samples", "the held-out rows")
     )
     if first.values.shape[1] == 0:
         return TableFacts(verdict=verdict, why_not=why_not, uses=[], correlations=[], copies=0.0)
     uses = []
     if preparation.monitor is not None:
-        uses = usefulness(
+        uses = tstr(
             first.values, second.values, third.values, names=first.names, categorical=first.categorical
         )
     return TableFacts(
@@ -91,7 +91,7 @@ def _copied(real: np.ndarray[Any, Any], made: np.ndarray[Any, Any]) -> float:
 def _some(frame: pd.DataFrame) -> pd.DataFrame:
     if len(frame) <= _ROWS:
         return frame
-    return frame.iloc[np.sort(compute.numpy_stream(SEED, "shown").permutation(len(frame))[:_ROWS])]
+    return frame.iloc[np.sort(compute.numpy_generator(SEED, "shown").permutation(len(frame))[:_ROWS])]
 
 
 def _verdict(run: RunFolder, model: Model, preparation: Preparation) -> tuple[Verdict | None, str | None]:
@@ -115,10 +115,12 @@ def _verdict(run: RunFolder, model: Model, preparation: Preparation) -> tuple[Ve
             "name more held-out ones with --holdout."
         )
     seed = preparation.plan.settings.seed
-    fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.key(seed, "judged"))[0]
+    fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.derived_seed(seed, "judged"))[0]
     sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
     train = preparation.train
-    pair = open_pair(*sides, train=replace(train.held(), labels=None), columns=told_kinds(vault, train))
+    pair = open_pair(
+        *sides, train=replace(train.in_memory(), labels=None), columns=learnt_types(vault, train)
+    )
     verdict = judge_pair(pair, held_out="declared", random_state=seed)
     if before:
         again = (
@@ -189,8 +191,8 @@ def _used(facts: TableFacts) -> list[Section]:
     rows = [
         (
             f"{use.name} ({'class' if use.kind == 'class' else 'number'})",
-            f"{use.from_made:.3f}",
-            f"{use.from_training:.3f}",
+            f"{use.from_synthetic:.3f}",
+            f"{use.from_real:.3f}",
             f"{use.by_guessing:.3f}",
         )
         for use in facts.uses

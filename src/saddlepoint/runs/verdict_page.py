@@ -13,7 +13,7 @@ from saddlepoint.drawing.pictures import sample_grid
 from saddlepoint.drawing.style import to_png
 from saddlepoint.drawing.tables import Drawn, table_pairs
 from saddlepoint.judging.inputs import Pair
-from saddlepoint.judging.verdict import Verdict, companion_figures, paragraphs
+from saddlepoint.judging.verdict import Verdict, metric_figures, paragraphs
 from saddlepoint.runs.html_page import Code, Page, Picture, Section, Table, render
 from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__
@@ -43,7 +43,7 @@ def write_verdict_page(path: Path, verdict: Verdict, pair: Pair, *, real: str, f
         sections=[
             Section(heading="In words", paragraphs=[words.strip() for words in paragraphs(verdict)]),
             *figures,
-            *companion_section(verdict),
+            *metric_section(verdict),
             Section(heading="How it was judged", tables=[Table(rows=rows)]),
             Section(
                 heading="As JSON",
@@ -55,14 +55,14 @@ def write_verdict_page(path: Path, verdict: Verdict, pair: Pair, *, real: str, f
     write_atomically(path, render(page).encode())
 
 
-def companion_section(verdict: Verdict) -> list[Section]:
+def metric_section(verdict: Verdict) -> list[Section]:
     """Return the section on the companions of a verdict, where they were asked for."""
-    if not verdict.companions:
+    if not verdict.metrics:
         return []
-    rows = [(each["name"], companion_figures(each)) for each in verdict.companions]
+    rows = [(each["name"], metric_figures(each)) for each in verdict.metrics]
     how = [
         (each["name"], f"{each['rows']:,} rows of each sample; {each['protocol']}; on {each['features']}")
-        for each in verdict.companions
+        for each in verdict.metrics
     ]
     words = "What others report, with standard errors; none of these figures is a bound."
     return [Section(heading="Companions", paragraphs=[words], tables=[Table(rows=rows), Table(rows=how)])]

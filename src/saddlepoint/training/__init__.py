@@ -18,11 +18,11 @@ from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.objectives import Objective
 from saddlepoint.training.algorithm import rounds
-from saddlepoint.training.batches import feed
+from saddlepoint.training.batches import endless_batches
 from saddlepoint.training.compiling import CannotCompileError, CompiledRound, refuse_without_compiler
-from saddlepoint.training.distributed import Share
+from saddlepoint.training.distributed import ProcessRank
 from saddlepoint.training.game import Game
-from saddlepoint.training.preflight import check_players, introduce
+from saddlepoint.training.preflight import check_players, check_shapes
 from saddlepoint.training.records import Record, checked
 from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule, Settings
 
@@ -71,7 +71,7 @@ def play(
         settings,
         objective=objective,
         device=next(generator.parameters()).device if device is None else compute.choose_device(str(device)),
-        share=Share.of_this_process(),
+        share=ProcessRank.of_this_process(),
     )
     if compile:
         refuse_without_compiler()
@@ -92,11 +92,11 @@ def follow(
 
     Batches and threads are those of `play`.
     """
-    rest = feed(batches, game.settings.batch // game.share.count)
+    rest = endless_batches(batches, game.settings.batch // game.share.count)
     first = next(rest, None)
     used = threads or torch.get_num_threads()
     if first is not None:
-        work = introduce(game, first)
+        work = check_shapes(game, first)
         rest = itertools.chain([first], rest)
         if threads is None and not any(os.environ.get(name) for name in _SET_BY_THE_USER):
             used = min(used, compute.choose_threads(work))
@@ -119,13 +119,13 @@ __all__ = [
     "Game",
     "OptimiserSettings",
     "PenaltySettings",
+    "ProcessRank",
     "Record",
     "Schedule",
     "Settings",
-    "Share",
+    "check_shapes",
     "checked",
     "follow",
-    "introduce",
     "play",
     "rounds",
 ]

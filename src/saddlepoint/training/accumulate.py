@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from saddlepoint.training.algorithm import discriminator_loss, generator_loss
-from saddlepoint.training.distributed import Share
+from saddlepoint.training.distributed import ProcessRank
 from saddlepoint.training.game import Game, Player, Rows
 from saddlepoint.training.records import Record
 
 
-def in_parts(game: Game, batches: Iterator[Rows]) -> Record:
-    """Play one round, each batch in `settings.parts` parts of equal size."""
+def accumulated_round(game: Game, batches: Iterator[Rows]) -> Record:
+    """Play one round, each batch in `settings.accumulation_steps` parts of equal size."""
     k, fresh = game.settings.discriminator_steps, game.settings.fresh_noise
     for step in range(k):
         rows = game.next_batch(batches)
@@ -28,7 +28,7 @@ def in_parts(game: Game, batches: Iterator[Rows]) -> Record:
             fake = part.generate(part.noise(step), condition, step, graph=False)
             loss, *logits = discriminator_loss(part, real, fake, condition, step)
             d_gradients.add(loss, *logits)
-            game._rows_apart = part._rows_apart
+            game._row_independent = part._row_independent
         d_norm = game.move("discriminator", d_gradients.mean())
     g_gradients, step = _Sum(game, "generator"), k if fresh else k - 1
     for part, real, condition in _parts(game, rows):
@@ -44,7 +44,7 @@ class _Sum:
     """The sum over the parts of one player's gradients, and the values that are recorded."""
 
     def __init__(self, game: Game, player: Player) -> None:
-        self._game, self._parameters = game, game.movers[player].parameters
+        self._game, self._parameters = game, game.player_optimisers[player].parameters
         self._total: list[Tensor] | None = None
         self._said: list[tuple[Tensor, ...]] = []
 
@@ -68,7 +68,7 @@ class _Sum:
         return [torch.stack(each).mean() for each in zip(*self._said, strict=True)]
 
 
-class _Part(Share):
+class _MicroBatch(ProcessRank):
     """The share of one part: a slice of every draw, and no message to other ranks before all parts are played."""
 
     def average_(self, tensors: object) -> None:
@@ -77,11 +77,11 @@ class _Part(Share):
 
 def _parts(game: Game, rows: tuple[Tensor, Tensor | None]) -> Iterator[tuple[Game, Tensor, Tensor | None]]:
     """Yield each part as a game that sees only its slice, with its rows and their condition."""
-    many = game.settings.parts
+    many = game.settings.accumulation_steps
     for index in range(many):
         part = object.__new__(type(game))
         part.__dict__.update(game.__dict__)
-        part.share = _Part(game.share.rank * many + index, game.share.count * many)
+        part.share = _MicroBatch(game.share.rank * many + index, game.share.count * many)
         real, condition = (None if each is None else each.chunk(many)[index] for each in rows)
         if real is not None:
             yield part, real, condition

@@ -45,10 +45,10 @@ def rounds(
 
 def form_of(game: Game) -> PlayRound:
     """Return the function that plays one round of a game's form."""
-    if game.settings.parts > 1:
-        from saddlepoint.training.accumulate import in_parts  # which plays these very losses
+    if game.settings.accumulation_steps > 1:
+        from saddlepoint.training.accumulate import accumulated_round  # which plays these very losses
 
-        return in_parts
+        return accumulated_round
     return {"alternating": alternating, "simultaneous": simultaneous}[game.settings.form]
 
 
@@ -90,7 +90,7 @@ def discriminator_loss(
     game: Game, real: Tensor, fake: Tensor, condition: Tensor | None, step: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return D's mean loss in nats, its penalties included, and its logits on real and fake rows."""
-    if game.looks_once(real, fake, condition):
+    if game.can_share_pass(real, fake, condition):
         both = game.critic("both", condition, step)
         logits, penalty = criticise(game, both, torch.cat([real, fake]), "real", "fake")
         real_logits, fake_logits = logits.chunk(2)

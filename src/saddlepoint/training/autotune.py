@@ -122,7 +122,7 @@ def choose_round(
     """
     if wish == "off":
         return EAGER, None
-    if game.settings.parts > 1:
+    if game.settings.accumulation_steps > 1:
         if wish == "on":
             raise InputError("Rounds played in parts (memory) cannot be compiled: use compile='off'.")
         return RoundChoice(compiled=False, why="batches are played in parts"), None

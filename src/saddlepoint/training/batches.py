@@ -14,7 +14,7 @@ from saddlepoint.errors import InputError
 from saddlepoint.training.game import Rows
 
 
-def feed(batches: Any, rows: int) -> Iterator[Rows]:
+def endless_batches(batches: Any, rows: int) -> Iterator[Rows]:
     """Yield rows (rows, ...) or pairs (rows, condition), pass after pass as long as the batches can be iterated again.
 
     A batch is a tensor or a numpy array of rows, a list or tuple of one (rows) or of two (rows and condition). The last

@@ -44,7 +44,7 @@ def tensors(game: Game) -> list[Tensor]:
     if game.average is not None:
         found += [*game.average.module.parameters(), *game.average.module.buffers()]
     for player in PLAYERS:
-        state = game.movers[player].state()
+        state = game.player_optimisers[player].state()
         found += [each for name, entries in state.items() if name != "step" for each in entries]
     return [each.detach() for each in found]
 
@@ -74,7 +74,7 @@ class _TracedGame(Game):
         self.entries = {
             player: {
                 name: [next(left) for _ in entries]
-                for name, entries in self.movers[player].state().items()
+                for name, entries in self.player_optimisers[player].state().items()
                 if name != "step"
             }
             for player in PLAYERS
@@ -124,8 +124,10 @@ class _TracedGame(Game):
         """Move the placeholders of one player by plain arithmetic; return the gradient's norm."""
         place = 2 * PLAYERS.index(name)
         leaves = [leaf.detach() for leaf in self.leaves[name]]
-        pace = self.scalars[place : place + 2]
-        self.movers[name].arithmetic(leaves, gradients, self.entries[name], pace, self.movement(name))
+        set_rate = self.scalars[place : place + 2]
+        self.player_optimisers[name].arithmetic(
+            leaves, gradients, self.entries[name], set_rate, self.optimiser_settings(name)
+        )
         squares = torch.stack([gradient.square().sum() for gradient in gradients])
         return squares.sum().sqrt()
 
@@ -145,7 +147,9 @@ def scalars_of(game: Game) -> Tensor:
     """Return the numbers that schedules give in this round; counts the optimisers' steps."""
     numbers: list[float] = []
     for player in PLAYERS:
-        numbers += game.movers[player].scalars(game.movement(player), game.round, game.settings.horizon)
+        numbers += game.player_optimisers[player].scalars(
+            game.optimiser_settings(player), game.round, game.settings.horizon
+        )
     numbers.append(0.0 if game.average is None else 1.0 - game.average.decay(game.round))
     numbers += [float(weight(game.round)) for _, weight in game.penalties]
     return torch.tensor(numbers, dtype=game.dtype, device=game.device)
@@ -288,7 +292,7 @@ class CompiledRound:
 
         listen(trial, self._asked)
         form_of(trial)(trial, kept())
-        game._rows_apart = trial._rows_apart
+        game._row_independent = trial._row_independent
         trial = copy.deepcopy(game)
         state = [each.clone() for each in tensors(trial)]
         source = iter(taken)
@@ -336,7 +340,7 @@ def structure(game: Game) -> object:
 
 def _identity(game: Game) -> tuple[object, ...]:
     """Return what a game's tensors and structure hang on: while these are the same objects, so are those."""
-    states = (mover.optimiser.state for mover in game.movers.values())
+    states = (mover.optimiser.state for mover in game.player_optimisers.values())
     return (game, game.settings, game.penalties, *states)
 
 

@@ -17,14 +17,14 @@ from saddlepoint.errors import InputError
 
 
 @dataclass(frozen=True)
-class Share:
+class ProcessRank:
     """This rank's part of the game."""
 
     rank: int = 0
     count: int = 1
 
     @classmethod
-    def of_this_process(cls) -> Share:
+    def of_this_process(cls) -> ProcessRank:
         """Return the share that torch's process group gives this process, or the whole game."""
         return cls(*rank_and_count())
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class ExponentialAverage:
     """The moving average of a module: a <- d a + (1 - d) x with d = 2^(-1 / (half_life (round + 1)))."""
 
     def __init__(self, module: nn.Module, half_life: float) -> None:

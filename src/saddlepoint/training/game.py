@@ -23,9 +23,9 @@ from saddlepoint import compute
 from saddlepoint.errors import InputError
 from saddlepoint.objectives import Objective, Penalty, get, get_penalty
 from saddlepoint.training.augment import DRAWS, augmented
-from saddlepoint.training.distributed import Share
-from saddlepoint.training.ema import Average
-from saddlepoint.training.optimisers import Mover
+from saddlepoint.training.distributed import ProcessRank
+from saddlepoint.training.ema import ExponentialAverage
+from saddlepoint.training.optimisers import PlayerOptimiser
 from saddlepoint.training.records import Record
 from saddlepoint.training.settings import OptimiserSettings, Settings
 
@@ -33,7 +33,7 @@ _STIR, _AGREE = 0.3, 100.0
 
 
 @torch.no_grad()
-def mixes_rows(
+def depends_on_batch(
     module: nn.Module, run: Callable[[nn.Module, Tensor], Tensor], rows: Tensor, *, computed: torch.dtype
 ) -> bool:
     """Return whether a network's outputs on rows hang on what else is in the batch, or on chance (own dropout).
@@ -45,7 +45,7 @@ def mixes_rows(
         return True
     trial = copy.deepcopy(module)
     for index, parameter in enumerate(trial.parameters()):
-        noise = torch.randn(parameter.shape, generator=compute.stream(0, "stir", index))
+        noise = torch.randn(parameter.shape, generator=compute.random_generator(0, "stir", index))
         parameter.add_(_STIR * noise.to(parameter.device, parameter.dtype))
     half = len(rows) // 2
     try:
@@ -84,17 +84,17 @@ class Game:
         *,
         objective: Objective | None = None,
         device: torch.device | None = None,
-        share: Share | None = None,
+        share: ProcessRank | None = None,
     ) -> None:
         self.settings = settings
         self.device = device or torch.device("cpu")
-        self.share = share or Share()
+        self.share = share or ProcessRank()
         self.share.check_batch(settings.batch)
         self.objective = objective or get(settings.objective)
-        if self.objective.batch_averaged and self.share.count * settings.parts > 1:
+        if self.objective.batch_averaged and self.share.count * settings.accumulation_steps > 1:
             raise InputError(
                 f"The objective {self.objective.name!r} compares each logit with its batch's mean, which "
-                f"{self.share.count * settings.parts} processes or parts do not share: use 'relativistic', or one of each."
+                f"{self.share.count * settings.accumulation_steps} processes or parts do not share: use 'relativistic', or one of each."
             )
         self.penalties: list[tuple[Penalty, Callable[[int], float | Tensor]]] = [
             (get_penalty(each.name), partial(each.weight.at, horizon=settings.horizon))
@@ -102,19 +102,21 @@ class Game:
         ]
         self.compute_dtype = compute.choose_precision(settings.precision)
         self.dtype = torch.float64 if settings.precision == "float64" else torch.float32
-        self.generator = compute.lay_out(generator.to(self.device, self.dtype)).train()
-        self.discriminator = compute.lay_out(discriminator.to(self.device, self.dtype)).train()
-        self._channels_last = compute.convolves(self.discriminator)
+        self.generator = compute.to_channels_last(generator.to(self.device, self.dtype)).train()
+        self.discriminator = compute.to_channels_last(discriminator.to(self.device, self.dtype)).train()
+        self._channels_last = compute.has_conv_weights(self.discriminator)
         self.share.agree_([self.generator, self.discriminator])
-        self.average = None if settings.average is None else Average(self.generator, settings.average)
-        self.movers = {
-            player: Mover(self.movement(player), list(self.player(player).parameters()))
+        self.average = (
+            None if settings.average is None else ExponentialAverage(self.generator, settings.average)
+        )
+        self.player_optimisers = {
+            player: PlayerOptimiser(self.optimiser_settings(player), list(self.player(player).parameters()))
             for player in ("discriminator", "generator")
         }
         self.round = 0
         if self.device.type == "cpu":
             compute.keep_freed_memory()
-        self._rows_apart: bool | None = None
+        self._row_independent: bool | None = None
 
     def player(self, name: Player | str) -> nn.Module:
         """Return the network of one player."""
@@ -127,9 +129,9 @@ class Game:
     @property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Return the players' optimisers, whose state a checkpoint keeps."""
-        return {player: mover.optimiser for player, mover in self.movers.items()}
+        return {player: mover.optimiser for player, mover in self.player_optimisers.items()}
 
-    def movement(self, name: Player | str) -> OptimiserSettings:
+    def optimiser_settings(self, name: Player | str) -> OptimiserSettings:
         """Return how one player moves."""
         return self.settings.generator if name == "generator" else self.settings.discriminator
 
@@ -146,7 +148,10 @@ class Game:
         """Return z of one step of this round, (batch of this rank, noise_width)."""
         s = self.settings
         z = compute.noise(
-            s.noise_law, s.batch, s.noise_width, compute.stream(s.seed, "noise", self._index(step))
+            s.noise_distribution,
+            s.batch,
+            s.noise_width,
+            compute.random_generator(s.seed, "noise", self._index(step)),
         )
         return self.share.part(z).to(self.device, self.dtype)
 
@@ -158,7 +163,7 @@ class Game:
         draws = torch.rand(
             self.settings.batch,
             width,
-            generator=compute.stream(self.settings.seed, purpose, self._index(step)),
+            generator=compute.random_generator(self.settings.seed, purpose, self._index(step)),
         )
         return self.share.part(draws).to(self.device, self.dtype)
 
@@ -166,14 +171,15 @@ class Game:
         """Return the draws of the changes that D sees pictures through in one step, or None."""
         if self.settings.augment == 0:
             return None
-        generator = compute.stream(self.settings.seed, f"augment/{side}", self._index(step))
+        generator = compute.random_generator(self.settings.seed, f"augment/{side}", self._index(step))
         draws = torch.rand(self.settings.batch, DRAWS, generator=generator)
         return self.share.part(draws).to(self.device, self.dtype)
 
     def mix(self, step: int) -> Tensor:
         """Return uniform(0, 1) numbers (batch of this rank,) for penalties between real and fake rows."""
         draws = torch.rand(
-            self.settings.batch, generator=compute.stream(self.settings.seed, "mix", self._index(step))
+            self.settings.batch,
+            generator=compute.random_generator(self.settings.seed, "mix", self._index(step)),
         )
         return self.share.part(draws).to(self.device, self.dtype)
 
@@ -184,7 +190,7 @@ class Game:
         if own:
             yield
             return
-        seed = compute.key(self.settings.seed, f"modules/{self.share.rank}", self.round)
+        seed = compute.derived_seed(self.settings.seed, f"modules/{self.share.rank}", self.round)
         if self.device.type == "cuda":
             with torch.random.fork_rng([self.device]):
                 torch.manual_seed(seed)
@@ -249,7 +255,7 @@ class Game:
 
         return logits
 
-    def looks_once(self, real: Tensor, fake: Tensor, condition: Tensor | None) -> bool:
+    def can_share_pass(self, real: Tensor, fake: Tensor, condition: Tensor | None) -> bool:
         """Return whether D may look at real and fake rows in one pass: it looks at each row alone, and the penalties
         are the same on both sides.
         """
@@ -259,7 +265,7 @@ class Game:
         ]
         if fake.requires_grad or measures[0] != measures[1]:
             return False
-        if self._rows_apart is None:
+        if self._row_independent is None:
             rows = torch.cat([real, fake])
             conditions = None if condition is None else torch.cat([condition, condition])
 
@@ -267,8 +273,10 @@ class Game:
                 given = None if conditions is None else conditions[: len(part)]
                 return self.run(module, part, given, None)
 
-            self._rows_apart = not mixes_rows(self.discriminator, run, rows, computed=self.compute_dtype)
-        return self._rows_apart
+            self._row_independent = not depends_on_batch(
+                self.discriminator, run, rows, computed=self.compute_dtype
+            )
+        return self._row_independent
 
     def clipped(self, fake: Tensor) -> Tensor:
         """Return the fakes as they are, their gradients on the way back to G at most `clip` times the mean norm."""
@@ -292,7 +300,7 @@ class Game:
         """Return the gradient of a loss by one player's parameters, averaged over the ranks."""
         gradients = torch.autograd.grad(
             loss,
-            self.movers[name].parameters,
+            self.player_optimisers[name].parameters,
             retain_graph=keep_graph,
             allow_unused=True,
             materialize_grads=True,
@@ -302,7 +310,9 @@ class Game:
 
     def move(self, name: Player, gradients: list[Tensor]) -> Tensor:
         """Let one player's optimiser take a step; return the gradient's norm."""
-        self.movers[name].step(gradients, self.movement(name), self.round, self.settings.horizon)
+        self.player_optimisers[name].step(
+            gradients, self.optimiser_settings(name), self.round, self.settings.horizon
+        )
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         return norm
 

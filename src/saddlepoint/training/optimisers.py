@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from saddlepoint.training.settings import OptimiserSettings
 
 
-class Mover:
+class PlayerOptimiser:
     """Moves one player: torch's optimiser and its state, stepped without the bookkeeping of `Optimizer.step`.
 
     SGD's momentum is v <- mu v + g, x <- x - rate v. The paper's code writes v <- mu v - rate g, x <- x + v,
@@ -61,7 +61,7 @@ class Mover:
             state[parameter]["step"] = step
         return list(self._steps.unbind())
 
-    def pace(self, settings: OptimiserSettings, round_: int, horizon: int) -> tuple[float, float]:
+    def set_rate(self, settings: OptimiserSettings, round_: int, horizon: int) -> tuple[float, float]:
         """Return the learning rate and the momentum of a round, and write them into the optimiser."""
         rate, momentum = settings.rate.at(round_, horizon), settings.momentum.at(round_, horizon)
         for group in self.optimiser.param_groups:
@@ -73,7 +73,7 @@ class Mover:
     @torch.no_grad()
     def step(self, gradients: list[Tensor], settings: OptimiserSettings, round_: int, horizon: int) -> None:
         """Move the parameters down their gradients at the pace of a round."""
-        rate, momentum = self.pace(settings, round_, horizon)
+        rate, momentum = self.set_rate(settings, round_, horizon)
         gradients = [as_laid_out(*pair) for pair in zip(gradients, self.parameters, strict=True)]
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
@@ -113,7 +113,7 @@ class Mover:
 
     def scalars(self, settings: OptimiserSettings, round_: int, horizon: int) -> list[float]:
         """Count a step, and return the two numbers that `arithmetic` wants in a round."""
-        rate, momentum = self.pace(settings, round_, horizon)
+        rate, momentum = self.set_rate(settings, round_, horizon)
         if settings.name == "sgd":
             return [rate, momentum]
         self.state()

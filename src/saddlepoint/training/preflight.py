@@ -44,7 +44,7 @@ def check_players(generator: object, discriminator: object) -> None:
 
 
 @torch.no_grad()
-def introduce(game: Game, batch: Rows) -> float:
+def check_shapes(game: Game, batch: Rows) -> float:
     """Let G make one batch and D look at real and generated rows, and say in words what does not fit.
 
     Returns roughly how many multiply-adds one round will take.

@@ -11,7 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from saddlepoint.compute import NOISE_LAWS, PRECISIONS, NoiseLaw
+from saddlepoint.aliases import modernise
+from saddlepoint.compute import NOISE_DISTRIBUTIONS, PRECISIONS, NoiseDistribution
 from saddlepoint.errors import InputError, StoredFileError, nearest
 from saddlepoint.objectives import get_penalty
 
@@ -137,7 +138,7 @@ class Settings:
     batch: rows of one (global) minibatch, the paper's m. form: "alternating" (Algorithm 1) or "simultaneous"
     (one update of both players from the same fakes, the authors' own code). discriminator_steps: the paper's k.
     fresh_noise: Algorithm 1 draws new noise for G's step; without it G's step reuses the fakes of D's last step,
-    whose forward pass is then done once. noise_width, noise_law: p_z. average: half-life of the average of G as
+    whose forward pass is then done once. noise_width, noise_distribution: p_z. average: half-life of the average of G as
     a share of the rounds played so far, None for no average. horizon: the round at which schedules end.
     clip: in G's step no fake pulls G by more than so many times the batch's mean pull, None for no such limit (a fake
     between two modes lies on ground where D is steep, and would drown the others).
@@ -158,24 +159,24 @@ class Settings:
     discriminator_steps: int = 1
     fresh_noise: bool = False
     noise_width: int = 16
-    noise_law: NoiseLaw = "normal"
+    noise_distribution: NoiseDistribution = "normal"
     penalties: tuple[PenaltySettings, ...] = ()
     discriminator: OptimiserSettings = OptimiserSettings()
     generator: OptimiserSettings = OptimiserSettings()
     average: float | None = None
     clip: float | None = None
     augment: float = 0.0
-    parts: int = 1
+    accumulation_steps: int = 1
     precision: str = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for what in ("horizon", "batch", "discriminator_steps", "noise_width", "parts"):
+        for what in ("horizon", "batch", "discriminator_steps", "noise_width", "accumulation_steps"):
             value = getattr(self, what)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{what} is {value!r}; it must be a whole number of at least 1.")
         _one_of("form of the game", self.form, get_args(Form))
-        _one_of("noise law", self.noise_law, NOISE_LAWS)
+        _one_of("noise law", self.noise_distribution, NOISE_DISTRIBUTIONS)
         _one_of("precision", self.precision, tuple(PRECISIONS))
         object.__setattr__(self, "penalties", _penalties(self.penalties))
         if self.form == "simultaneous" and (self.discriminator_steps > 1 or self.fresh_noise):
@@ -183,11 +184,11 @@ class Settings:
                 "The simultaneous form updates both players once from the same fakes: it takes "
                 "discriminator_steps=1 and fresh_noise=False; use form='alternating' for anything else."
             )
-        if self.parts > 1 and (
-            self.batch % self.parts or self.form == "simultaneous" or self.clip is not None
+        if self.accumulation_steps > 1 and (
+            self.batch % self.accumulation_steps or self.form == "simultaneous" or self.clip is not None
         ):
             raise InputError(
-                f"A batch of {self.batch} in {self.parts} parts cannot be played: parts must divide the batch, and take "
+                f"A batch of {self.batch} in {self.accumulation_steps} parts cannot be played: parts must divide the batch, and take "
                 "form='alternating' and clip=None."
             )
         if self.average is not None:
@@ -213,7 +214,7 @@ class Settings:
             StoredFileError: a field is missing or unknown.
         """
         try:
-            values = dict(stored)
+            values = dict(modernise(stored, "settings"))
             for player in ("discriminator", "generator"):
                 move = dict(values[player])
                 move["rate"], move["momentum"] = Schedule(**move["rate"]), Schedule(**move["momentum"])

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import torch
 
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.encoders.gaussian_mixture import ChartsEncoder
+from saddlepoint.data.encoders.gaussian_mixture import MixtureEncoder
 from saddlepoint.data.encoders.picture import PicturesEncoder, margin_of
 from saddlepoint.data.encoders.standard import PointsEncoder
 from saddlepoint.data.tables.parquet import ParquetRows
 from saddlepoint.data.tables.schema import infer
-from saddlepoint.data.transforms.streaming import fit_in_passes
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.streaming import fit_streaming
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import StoredFileError
 
 
@@ -49,7 +49,7 @@ class Encoder(Protocol):
 
 def fit_encoder(
     dataset: Dataset, *, low: int = 0, ends: bool = False
-) -> PointsEncoder | PicturesEncoder | TableEncoder:
+) -> PointsEncoder | PicturesEncoder | TableTransformer:
     """Fit the encoder of the dataset's kind; `low` (0 or -1) is where black lies in encoded pictures.
 
     ends: set black and white of pictures apart by a margin where many numbers lie there.
@@ -61,25 +61,25 @@ def fit_encoder(
         if isinstance(dataset.rows, ParquetRows):
             columns = () if dataset.schema is None else dataset.schema.columns
             told = {column.name: column.kind for column in columns if column.reason == "as told"}
-            return fit_in_passes(dataset.rows, told, name=dataset.name)
-        return TableEncoder.fit(dataset.rows, dataset.schema or infer(dataset.rows, name=dataset.name))
+            return fit_streaming(dataset.rows, told, name=dataset.name)
+        return TableTransformer.fit(dataset.rows, dataset.schema or infer(dataset.rows, name=dataset.name))
     return PointsEncoder.fit(dataset.rows, names=dataset.columns)
 
 
 def encoder_from_dict(
     stored: Mapping[str, Any],
-) -> PointsEncoder | ChartsEncoder | PicturesEncoder | TableEncoder:
+) -> PointsEncoder | MixtureEncoder | PicturesEncoder | TableTransformer:
     """Restore an encoder from what `to_dict` returned; StoredFileError if it is not one of ours."""
     kind = stored.get("kind") if isinstance(stored, Mapping) else None
     if kind == "points":
         return PointsEncoder.from_dict(stored)
-    if kind == "charts":
-        return ChartsEncoder.from_dict(stored)
+    if kind == "mixture":
+        return MixtureEncoder.from_dict(stored)
     if kind == "pictures":
         return PicturesEncoder.from_dict(stored)
     if kind == "tables":
-        return TableEncoder.from_dict(stored)
+        return TableTransformer.from_dict(stored)
     raise StoredFileError(
-        f"the stored encoder is of kind {kind!r}; this version knows 'points', 'charts', 'pictures' and 'tables': "
+        f"the stored encoder is of kind {kind!r}; this version knows 'points', 'mixture', 'pictures' and 'tables': "
         "the file is damaged or was written by a later version."
     )

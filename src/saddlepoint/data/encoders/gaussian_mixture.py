@@ -28,19 +28,19 @@ from saddlepoint.errors import InputError, StoredFileError
 Floats = npt.NDArray[np.float64]
 
 ROWS_TO_CHOOSE, ROWS_TO_FIT, ROWS_TO_COMPARE = 8_000, 20_000, 4_000
-MOST_CHARTS, LARGEST_NUMBERS = 128, 100_000
+MOST_COMPONENTS, LARGEST_NUMBERS = 128, 100_000
 """K and K d^2 at most: the charts may not weigh more than the players."""
 GAIN, ERRORS = 0.02, 2.0
 """A mixture takes another's place if its gain on held-out rows is above these nats a row, and above these standard errors."""
 RIDGES = (1e-6, 1e-4, 1e-2, 1e-1)
-_ROWS_A_CHART = 10
+_ROWS_A_COMPONENT = 10
 _COARSE = 1e-3
 _JITTER = 0.98
 _CHUNK = 4096
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ChartsEncoder:
+class MixtureEncoder:
     """Rows (n, d) <-> one-hot chart and local coordinates (n, K + width), in float32.
 
     points: the standardising encoder below. shares (C, K): the charts' weights, a row a class (C = 1 without classes);
@@ -65,8 +65,8 @@ class ChartsEncoder:
         codes: npt.NDArray[Any] | None = None,
         classes: int = 0,
         seed: int = 0,
-        most: int = MOST_CHARTS,
-    ) -> ChartsEncoder:
+        most: int = MOST_COMPONENTS,
+    ) -> MixtureEncoder:
         """Fit the charts; their number is the one whose likelihood of the held-out rows is best (1 without such rows).
 
         codes (n,) and classes: the class of each row, where there are any. most: so many charts at most.
@@ -75,7 +75,7 @@ class ChartsEncoder:
             InputError: as PointsEncoder.fit does.
         """
         points = PointsEncoder.fit(rows, names=names)
-        order = compute.numpy_stream(seed, "charts").permutation(len(rows))[:ROWS_TO_FIT]
+        order = compute.numpy_generator(seed, "charts").permutation(len(rows))[:ROWS_TO_FIT]
         x = _spread(points, rows[order], seed)
         mixture, compared = _choose(
             x, None if held_out is None else _spread(points, held_out, seed + 1), seed, most
@@ -108,14 +108,14 @@ class ChartsEncoder:
         return "points"
 
     @property
-    def charts(self) -> int:
+    def components(self) -> int:
         """Return K, the number of charts."""
         return len(self.means)
 
     @property
     def shape(self) -> tuple[int]:
         """Return (K + width,)."""
-        return (self.charts + self.means.shape[1],)
+        return (self.components + self.means.shape[1],)
 
     @property
     def mean_encoded(self) -> torch.Tensor:
@@ -126,7 +126,7 @@ class ChartsEncoder:
     def encode(self, rows: npt.NDArray[Any], *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Return rows (n, d) as (n, K + width); the charts are drawn by a stream of their own, the same each time."""
         x = _spread(self.points, rows, 0)
-        draws = compute.numpy_stream(0, "charts of rows").random(len(x))
+        draws = compute.numpy_generator(0, "charts of rows").random(len(x))
         # In the dtype asked for at once: of a million rows a copy in doubles would be the largest thing there is.
         encoded = torch.zeros(len(x), self.shape[0], dtype=dtype)
         for start in range(0, len(x), _CHUNK):
@@ -138,7 +138,7 @@ class ChartsEncoder:
                 of_chart = start + np.flatnonzero(codes == code)
                 away = x[of_chart] - self.means[code]
                 local = solve_triangular(self.factors[code], away.T, lower=True).T
-                encoded[of_chart, self.charts :] = torch.from_numpy(local).to(dtype)
+                encoded[of_chart, self.components :] = torch.from_numpy(local).to(dtype)
         return encoded
 
     def decode(self, encoded: torch.Tensor) -> npt.NDArray[Any]:
@@ -150,11 +150,11 @@ class ChartsEncoder:
         if encoded.ndim != 2 or encoded.shape[1] != self.shape[0]:
             raise InputError(f"encoded rows of width {self.shape[0]} are needed, not {tuple(encoded.shape)}.")
         rows = encoded.detach().to("cpu")
-        codes = rows[:, : self.charts].argmax(1).numpy()
-        local = rows[:, self.charts :].double().numpy()
+        codes = rows[:, : self.components].argmax(1).numpy()
+        local = rows[:, self.components :].double().numpy()
         # Whole numbers so short are sorted by their digits.
         order = np.argsort(codes.astype(np.uint16), kind="stable")
-        ends = np.cumsum(np.bincount(codes, minlength=self.charts))
+        ends = np.cumsum(np.bincount(codes, minlength=self.components))
         by_chart, x = local[order], self.means[codes]
         placed = [
             part @ factor.T for part, factor in zip(np.split(by_chart, ends[:-1]), self.factors, strict=True)
@@ -164,31 +164,31 @@ class ChartsEncoder:
 
     def draw(self, count: int, *, seed: int) -> npt.NDArray[Any]:
         """Return rows (count, d) of the mixture itself."""
-        stream = compute.numpy_stream(seed, "rows of charts")
-        codes = stream.choice(self.charts, count, p=self.shares.mean(0) / self.shares.mean(0).sum())
+        stream = compute.numpy_generator(seed, "rows of charts")
+        codes = stream.choice(self.components, count, p=self.shares.mean(0) / self.shares.mean(0).sum())
         local = stream.standard_normal((count, self.means.shape[1]))
-        return self.decode(torch.from_numpy(np.column_stack([np.eye(self.charts)[codes], local])))
+        return self.decode(torch.from_numpy(np.column_stack([np.eye(self.components)[codes], local])))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoder as JSON values; the arrays as base64 of little-endian float64."""
         arrays = {name: _packed(getattr(self, name)) for name in ("shares", "means", "factors")}
         return {
-            "kind": "charts",
+            "kind": "mixture",
             "points": self.points.to_dict(),
             "compared": [list(each) for each in self.compared],
             **arrays,
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> ChartsEncoder:
+    def from_dict(cls, stored: Mapping[str, Any]) -> MixtureEncoder:
         """Restore what `to_dict` returned; StoredFileError if something is missing or does not fit."""
         try:
             points = PointsEncoder.from_dict(stored["points"])
             width = points.shape[0]
             shares = _unpacked(stored["shares"])
-            charts = shares.shape[1]
+            components = shares.shape[1]
             means, factors = _unpacked(stored["means"]), _unpacked(stored["factors"])
-            if means.shape != (charts, width) or factors.shape != (charts, width, width):
+            if means.shape != (components, width) or factors.shape != (components, width, width):
                 raise ValueError("arrays of the wrong shape")
             compared = tuple((int(count), float(nats)) for count, nats in stored["compared"])
             return cls(points=points, shares=shares, means=means, factors=factors, compared=compared)
@@ -197,7 +197,7 @@ class ChartsEncoder:
 
     def _log_posterior(self, x: Floats) -> Floats:
         """Return log p(c | x) of standardised rows, (n, K)."""
-        logs = np.empty((len(x), self.charts))
+        logs = np.empty((len(x), self.components))
         weights = np.log(np.maximum(self.shares.mean(0), 1e-300))
         for code, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
             local = solve_triangular(factor, (x - mean).T, lower=True)
@@ -213,7 +213,7 @@ def _spread(points: PointsEncoder, rows: npt.NDArray[Any], seed: int) -> Floats:
     steps = np.array([_step(column) / column.scale for column in varying])
     steps[steps < _COARSE] = 0.0
     if steps.any():
-        x = x + _JITTER * steps * (compute.numpy_stream(seed, "spread").random(x.shape) - 0.5)
+        x = x + _JITTER * steps * (compute.numpy_generator(seed, "spread").random(x.shape) - 0.5)
     return x
 
 
@@ -231,17 +231,17 @@ def _choose(
     few, width = x[:ROWS_TO_CHOOSE], x.shape[1]
     compared: list[tuple[int, float]] = []
     best: tuple[Floats, Any] | None = None
-    charts = 1
+    components = 1
     least = 0 if held_out is not None else 2
-    while charts == 1 or (
-        len(few) >= _ROWS_A_CHART * charts
-        and charts <= min(most, MOST_CHARTS)
-        and charts * width**2 <= LARGEST_NUMBERS
+    while components == 1 or (
+        len(few) >= _ROWS_A_COMPONENT * components
+        and components <= min(most, MOST_COMPONENTS)
+        and components * width**2 <= LARGEST_NUMBERS
     ):
         nats: Floats | None = None
         # The fewer rows a chart has, the more it must be rounded: a ridge once given up stays given up.
         for place in range(least, len(RIDGES)):
-            if (mixture := _fitted(few, charts, RIDGES[place], seed)) is None:
+            if (mixture := _fitted(few, components, RIDGES[place], seed)) is None:
                 continue
             score = np.zeros(1) if held_out is None else mixture.score_samples(held_out[:ROWS_TO_COMPARE])
             if nats is not None and not _better(score, nats):
@@ -249,10 +249,10 @@ def _choose(
             nats, least = score, place
             if best is None or _better(score, best[0]):
                 best = score, mixture
-        compared.append((charts, -np.inf if nats is None else round(float(nats.mean()), 4)))
-        if held_out is None or (best is not None and charts >= 4 * best[1].n_components):
+        compared.append((components, -np.inf if nats is None else round(float(nats.mean()), 4)))
+        if held_out is None or (best is not None and components >= 4 * best[1].n_components):
             break
-        charts *= 2
+        components *= 2
     if best is None:
         raise InputError("The columns are too alike for a covariance: leave out columns that repeat others.")
     mixture = best[1]
@@ -269,10 +269,10 @@ def _better(one: Floats, other: Floats) -> bool:
     return bool(gains.mean() > max(GAIN, ERRORS * error))
 
 
-def _fitted(x: Floats, charts: int, ridge: float, seed: int) -> Any:
+def _fitted(x: Floats, components: int, ridge: float, seed: int) -> Any:
     from sklearn.mixture import GaussianMixture
 
-    mixture = GaussianMixture(charts, reg_covar=ridge, max_iter=15, random_state=seed % 2**32)
+    mixture = GaussianMixture(components, reg_covar=ridge, max_iter=15, random_state=seed % 2**32)
     try:
         return _quietly(mixture, x)
     except ValueError:  # a covariance that is not positive: this ridge is too small

@@ -97,12 +97,12 @@ class PicturesEncoder:
         mean = np.array(self.mean).reshape(self.shape) if self.mean else np.full(self.shape, 0.5)
         return torch.from_numpy(self.low + (1 - self.low) * mean).to(torch.float32)
 
-    def spread(self, rows: npt.NDArray[Any], *, most: int = 1000) -> float:
+    def variance(self, rows: npt.NDArray[Any], *, most: int = 1000) -> float:
         """Return the mean squared distance of encoded pictures (n, H, W, C) from their mean, of some `most` of them."""
         some = self.encode(rows[:: -(-len(rows) // most)])
         return float((some - self.mean_encoded).square().flatten(1).sum(1).mean())
 
-    def bend(self, rows: npt.NDArray[Any], *, most: int = 300) -> float:
+    def curvature(self, rows: npt.NDArray[Any], *, most: int = 300) -> float:
         """Return how sharply grey levels turn, E (x_1 - 2 x_2 + x_3)^2 / E (x_2 - x_1)^2 of neighbours along both sides.
 
         0 where they rise evenly, 3 of white noise, some 1.5 to 2 of photographs and handwriting, below 1 of what is smooth. Of

@@ -18,7 +18,7 @@ from saddlepoint.data.opening.array_files import is_idx, open_idx, open_npy, ope
 from saddlepoint.data.opening.arrays import dataset_from_array
 from saddlepoint.data.opening.folders import open_folder, open_zip
 from saddlepoint.data.opening.tables import is_frame, open_frame, open_table
-from saddlepoint.data.pictures import SUFFIXES, Sizing
+from saddlepoint.data.pictures import SUFFIXES, TargetSize
 from saddlepoint.data.tables.read import TABLE_SUFFIXES, table_suffix
 from saddlepoint.data.untrusted import refuse_too_large
 from saddlepoint.errors import InputError, nearest
@@ -63,13 +63,15 @@ def open_source(
     options: dict[str, Any] = {"label": label, "group": group, "key": key, "levels": levels}
     options["columns"] = columns
     try:
-        sizing = Sizing.parse(resolution, other_sizes)
+        target_size = TargetSize.parse(resolution, other_sizes)
         if isinstance(source, (str, os.PathLike)):
-            dataset = _open_named(source, sizing=sizing, **options)
+            dataset = _open_named(source, target_size=target_size, **options)
         else:
             dataset = _open_in_memory(source, called=name or "array", **options)
-        if sizing is not None:
-            dataset = replace(_sized(dataset, sizing), resolution=resolution, other_sizes=sizing.other_sizes)
+        if target_size is not None:
+            dataset = replace(
+                _sized(dataset, target_size), resolution=resolution, other_sizes=target_size.other_sizes
+            )
     except InputError as error:
         if str(error).isprintable():
             raise
@@ -87,7 +89,7 @@ def _open_named(
     key: str | None,
     levels: int | None,
     columns: Mapping[str, str] | None,
-    sizing: Sizing | None,
+    target_size: TargetSize | None,
 ) -> Dataset:
     text = os.fspath(source)
     if not text:
@@ -109,7 +111,7 @@ def _open_named(
             raise InputError(f"{path} is a folder, although its name ends in {suffix}; name the file itself.")
         _refuse_options(str(path), "is a folder of pictures", key=key, levels=levels)
         _refuse_names(path, label=label, group=group)
-        return open_folder(path, label=label, group=group, sizing=sizing)
+        return open_folder(path, label=label, group=group, target_size=target_size)
     if key is not None and suffix != ".npz":
         raise InputError(
             f"{path} has no keys; only an .npz file holds several arrays (key={key!r} was given)."
@@ -126,7 +128,7 @@ def _open_named(
     _refuse_names(path, label=label, group=group)
     if suffix == ".zip":
         _refuse_options(str(path), "is a .zip of pictures", levels=levels)
-        return open_zip(path, label=label, group=group, sizing=sizing)
+        return open_zip(path, label=label, group=group, target_size=target_size)
     open_array = open_npy if suffix == ".npy" else open_idx
     return open_array(path, label=label, group=group, levels=levels)
 
@@ -151,22 +153,24 @@ def _open_in_memory(
     return dataset_from_array(source, name=called, labels=label, groups=group, levels=levels)
 
 
-def _sized(dataset: Dataset, sizing: Sizing) -> Dataset:
+def _sized(dataset: Dataset, target_size: TargetSize) -> Dataset:
     """Return pictures that came as an array at their new size; those of a folder have it already."""
     if dataset.kind != "pictures":
-        _refuse_options(dataset.name, f"holds {dataset.kind}", resolution=f"{sizing.width}x{sizing.height}")
+        _refuse_options(
+            dataset.name, f"holds {dataset.kind}", resolution=f"{target_size.width}x{target_size.height}"
+        )
     rows = dataset.rows
-    if rows.shape[1:3] == (sizing.height, sizing.width):
+    if rows.shape[1:3] == (target_size.height, target_size.width):
         return dataset
-    refuse_too_large(dataset.name, len(rows) * sizing.width * sizing.height * rows.shape[3])
-    sized = sizing.apply_to_all(rows, dataset.name)
+    refuse_too_large(dataset.name, len(rows) * target_size.width * target_size.height * rows.shape[3])
+    sized = target_size.apply_to_all(rows, dataset.name)
     if dataset.levels != 255:  # the filter swings beyond the darkest and the lightest
         np.minimum(sized, dataset.levels, out=sized)
     # Axes of pictures that came channels-first stay so.
     last = len(dataset.shape) == 2 or dataset.shape == rows.shape[1:]
-    height, width = sizing.height, sizing.width
+    height, width = target_size.height, target_size.width
     shape = (height, width, *dataset.shape[2:]) if last else (dataset.shape[0], height, width)
-    return replace(dataset, rows=sized, shape=shape, notes=(*dataset.notes, sizing.said(len(rows))))
+    return replace(dataset, rows=sized, shape=shape, notes=(*dataset.notes, target_size.said(len(rows))))
 
 
 def _digits() -> Dataset:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.opening.arrays import dataset_from_array
-from saddlepoint.data.untrusted import foreign_bytes, refuse_bomb, refuse_too_large
+from saddlepoint.data.untrusted import decode_errors_as_input_error, refuse_bomb, refuse_too_large
 from saddlepoint.errors import InputError, nearest
 
 TRAINING_KEYS = ("train_images", "x_train", "train_x", "images", "train", "x", "data", "samples", "arr_0")
@@ -30,7 +30,7 @@ _SIDES = ("train", "test", "val", "valid", "validation")
 def open_npy(path: Path, **options: Any) -> Dataset:
     """Open a .npy file as points or pictures; `options` as for `dataset_from_array`."""
     size = path.stat().st_size
-    with foreign_bytes(str(path), "a .npy file"), path.open("rb") as stream:
+    with decode_errors_as_input_error(str(path), "a .npy file"), path.open("rb") as stream:
         array = _read_npy(stream, size, str(path))
     return _from_array(array, path, path.stem, "npy", **options)
 
@@ -47,7 +47,7 @@ def open_npz(
         group: key of the groups (or the groups themselves).
         levels: largest grey level of pictures.
     """
-    with foreign_bytes(str(path), "an .npz file"):
+    with decode_errors_as_input_error(str(path), "an .npz file"):
         archive = zipfile.ZipFile(path)
     with archive:
         entries = {
@@ -63,7 +63,7 @@ def open_npz(
         def read(name: str) -> npt.NDArray[Any]:
             info = entries[name]
             refuse_too_large(f"{path}:{name}", info.file_size)
-            with foreign_bytes(f"{path}:{name}", "an array"), archive.open(info) as stream:
+            with decode_errors_as_input_error(f"{path}:{name}", "an array"), archive.open(info) as stream:
                 return _read_npy(stream, info.file_size, f"{path}:{name}")
 
         chosen = _training_key(keys, path) if key is None else _known(key, keys, path)
@@ -209,7 +209,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _read_idx(path: Path) -> npt.NDArray[Any]:
-    with foreign_bytes(str(path), "an idx file"), _opened(path) as stream:
+    with decode_errors_as_input_error(str(path), "an idx file"), _opened(path) as stream:
         head = stream.read(4)
         if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or head[3] == 0:
             raise InputError(

@@ -22,14 +22,19 @@ from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.opening.arrays import one_per_row
 from saddlepoint.data.pictures import (
     SUFFIXES,
-    Asides,
-    Sizing,
+    DecodeNotes,
+    TargetSize,
     common_channels,
     read_picture,
     warnings_by_thread,
     with_channels,
 )
-from saddlepoint.data.untrusted import foreign_bytes, foreign_failures, refuse_bomb, refuse_too_large
+from saddlepoint.data.untrusted import (
+    decode_errors_as_input_error,
+    library_failures_as_input_error,
+    refuse_bomb,
+    refuse_too_large,
+)
 from saddlepoint.errors import InputError
 
 MOST_BROKEN = 0.05
@@ -40,7 +45,9 @@ _CHUNK, _MOST_THREADS, _MOST_NAMES = 256, 16, 12
 Opener = Callable[[], Path | IO[bytes]]
 
 
-def open_folder(path: Path, *, label: Any = None, group: Any = None, sizing: Sizing | None = None) -> Dataset:
+def open_folder(
+    path: Path, *, label: Any = None, group: Any = None, target_size: TargetSize | None = None
+) -> Dataset:
     """Open a folder of pictures, sub-folders included; hidden files are passed over."""
 
     def stop(error: OSError) -> None:
@@ -61,16 +68,18 @@ def open_folder(path: Path, *, label: Any = None, group: Any = None, sizing: Siz
                 else:
                     others.append(inside)
     opened: list[tuple[str, Opener]] = [(name, _as_path(entries[name])) for name in sorted(entries)]
-    return _dataset(opened, others, str(path), path.resolve().name, "folder", label, group, sizing)
+    return _dataset(opened, others, str(path), path.resolve().name, "folder", label, group, target_size)
 
 
 def _as_path(file: Path) -> Opener:
     return lambda: file
 
 
-def open_zip(path: Path, *, label: Any = None, group: Any = None, sizing: Sizing | None = None) -> Dataset:
+def open_zip(
+    path: Path, *, label: Any = None, group: Any = None, target_size: TargetSize | None = None
+) -> Dataset:
     """Open a .zip of pictures; names inside are labels only, never places on disk."""
-    with foreign_bytes(str(path), "a .zip file"):
+    with decode_errors_as_input_error(str(path), "a .zip file"):
         archive = zipfile.ZipFile(path)
     with archive:
         infos = [info for info in archive.infolist() if not info.is_dir() and _is_visible(info.filename)]
@@ -82,14 +91,14 @@ def open_zip(path: Path, *, label: Any = None, group: Any = None, sizing: Sizing
 
         def opener(info: zipfile.ZipInfo) -> Opener:
             def read() -> IO[bytes]:
-                with foreign_failures(f"{path}:{info.filename}", "an entry of a .zip file"):
+                with library_failures_as_input_error(f"{path}:{info.filename}", "an entry of a .zip file"):
                     return io.BytesIO(archive.read(info))
 
             return read
 
         pictures.sort(key=lambda info: info.filename)
         entries = [(_inside(info.filename), opener(info)) for info in pictures]
-        return _dataset(entries, others, str(path), path.stem, "zip", label, group, sizing)
+        return _dataset(entries, others, str(path), path.stem, "zip", label, group, target_size)
 
 
 def _inside(name: str) -> str:
@@ -112,7 +121,7 @@ def _dataset(
     form: str,
     label: Any,
     group: Any,
-    sizing: Sizing | None,
+    target_size: TargetSize | None,
 ) -> Dataset:
     if not entries:
         arrays = [
@@ -130,7 +139,7 @@ def _dataset(
         notes.append(f"{len(others):,} {what} left out (such as {others[0]})")
     labels = one_per_row(label, len(entries), path, "labels")
     groups = one_per_row(group, len(entries), path, "groups")
-    rows, used, broken = _stack(entries, path, notes, sizing)
+    rows, used, broken = _stack(entries, path, notes, target_size)
     entries = [entries[index] for index in used]
     labels = _classes([inside for inside, _ in entries], notes) if labels is None else labels[used]
     _, height, width, channels = rows.shape
@@ -162,7 +171,7 @@ def _classes(names: Sequence[str], notes: list[str]) -> npt.NDArray[Any] | None:
 
 
 def _stack(
-    entries: Sequence[tuple[str, Opener]], path: str, notes: list[str], sizing: Sizing | None
+    entries: Sequence[tuple[str, Opener]], path: str, notes: list[str], target_size: TargetSize | None
 ) -> tuple[npt.NDArray[np.uint8], list[int], list[tuple[str, str]]]:
     """Decode into one array (n, H, W, C); say which entries are in it, and the names of all others with what is wrong.
 
@@ -170,12 +179,12 @@ def _stack(
     """
     rows = np.empty((0, 0, 0, 1), dtype=np.uint8)
     first, mixed = "", False
-    asides, used = Asides(), list[int]()
+    asides, used = DecodeNotes(), list[int]()
     broken: list[tuple[str, str]] = []
     most_broken = int(MOST_BROKEN * len(entries))
     for index, (inside, _) in enumerate(entries):
         if index % _CHUNK == 0:
-            chunk = _decoded(entries[index : index + _CHUNK], path, sizing)
+            chunk = _decoded(entries[index : index + _CHUNK], path, target_size)
         picture, said = chunk[index % _CHUNK]
         if isinstance(picture, InputError):
             broken.append((inside, str(picture)))
@@ -207,8 +216,8 @@ def _stack(
         used.append(index)
     if mixed:
         notes.append(f"grey and colour pictures are mixed: all were given {rows.shape[3]} channels")
-    if sizing is not None and asides.resized:
-        notes.append(sizing.said(asides.resized))
+    if target_size is not None and asides.resized:
+        notes.append(target_size.said(asides.resized))
     if asides.deep:
         what = "1 picture of 16 bits was" if asides.deep == 1 else f"{asides.deep:,} pictures of 16 bits were"
         notes.append(f"{what} brought to 8")
@@ -220,14 +229,16 @@ def _stack(
 
 
 def _decoded(
-    entries: Sequence[tuple[str, Opener]], path: str, sizing: Sizing | None
-) -> list[tuple[npt.NDArray[np.uint8] | InputError, Asides]]:
+    entries: Sequence[tuple[str, Opener]], path: str, target_size: TargetSize | None
+) -> list[tuple[npt.NDArray[np.uint8] | InputError, DecodeNotes]]:
     """Return what each entry decodes to, or why it does not, in order."""
 
-    def one(entry: tuple[str, Opener]) -> tuple[npt.NDArray[np.uint8] | InputError, Asides]:
-        asides = Asides()
+    def one(entry: tuple[str, Opener]) -> tuple[npt.NDArray[np.uint8] | InputError, DecodeNotes]:
+        asides = DecodeNotes()
         try:
-            return read_picture(entry[1](), f"{path}: {entry[0]!r}", asides=asides, sizing=sizing), asides
+            return read_picture(
+                entry[1](), f"{path}: {entry[0]!r}", asides=asides, target_size=target_size
+            ), asides
         except InputError as error:
             return error, asides
 

@@ -24,17 +24,11 @@ from saddlepoint.data.opening.arrays import check_finite, one_per_row
 from saddlepoint.data.tables.csv import narrow
 from saddlepoint.data.tables.numeric import cells_of
 from saddlepoint.data.tables.parquet import ParquetRows
-from saddlepoint.data.tables.read import (
-    frame_of,
-    pandas_dtypes,
-    read_as_written,
-    read_table,
-    table_suffix,
-)
+from saddlepoint.data.tables.read import frame_of, pandas_dtypes, read_as_written, read_table, table_suffix
 from saddlepoint.data.tables.schema import infer
-from saddlepoint.data.tables.types import decoded, spoilt
-from saddlepoint.data.transforms.streaming import infer_from, look_at
-from saddlepoint.data.untrusted import foreign_bytes, refuse_bomb
+from saddlepoint.data.tables.types import almost_numeric, decoded
+from saddlepoint.data.transforms.streaming import infer_from, sample_rows
+from saddlepoint.data.untrusted import decode_errors_as_input_error, refuse_bomb
 from saddlepoint.errors import InputError, nearest
 
 _DECIMAL_COMMA, _WHOLE = r"^\s*[+-]?[0-9]+,[0-9]+\s*$", r"^\s*[+-]?[0-9]+\s*$"
@@ -94,7 +88,7 @@ def dataset_of_table(
     kept = frame[[each for each in frame.columns if not any(isinstance(n, str) and n == each for n in aside)]]
     if kept.shape[1] == 0:
         raise InputError(f"{name} has no column left to learn from beside the label and group columns.")
-    kept, notes = _spoilt_left_out(kept, columns or {})
+    kept, notes = _dirty_columns_left_out(kept, columns or {})
     schema = infer(kept, columns, name=name)
     for column in schema.columns:
         if column.reason != "as told":
@@ -131,12 +125,14 @@ def dataset_of_table(
     )
 
 
-def _spoilt_left_out(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+def _dirty_columns_left_out(
+    frame: pd.DataFrame, columns: Mapping[str, str]
+) -> tuple[pd.DataFrame, list[str]]:
     """Return the frame with columns of text that are told to be numbers or dates as such, and what became missing in them."""
     kept, notes = frame.copy(deep=False), []
     for name in [each for each in columns if each in frame]:
         cells = decoded(cells_of(frame, name))
-        found = spoilt(cells) if columns[name] in ("numeric", "integer", "date-time") else None
+        found = almost_numeric(cells) if columns[name] in ("numeric", "integer", "date-time") else None
         if found is None or (columns[name] == "date-time") != (found.kind == "date-time"):
             continue
         good = pc.if_else(found.wrong, pa.scalar(None, cells.type), cells)
@@ -160,12 +156,12 @@ def dataset_of_large_table(
                 f"{path} is read in parts, for it holds {len(rows):,} rows of {rows.shape[1]} columns, and a {word} column "
                 f"needs them all at once: leave {word} out, or give fewer rows."
             )
-    looked = look_at(rows)
+    looked = sample_rows(rows)
     schema = infer_from(looked, columns, len(rows), name=str(path))
     notes = ["read in parts, for the file is too large to be held; rows are not compared with one another"]
     for name in schema.names:
         cells = decoded(cells_of(looked, name))
-        if schema.column(name).kind == "categorical" and (found := spoilt(cells)) is not None:
+        if schema.column(name).kind == "categorical" and (found := almost_numeric(cells)) is not None:
             first = cells[pc.index(found.wrong, True).as_py()].as_py()
             notes.append(
                 f"column {name!r} is learnt as categorical, for of the {len(looked):,} rows looked at "
@@ -260,7 +256,7 @@ def open_table(
             refuse_other_delimiter(frame, str(path))
         notes = () if note is None else (note,)
     else:
-        with foreign_bytes(str(path), f"a {suffix[1:]} file"):
+        with decode_errors_as_input_error(str(path), f"a {suffix[1:]} file"):
             frame = read_table(path)
             # Arrow checks offsets and the encoding of texts only when asked; unchecked they crash later.
             pa.Table.from_pandas(frame).validate(full=True)
@@ -413,7 +409,7 @@ def _numbers(column: pd.Series[Any]) -> npt.NDArray[Any]:
 def _refuse_gzip_bomb(path: Path) -> None:
     """Unpack in parts, keeping nothing, to know the size before it is all in memory."""
     packed, unpacked = path.stat().st_size, 0
-    with foreign_bytes(str(path), "a gzip file"), gzip.open(path) as stream:
+    with decode_errors_as_input_error(str(path), "a gzip file"), gzip.open(path) as stream:
         while part := stream.read(2**20):
             unpacked += len(part)
             refuse_bomb(str(path), unpacked, packed)

@@ -14,7 +14,7 @@ from saddlepoint.data.tables.types import Column, Kind, decoded, numbers, second
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Matrix:
+class NumericTable:
     """A table as numbers.
 
     `values`: float64 (n, d), NaN for null; numbers as they are, date-time as seconds since 1970, UTC; boolean
@@ -33,9 +33,9 @@ class Matrix:
         return len(self.values)
 
 
-def matrices_of(
+def numeric_tables_of(
     columns: Sequence[Column], frames: Sequence[pd.DataFrame], *, tables: Sequence[str]
-) -> tuple[Matrix, ...]:
+) -> tuple[NumericTable, ...]:
     """Return one Matrix a frame, all with the same columns and code book.
 
     Codes count from 0 by falling frequency in the first frame (ties by the words), then words of the others
@@ -63,7 +63,7 @@ def matrices_of(
             values = [_numbers(column, side, table=table) for side, table in zip(sides, tables, strict=True)]
             kept.append((column, values, ("false", "true") if column.kind == "boolean" else None))
     return tuple(
-        Matrix(
+        NumericTable(
             values=np.column_stack([values[i] for _, values, _ in kept])
             if kept
             else np.empty((len(frame), 0)),

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from saddlepoint.data.tables.numeric import Matrix, cells_of, matrices_of
+from saddlepoint.data.tables.numeric import NumericTable, cells_of, numeric_tables_of
 from saddlepoint.data.tables.read import frame_of
 from saddlepoint.data.tables.types import KINDS, Column, Kind, infer_column
 from saddlepoint.errors import InputError, StoredFileError, nearest
 
-__all__ = ["KINDS", "Column", "Kind", "Matrix", "Schema", "infer"]
+__all__ = ["KINDS", "Column", "Kind", "NumericTable", "Schema", "infer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +48,15 @@ class Schema:
         """
         table = frame_of(frame, name=name)
         self._check_names([str(column) for column in table.columns], name=name)
-        matrices_of(self.columns, [table], tables=[name])
+        numeric_tables_of(self.columns, [table], tables=[name])
 
-    def matrix(self, frame: Any, *, name: str = "the table") -> Matrix:
+    def matrix(self, frame: Any, *, name: str = "the table") -> NumericTable:
         """Return one table as numbers; to compare two, use `matrices`, whose codes both sides share."""
         table = frame_of(frame, name=name)
         self._check_names([str(column) for column in table.columns], name=name)
-        return matrices_of(self.columns, [table], tables=[name])[0]
+        return numeric_tables_of(self.columns, [table], tables=[name])[0]
 
-    def matrices(self, real: Any, fake: Any) -> tuple[Matrix, Matrix]:
+    def matrices(self, real: Any, fake: Any) -> tuple[NumericTable, NumericTable]:
         """Return both tables as numbers, one code book: a category that only the fake has gets its own code.
 
         Raises InputError as `check` does.
@@ -65,7 +65,7 @@ class Schema:
         for frame, name in ((real, "the real table"), (fake, "the fake table")):
             tables.append(frame_of(frame, name=name))
             self._check_names([str(column) for column in tables[-1].columns], name=name)
-        first, second = matrices_of(self.columns, tables, tables=["the real table", "the fake table"])
+        first, second = numeric_tables_of(self.columns, tables, tables=["the real table", "the fake table"])
         return first, second
 
     def to_dict(self) -> dict[str, Any]:

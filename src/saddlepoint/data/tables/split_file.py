@@ -21,13 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from saddlepoint.data.tables import csv
-from saddlepoint.data.tables.read import (
-    TABLE_SUFFIXES,
-    TEXT_SUFFIXES,
-    read_arrow,
-    read_table,
-    table_suffix,
-)
+from saddlepoint.data.tables.read import TABLE_SUFFIXES, TEXT_SUFFIXES, read_arrow, read_table, table_suffix
 from saddlepoint.errors import InputError, nearest
 
 ARRAY_SUFFIXES = (".npy", ".npz")

@@ -290,7 +290,7 @@ def _kind_of(name: str, cells: pa.ChunkedArray, distinct: int, *, dictionary: bo
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Spoilt:
+class DirtyColumn:
     """A column of text that is numbers or dates but for a few cells: `wrong` says which, (n,) truths."""
 
     kind: Kind
@@ -312,7 +312,7 @@ class Spoilt:
         return f"{which} {cells[row].as_py()!r} in row {row + 1:,}"
 
 
-def spoilt(cells: pa.ChunkedArray) -> Spoilt | None:
+def almost_numeric(cells: pa.ChunkedArray) -> DirtyColumn | None:
     """Return what spoils a column of text most of whose cells are numbers or dates; None of any other column."""
     if not _is_text(cells):
         return None
@@ -321,7 +321,7 @@ def spoilt(cells: pa.ChunkedArray) -> Spoilt | None:
     if not _a_few(wrong, cells) and (date_format := mostly_dates(cells)) is not None:
         lost = np.isnan(moments(cells, date_format)) & np.asarray(cells.is_valid())
         wrong, kind = pa.chunked_array([pa.array(lost)]), "date-time"
-    return Spoilt(kind=kind, wrong=wrong) if _a_few(wrong, cells) else None
+    return DirtyColumn(kind=kind, wrong=wrong) if _a_few(wrong, cells) else None
 
 
 def _a_few(wrong: pa.ChunkedArray, cells: pa.ChunkedArray) -> bool:
@@ -330,7 +330,7 @@ def _a_few(wrong: pa.ChunkedArray, cells: pa.ChunkedArray) -> bool:
 
 def _mixed(cells: pa.ChunkedArray) -> str:
     """Return what spoils a column that is numbers or dates but for a few cells, as an addition to the reason."""
-    found = spoilt(cells)
+    found = almost_numeric(cells)
     return "" if found is None else f"; {found.plural} but for {found.said(cells)}"
 
 

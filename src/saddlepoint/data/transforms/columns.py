@@ -1,6 +1,6 @@
 """One column of a table as levels and back: categories and numbers; dates have a file of their own.
 
-A codec has `spans`; `codes` turns Arrow cells (n,) into one array of level numbers for each span (the number of levels
+A codec has `feature_blocks`; `codes` turns Arrow cells (n,) into one array of level numbers for each span (the number of levels
 where a cell is missing), and `cells` turns what the spans decoded back into cells of the same Arrow type.
 """
 
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from saddlepoint.data.packed import packed_values, unpacked_values
 from saddlepoint.data.tables.types import Column, decoded
-from saddlepoint.data.transforms.features import Counted, Floats, Integers, Span
+from saddlepoint.data.transforms.features import FeatureBlock, Floats, Integers, NumericBins
 from saddlepoint.errors import InputError, nearest
 
 Decoded = tuple[Integers, Integers, Floats]
@@ -26,7 +26,7 @@ _MOST_OFFERED = 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CategoryCodec:
+class CategoricalTransformer:
     """Words, truth values, or numbers that only ever take the values seen. values: distinct, ordered, of the cells' type.
 
     A dictionary column (pandas' categories) has an `index` type, and its whole set of categories in its own order.
@@ -35,13 +35,15 @@ class CategoryCodec:
     kind: ClassVar[str] = "category"
     name: str
     values: pa.Array
-    span: Span
+    block: FeatureBlock
     dictionary: pa.Array | None = None
     index: str | None = None
     ordered: bool = False
 
     @classmethod
-    def fit(cls, column: Column, cells: pa.ChunkedArray, *, as_numbers: bool = False) -> CategoryCodec:
+    def fit(
+        cls, column: Column, cells: pa.ChunkedArray, *, as_numbers: bool = False
+    ) -> CategoricalTransformer:
         """Return the codec of a column's cells; as_numbers: rare values have no entry of their own."""
         dictionary, index, ordered = None, None, False
         if pa.types.is_dictionary(cells.type):
@@ -73,29 +75,29 @@ class CategoryCodec:
         dictionary: pa.Array | None = None,
         index: str | None = None,
         ordered: bool = False,
-    ) -> CategoryCodec:
+    ) -> CategoricalTransformer:
         """Return the codec of distinct values, in any order, that occur so often; as_numbers as for `fit`."""
         if as_numbers and (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
             order = np.argsort(np.array([float(word) for word in values.to_pylist()]), kind="stable")
         else:
             order = np.asarray(pc.array_sort_indices(values))
         counts = counts[order].astype(np.int64)
-        span = (Span.of_numbers if as_numbers else Span.of_categories)(counts, nulls)
-        if span.smooth:
-            span = Span(counts=span.counts, atoms=span.atoms, nulls=nulls)
+        block = (FeatureBlock.of_numbers if as_numbers else FeatureBlock.of_categories)(counts, nulls)
+        if block.smooth:
+            block = FeatureBlock(counts=block.counts, atoms=block.atoms, nulls=nulls)
         return cls(
             name=name,
             values=values.take(pa.array(order)),
-            span=span,
+            block=block,
             dictionary=dictionary,
             index=index,
             ordered=ordered,
         )
 
     @property
-    def spans(self) -> tuple[Span, ...]:
+    def feature_blocks(self) -> tuple[FeatureBlock, ...]:
         """Return the one span."""
-        return (self.span,)
+        return (self.block,)
 
     def codes(self, cells: pa.ChunkedArray) -> list[Codes]:
         """Return the level of each row; InputError (the nearest offered) for a value that was not learnt."""
@@ -121,9 +123,9 @@ class CategoryCodec:
 
     def describe(self) -> str:
         """Return in words how many entries there are."""
-        rare = len(self.span.others)
+        rare = len(self.block.others)
         return f"{len(self.values):,} values" + (
-            f", {len(self.span.atoms)} with an entry of their own, {rare:,} rarer ones share a score"
+            f", {len(self.block.atoms)} with an entry of their own, {rare:,} rarer ones share a score"
             if rare
             else ""
         )
@@ -134,20 +136,20 @@ class CategoryCodec:
             "kind": self.kind,
             "name": self.name,
             "values": packed_values(self.values),
-            "span": self.span.to_dict(),
+            "block": self.block.to_dict(),
             "dictionary": None if self.dictionary is None else packed_values(self.dictionary),
             "index": self.index,
             "ordered": self.ordered,
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> CategoryCodec:
+    def from_dict(cls, stored: Mapping[str, Any]) -> CategoricalTransformer:
         """Restore what `to_dict` returned. Raises KeyError, TypeError or ValueError where it is damaged."""
         dictionary = stored["dictionary"]
         return cls(
             name=str(stored["name"]),
             values=unpacked_values(stored["values"]),
-            span=Span.from_dict(stored["span"]),
+            block=FeatureBlock.from_dict(stored["block"]),
             dictionary=None if dictionary is None else unpacked_values(dictionary),
             index=stored["index"],
             ordered=bool(stored["ordered"]),
@@ -155,29 +157,29 @@ class CategoryCodec:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NumberCodec:
+class NumericTransformer:
     """Numbers: whole steps where there are any, so that whole numbers and decimals come back exactly."""
 
     kind: ClassVar[str] = "number"
     name: str
     type: str
-    counted: Counted
+    bins: NumericBins
 
     @classmethod
-    def fit(cls, column: Column, cells: pa.ChunkedArray) -> NumberCodec | CategoryCodec:
-        """Return the codec of a column's cells; of text, decimals and numbers too far apart for int64 a CategoryCodec."""
+    def fit(cls, column: Column, cells: pa.ChunkedArray) -> NumericTransformer | CategoricalTransformer:
+        """Return the codec of a column's cells; of text, decimals and numbers too far apart for int64 a CategoricalTransformer."""
         plain = decoded(cells)
         if not (pa.types.is_integer(plain.type) or pa.types.is_floating(plain.type)):
-            return CategoryCodec.fit(column, cells, as_numbers=True)
-        counted = Counted.of(*values_of(plain), plain.type)
+            return CategoricalTransformer.fit(column, cells, as_numbers=True)
+        counted = NumericBins.of(*values_of(plain), plain.type)
         if counted is None or pa.types.is_dictionary(cells.type):
-            return CategoryCodec.fit(column, cells, as_numbers=True)
-        return cls(name=column.name, type=str(plain.type), counted=counted)
+            return CategoricalTransformer.fit(column, cells, as_numbers=True)
+        return cls(name=column.name, type=str(plain.type), bins=counted)
 
     @property
-    def spans(self) -> tuple[Span, ...]:
+    def feature_blocks(self) -> tuple[FeatureBlock, ...]:
         """Return the one span."""
-        return (self.counted.levels.span,)
+        return (self.bins.levels.block,)
 
     def codes(self, cells: pa.ChunkedArray) -> list[Codes]:
         """Return the level nearest to each number."""
@@ -186,22 +188,22 @@ class NumberCodec:
             raise InputError(f"Column {self.name!r} should hold numbers, but holds {plain.type}.")
         if pa.types.is_floating(pa.type_for_alias(self.type)) != pa.types.is_floating(plain.type):
             plain = plain.cast(pa.type_for_alias(self.type), safe=False)
-        return [self.counted.codes(*values_of(plain))]
+        return [self.bins.codes(*values_of(plain))]
 
     def cells(self, decoded: Sequence[Decoded]) -> pa.Array:
         """Return the numbers, of the type that came in."""
-        values, present = self.counted.restore(decoded[0])
+        values, present = self.bins.restore(decoded[0])
         return pa.array(values, mask=~present).cast(pa.type_for_alias(self.type), safe=False)
 
     def describe(self) -> str:
         """Return in words how the numbers are learnt."""
-        span = self.counted.levels.span
-        ends = self.counted.steps.value(self.counted.levels.values[[0, -1]])
+        block = self.bins.levels.block
+        ends = self.bins.steps.value(self.bins.levels.values[[0, -1]])
         reach = f"{ends[0]:g} to {ends[1]:g}" if ends.dtype.kind == "f" else f"{ends[0]:,} to {ends[1]:,}"
-        if not span.scored:
-            return f"{reach}, {len(span.atoms)} values"
-        between = ", values between those seen too" if span.smooth else ""
-        count = len(span.atoms)
+        if not block.scored:
+            return f"{reach}, {len(block.atoms)} values"
+        between = ", values between those seen too" if block.smooth else ""
+        count = len(block.atoms)
         spikes = f", {count} frequent value{'s' * (count > 1)} apart" if count else ""
         return f"{reach}{spikes}{between}"
 
@@ -211,17 +213,17 @@ class NumberCodec:
             "kind": self.kind,
             "name": self.name,
             "type": self.type,
-            "counted": self.counted.to_dict(),
+            "bins": self.bins.to_dict(),
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> NumberCodec:
+    def from_dict(cls, stored: Mapping[str, Any]) -> NumericTransformer:
         """Restore what `to_dict` returned. Raises KeyError, TypeError or ValueError where it is damaged."""
         pa.type_for_alias(stored["type"])
         return cls(
             name=str(stored["name"]),
             type=str(stored["type"]),
-            counted=Counted.from_dict(stored["counted"]),
+            bins=NumericBins.from_dict(stored["bins"]),
         )
 
 

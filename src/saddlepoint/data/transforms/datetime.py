@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 
 from saddlepoint.data.packed import packed_table, unpacked_table
 from saddlepoint.data.tables.types import Column, decoded, seconds
-from saddlepoint.data.transforms.columns import CategoryCodec, Codes, Decoded
-from saddlepoint.data.transforms.features import FEW_VALUES, Counted, Integers, Levels, Span
+from saddlepoint.data.transforms.columns import CategoricalTransformer, Codes, Decoded
+from saddlepoint.data.transforms.features import FEW_VALUES, FeatureBlock, Integers, Levels, NumericBins
 from saddlepoint.errors import InputError
 
 Mode = Literal["since", "time", "days", "weeks", "months"]
@@ -33,7 +33,7 @@ Present = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Writing:
+class DateFormat:
     """How moments are written: an Arrow type, and for text its format; plain: numbers without leading zeros."""
 
     type: pa.DataType
@@ -83,7 +83,7 @@ class Writing:
         return pa.array(words, pa.string()).take(pa.array(codes, mask=~present)).cast(self.type)
 
     @classmethod
-    def of(cls, column: Column, cells: pa.ChunkedArray) -> Writing | None:
+    def of(cls, column: Column, cells: pa.ChunkedArray) -> DateFormat | None:
         """Return the writing that gives back every cell as it came; None where none does."""
         if column.date_format is None:
             return cls(type=cells.type)
@@ -97,7 +97,7 @@ class Writing:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DateCodec:
+class DatetimeTransformer:
     """A column of dates. parts: levels of each part that varies, by name; fixed: the value of those that do not.
 
     since: the column whose moments are the origin, for mode "since".
@@ -105,9 +105,9 @@ class DateCodec:
 
     kind: ClassVar[str] = "dates"
     name: str
-    writing: Writing
+    writing: DateFormat
     mode: Mode
-    parts: dict[str, Counted]
+    parts: dict[str, NumericBins]
     fixed: dict[str, int]
     first: int
     last: int
@@ -115,13 +115,16 @@ class DateCodec:
 
     @classmethod
     def fit(
-        cls, column: Column, cells: pa.ChunkedArray, since: tuple[DateCodec, pa.ChunkedArray] | None = None
-    ) -> DateCodec | CategoryCodec:
-        """Return the codec of a column's cells; of dates written in no one way a CategoryCodec."""
+        cls,
+        column: Column,
+        cells: pa.ChunkedArray,
+        since: tuple[DatetimeTransformer, pa.ChunkedArray] | None = None,
+    ) -> DatetimeTransformer | CategoricalTransformer:
+        """Return the codec of a column's cells; of dates written in no one way a CategoricalTransformer."""
         plain = decoded(cells)
-        writing = Writing.of(column, plain)
+        writing = DateFormat.of(column, plain)
         if writing is None or pa.types.is_dictionary(cells.type):
-            return CategoryCodec.fit(column, cells)
+            return CategoricalTransformer.fit(column, cells)
         ticks, present = writing.ticks(plain, column.name)
         seen = ticks[present]
         first, last = int(seen.min()), int(seen.max())
@@ -154,9 +157,9 @@ class DateCodec:
 
     def of_counts(
         self, counted: Mapping[str, tuple[Integers, Integers]], nulls: int, *, first: int, last: int
-    ) -> DateCodec:
+    ) -> DatetimeTransformer:
         """Return this codec with the levels of parts whose sorted values occur so often; first and last moment."""
-        parts: dict[str, Counted] = {}
+        parts: dict[str, NumericBins] = {}
         fixed: dict[str, int] = {}
         for part, (values, counts) in counted.items():
             if len(values) == 1 and self.since is None and (parts or not nulls):
@@ -166,12 +169,12 @@ class DateCodec:
         return replace(self, parts=parts, fixed=fixed, first=first, last=last)
 
     @property
-    def spans(self) -> tuple[Span, ...]:
+    def feature_blocks(self) -> tuple[FeatureBlock, ...]:
         """Return the spans of the parts that vary."""
-        return tuple(counted.levels.span for counted in self.parts.values())
+        return tuple(counted.levels.block for counted in self.parts.values())
 
     def codes(
-        self, cells: pa.ChunkedArray, others: pa.ChunkedArray | None = None, base: Writing | None = None
+        self, cells: pa.ChunkedArray, others: pa.ChunkedArray | None = None, base: DateFormat | None = None
     ) -> list[Codes]:
         """Return the level of each row for each part; others and base: the column that this one counts from."""
         ticks, present = self.writing.ticks(decoded(cells), self.name)
@@ -230,16 +233,16 @@ class DateCodec:
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> DateCodec:
+    def from_dict(cls, stored: Mapping[str, Any]) -> DatetimeTransformer:
         """Restore what `to_dict` returned. Raises KeyError, TypeError or ValueError where it is damaged."""
         kind = unpacked_table(stored["type"]).schema.field("cells").type
         if stored["mode"] not in ("since", "time", "days", "weeks", "months"):
             raise ValueError(f"mode {stored['mode']!r}")
         return cls(
             name=str(stored["name"]),
-            writing=Writing(type=kind, date_format=stored["format"], plain=str(stored["plain"])),
+            writing=DateFormat(type=kind, date_format=stored["format"], plain=str(stored["plain"])),
             mode=stored["mode"],
-            parts={part: Counted.from_dict(levels) for part, levels in stored["parts"].items()},
+            parts={part: NumericBins.from_dict(levels) for part, levels in stored["parts"].items()},
             fixed={part: int(value) for part, value in stored["fixed"].items()},
             first=int(stored["first"]),
             last=int(stored["last"]),
@@ -248,7 +251,7 @@ class DateCodec:
 
 
 def ordered_after(
-    dates: Sequence[tuple[str, Writing, Integers, Present]],
+    dates: Sequence[tuple[str, DateFormat, Integers, Present]],
 ) -> dict[str, str]:
     """Return {column: the earlier of the columns it is counted from} where no row breaks the order of the two.
 
@@ -309,14 +312,14 @@ def _joined(values: Mapping[str, Any], a_day: int, mode: Mode, rows: int) -> Int
     return ticks
 
 
-def _levels(part: str, values: Integers, counts: Integers, nulls: int) -> Counted:
-    found = Counted.of_counts(values, counts, nulls)
+def _levels(part: str, values: Integers, counts: Integers, nulls: int) -> NumericBins:
+    found = NumericBins.of_counts(values, counts, nulls)
     if found is None:
         raise InputError(
             "The dates of a column lie further apart than can be counted; leave it out or take it as text."
         )
-    span = found.levels.span
-    if part in ("weekday", "days") and len(span.counts) <= FEW_VALUES:
-        span = Span(counts=span.counts, atoms=np.arange(len(span.counts)), nulls=span.nulls)
-        return Counted(steps=found.steps, levels=Levels(values=found.levels.values, span=span))
+    block = found.levels.block
+    if part in ("weekday", "days") and len(block.counts) <= FEW_VALUES:
+        block = FeatureBlock(counts=block.counts, atoms=np.arange(len(block.counts)), nulls=block.nulls)
+        return NumericBins(steps=found.steps, levels=Levels(values=found.levels.values, block=block))
     return found

@@ -39,7 +39,7 @@ _SCORE_NOISE = 4e-7
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Span:
+class FeatureBlock:
     """One run of encoded columns: `entries` one-hot entries, then a score where some levels are no atoms.
 
     counts: rows of each level; atoms: the levels with an entry of their own, ascending; nulls: rows without a value;
@@ -52,7 +52,7 @@ class Span:
     smooth: bool = False
 
     @classmethod
-    def of_numbers(cls, counts: Integers, nulls: int) -> Span:
+    def of_numbers(cls, counts: Integers, nulls: int) -> FeatureBlock:
         """Return the span of the sorted values of a number that occur so often."""
         rows, levels = int(counts.sum()), len(counts)
         if levels <= max(2, min(FEW_VALUES, rows // ROWS_A_VALUE)):
@@ -66,7 +66,7 @@ class Span:
         return cls(counts=counts, atoms=atoms, nulls=nulls, smooth=bool(2 * len(others) > others.sum()))
 
     @classmethod
-    def of_categories(cls, counts: Integers, nulls: int) -> Span:
+    def of_categories(cls, counts: Integers, nulls: int) -> FeatureBlock:
         """Return the span of categories that occur so often."""
         most = np.argsort(-counts, kind="stable")[
             : MOST_ENTRIES if len(counts) <= MOST_ENTRIES else MOST_ENTRIES - 1
@@ -181,7 +181,7 @@ class Span:
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Span:
+    def from_dict(cls, stored: Mapping[str, Any]) -> FeatureBlock:
         """Restore what `to_dict` returned. Raises KeyError, TypeError or ValueError where it is damaged."""
         counts = unpacked(stored["counts"]).astype(np.int64)
         atoms = np.asarray(stored["atoms"], dtype=np.int64)
@@ -201,7 +201,7 @@ class Levels:
     """Sorted distinct values, int64 or float64, and their span."""
 
     values: npt.NDArray[Any]
-    span: Span
+    block: FeatureBlock
 
     @classmethod
     def of(cls, values: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> Levels:
@@ -211,17 +211,17 @@ class Levels:
     @classmethod
     def of_counts(cls, distinct: npt.NDArray[Any], counts: Integers, nulls: int) -> Levels:
         """Return the levels of sorted distinct values that occur so often."""
-        span = Span.of_numbers(counts, nulls)
-        if span.smooth and len(distinct) > MOST_LEVELS:
+        block = FeatureBlock.of_numbers(counts, nulls)
+        if block.smooth and len(distinct) > MOST_LEVELS:
             kept = np.union1d(
-                np.rint(np.linspace(0, len(distinct) - 1, MOST_LEVELS)).astype(np.int64), span.atoms
+                np.rint(np.linspace(0, len(distinct) - 1, MOST_LEVELS)).astype(np.int64), block.atoms
             )
             # Each value left out counts for the kept one next above it, so that shares stay what they are.
             counts = np.diff(np.cumsum(counts)[kept], prepend=0)
             distinct = distinct[kept]
-            atoms = np.searchsorted(kept, span.atoms)
-            span = Span(counts=counts, atoms=atoms, nulls=nulls, smooth=True)
-        return cls(values=distinct, span=span)
+            atoms = np.searchsorted(kept, block.atoms)
+            block = FeatureBlock(counts=counts, atoms=atoms, nulls=nulls, smooth=True)
+        return cls(values=distinct, block=block)
 
     def codes(self, values: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Return the level nearest to each value, the number of levels where the cell is missing."""
@@ -235,11 +235,11 @@ class Levels:
     def restore(
         self, decoded: tuple[Integers, Integers, Floats]
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-        """Return the values of what `Span.decode` returned, and which of them are present."""
+        """Return the values of what `FeatureBlock.decode` returned, and which of them are present."""
         first, second, weight = decoded
         present = first >= 0
         low, high = self.values[np.maximum(first, 0)], self.values[np.maximum(second, 0)]
-        if not self.span.smooth:
+        if not self.block.smooth:
             return low, present
         away = weight * (high.astype(np.float64) - low.astype(np.float64))
         if self.values.dtype.kind == "i":
@@ -248,19 +248,19 @@ class Levels:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the levels as plain JSON values."""
-        return {"values": packed(self.values), "span": self.span.to_dict()}
+        return {"values": packed(self.values), "block": self.block.to_dict()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Levels:
         """Restore what `to_dict` returned. Raises KeyError, TypeError or ValueError where it is damaged."""
-        values, span = unpacked(stored["values"]), Span.from_dict(stored["span"])
-        if len(values) != len(span.counts) or values.dtype.kind not in "if":
+        values, block = unpacked(stored["values"]), FeatureBlock.from_dict(stored["block"])
+        if len(values) != len(block.counts) or values.dtype.kind not in "if":
             raise ValueError("levels and their counts differ")
-        return cls(values=values, span=span)
+        return cls(values=values, block=block)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
+class Lattice:
     """A number v as the whole number k of steps from an origin: v = (origin + step k) / 10^decimals.
 
     Without a step (0) the number stands for itself, a float64.
@@ -271,7 +271,7 @@ class Steps:
     decimals: int = 0
 
     @classmethod
-    def of(cls, values: npt.NDArray[Any], kind: pa.DataType) -> Steps | None:
+    def of(cls, values: npt.NDArray[Any], kind: pa.DataType) -> Lattice | None:
         """Return the steps of the values that are present; None where int64 cannot count them exactly."""
         if values.dtype.kind in "iu":
             low, high = int(values.min()), int(values.max())
@@ -310,18 +310,18 @@ class Steps:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Counted:
+class NumericBins:
     """Numbers counted in steps, and the levels of the counts."""
 
-    steps: Steps
+    steps: Lattice
     levels: Levels
 
     @classmethod
     def of(
         cls, values: npt.NDArray[Any], present: npt.NDArray[np.bool_], kind: pa.DataType = _INT64
-    ) -> Counted | None:
+    ) -> NumericBins | None:
         """Return the levels of a column (n,) of an Arrow type; None where int64 cannot count its steps."""
-        steps = Steps.of(values[present], kind)
+        steps = Lattice.of(values[present], kind)
         if steps is None:
             return None
         return cls(steps=steps, levels=Levels.of(np.where(present, steps.count(values), 0), present))
@@ -329,9 +329,9 @@ class Counted:
     @classmethod
     def of_counts(
         cls, distinct: npt.NDArray[Any], counts: Integers, nulls: int, kind: pa.DataType = _INT64
-    ) -> Counted | None:
+    ) -> NumericBins | None:
         """Return the levels of sorted distinct values that occur so often; None where int64 cannot count their steps."""
-        steps = Steps.of(distinct, kind)
+        steps = Lattice.of(distinct, kind)
         return (
             None
             if steps is None
@@ -345,7 +345,7 @@ class Counted:
     def restore(
         self, decoded: tuple[Integers, Integers, Floats]
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-        """Return the values of what `Span.decode` returned, and which of them are present."""
+        """Return the values of what `FeatureBlock.decode` returned, and which of them are present."""
         counted, present = self.levels.restore(decoded)
         return self.steps.value(counted), present
 
@@ -354,9 +354,9 @@ class Counted:
         return {"steps": asdict(self.steps), "levels": self.levels.to_dict()}
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Counted:
+    def from_dict(cls, stored: Mapping[str, Any]) -> NumericBins:
         """Restore what `to_dict` returned. Raises KeyError, TypeError or ValueError where it is damaged."""
-        return cls(steps=Steps(**stored["steps"]), levels=Levels.from_dict(stored["levels"]))
+        return cls(steps=Lattice(**stored["steps"]), levels=Levels.from_dict(stored["levels"]))
 
 
 def _minus(values: npt.NDArray[Any], origin: int) -> Integers:

@@ -24,7 +24,7 @@ _LOOKED_AT = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Dependency:
+class FunctionalDependency:
     """Column `name` is a function of column `of`: `table` holds the pairs that occur, columns "of" and "name".
 
     Without a table the two columns are equal.
@@ -49,7 +49,7 @@ class Dependency:
         return {"name": self.name, "of": self.of, "table": table}
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Dependency:
+    def from_dict(cls, stored: Mapping[str, Any]) -> FunctionalDependency:
         """Restore what `to_dict` returned. Raises KeyError, TypeError or ValueError where it is damaged."""
         table = None if stored["table"] is None else unpacked_table(stored["table"])
         return cls(name=str(stored["name"]), of=str(stored["of"]), table=table)
@@ -99,7 +99,7 @@ def _by_chance(of: npt.NDArray[np.int32], name: npt.NDArray[np.int32]) -> bool:
 
 
 def pairs_of(of: pa.ChunkedArray, name: pa.ChunkedArray) -> pa.Table:
-    """Return the pairs of values that occur, columns "of" and "name", as `Dependency` keeps them."""
+    """Return the pairs of values that occur, columns "of" and "name", as `FunctionalDependency` keeps them."""
     both = pa.table({"of": _plain(of), "name": name})
     indices = both["of"].combine_chunks().dictionary_encode(null_encoding="encode").indices
     _, first = np.unique(indices.to_numpy(zero_copy_only=False), return_index=True)

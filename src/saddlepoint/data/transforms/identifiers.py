@@ -21,7 +21,7 @@ import pyarrow as pa
 from saddlepoint.data.packed import packed, unpacked
 from saddlepoint.data.tables.types import Column, decoded
 from saddlepoint.data.transforms.columns import Codes, Decoded
-from saddlepoint.data.transforms.features import Span
+from saddlepoint.data.transforms.features import FeatureBlock
 from saddlepoint.errors import InputError
 
 LONGEST_KEY = 100
@@ -39,7 +39,7 @@ _CLASSES = {
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class IdentifierCodec:
+class IdentifierTransformer:
     """A column of identifiers: no part of what is learnt but whether a cell is missing.
 
     templates: (a class or a sign for each place, the signs seen there or None, how often); largest and gap: of whole
@@ -49,23 +49,23 @@ class IdentifierCodec:
     kind: ClassVar[str] = "identifier"
     name: str
     type: str
-    span: Span | None
+    block: FeatureBlock | None
     templates: tuple[tuple[str, tuple[str | None, ...], int], ...] = ()
     seen: npt.NDArray[np.uint64]
     largest: int = 0
     gap: float = 1.0
 
     @classmethod
-    def fit(cls, column: Column, cells: pa.ChunkedArray) -> IdentifierCodec:
+    def fit(cls, column: Column, cells: pa.ChunkedArray) -> IdentifierTransformer:
         """Return the codec of a column's cells.
 
         Raises InputError for prose, which has no pattern to follow, and for what is neither text nor a whole number.
         """
         plain = decoded(cells)
         rows, nulls = len(plain), plain.null_count
-        span = None
+        block = None
         if nulls:
-            span = Span(counts=np.array([rows - nulls]), atoms=np.array([0]), nulls=nulls)
+            block = FeatureBlock(counts=np.array([rows - nulls]), atoms=np.array([0]), nulls=nulls)
         words = plain.drop_null().to_pylist()
         if pa.types.is_integer(plain.type):
             low, high = min(words), max(words)
@@ -73,7 +73,7 @@ class IdentifierCodec:
             return cls(
                 name=column.name,
                 type=str(plain.type),
-                span=span,
+                block=block,
                 seen=np.empty(0, np.uint64),
                 largest=high,
                 gap=gap,
@@ -90,7 +90,9 @@ class IdentifierCodec:
                 f"its texts as they are with --column {column.name}=categorical."
             )
         seen = np.unique(cls.hashes(words))
-        return cls(name=column.name, type=str(plain.type), span=span, templates=_templates(words), seen=seen)
+        return cls(
+            name=column.name, type=str(plain.type), block=block, templates=_templates(words), seen=seen
+        )
 
     @staticmethod
     def hashes(words: Sequence[str]) -> npt.NDArray[np.uint64]:
@@ -99,21 +101,23 @@ class IdentifierCodec:
 
     def of_counts(
         self, rows: int, nulls: int, *, ends: tuple[int, int], seen: npt.NDArray[np.uint64] | None
-    ) -> IdentifierCodec:
+    ) -> IdentifierTransformer:
         """Return this codec for so many rows, of which some are missing: smallest and largest number, or sorted hashes."""
-        span = Span(counts=np.array([rows - nulls]), atoms=np.array([0]), nulls=nulls) if nulls else None
+        block = (
+            FeatureBlock(counts=np.array([rows - nulls]), atoms=np.array([0]), nulls=nulls) if nulls else None
+        )
         if seen is not None:
-            return replace(self, span=span, seen=seen)
-        return replace(self, span=span, largest=ends[1], gap=_gap(*ends, rows - nulls))
+            return replace(self, block=block, seen=seen)
+        return replace(self, block=block, largest=ends[1], gap=_gap(*ends, rows - nulls))
 
     @property
-    def spans(self) -> tuple[Span, ...]:
+    def feature_blocks(self) -> tuple[FeatureBlock, ...]:
         """Return the span of "there" and "missing", if any cell is missing."""
-        return () if self.span is None else (self.span,)
+        return () if self.block is None else (self.block,)
 
     def codes(self, cells: pa.ChunkedArray) -> list[Codes]:
         """Return 0 where there is an identifier, 1 where it is missing."""
-        return [] if self.span is None else [np.asarray(cells.is_null().to_numpy()).astype(np.int32)]
+        return [] if self.block is None else [np.asarray(cells.is_null().to_numpy()).astype(np.int32)]
 
     def cells(self, decoded: Sequence[Decoded], rows: int, stream: np.random.Generator) -> pa.Array:
         """Return identifiers that did not occur in training, each one once."""
@@ -172,7 +176,7 @@ class IdentifierCodec:
             "kind": self.kind,
             "name": self.name,
             "type": self.type,
-            "span": None if self.span is None else self.span.to_dict(),
+            "block": None if self.block is None else self.block.to_dict(),
             "templates": [[places, list(signs), often] for places, signs, often in self.templates],
             "seen": packed(self.seen),
             "largest": self.largest,
@@ -180,14 +184,14 @@ class IdentifierCodec:
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> IdentifierCodec:
+    def from_dict(cls, stored: Mapping[str, Any]) -> IdentifierTransformer:
         """Restore what `to_dict` returned. Raises KeyError, TypeError or ValueError where it is damaged."""
-        span = stored["span"]
+        block = stored["block"]
         pa.type_for_alias(stored["type"])
         return cls(
             name=str(stored["name"]),
             type=str(stored["type"]),
-            span=None if span is None else Span.from_dict(span),
+            block=None if block is None else FeatureBlock.from_dict(block),
             templates=tuple((str(p), tuple(signs), int(often)) for p, signs, often in stored["templates"]),
             seen=unpacked(stored["seen"]),
             largest=int(stored["largest"]),

@@ -23,11 +23,11 @@ from saddlepoint.data.tables.numeric import cells_of
 from saddlepoint.data.tables.parquet import ParquetRows
 from saddlepoint.data.tables.schema import Schema, infer
 from saddlepoint.data.tables.types import Column, decoded
-from saddlepoint.data.transforms.columns import CategoryCodec, NumberCodec, values_of
-from saddlepoint.data.transforms.datetime import DateCodec, Writing
-from saddlepoint.data.transforms.functional_dependencies import Dependency
-from saddlepoint.data.transforms.identifiers import IdentifierCodec
-from saddlepoint.data.transforms.table import TableEncoder
+from saddlepoint.data.transforms.columns import CategoricalTransformer, NumericTransformer, values_of
+from saddlepoint.data.transforms.datetime import DateFormat, DatetimeTransformer
+from saddlepoint.data.transforms.functional_dependencies import FunctionalDependency
+from saddlepoint.data.transforms.identifiers import IdentifierTransformer
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError
 
 MOST_VALUES = 2**18
@@ -35,7 +35,7 @@ MOST_WORDS = 2_000_000
 _MERGED_AT_ONCE = 16
 
 
-class Summary:
+class QuantileSketch:
     """Distinct numbers and how often each occurred; of more than 2^18 of them a thinned list with a known rank error.
 
     Thinning joins neighbours up to a weight of total / 2^17 and keeps the largest of them, with their count; the smallest
@@ -84,14 +84,14 @@ class Summary:
         self.values, self.counts = values[ends], joined
 
 
-class CategoryTally:
+class CategoricalPartialFit:
     """Counts of words (or of numbers that only ever take the values seen)."""
 
-    def __init__(self, codec: CategoryCodec, *, as_numbers: bool) -> None:
-        self.codec, self.as_numbers = codec, as_numbers
+    def __init__(self, transformer: CategoricalTransformer, *, as_numbers: bool) -> None:
+        self.transformer, self.as_numbers = transformer, as_numbers
         self.nulls = 0
         self._parts: list[pa.Table] = []
-        self._dictionary: pa.Array | None = codec.dictionary
+        self._dictionary: pa.Array | None = transformer.dictionary
 
     @property
     def error(self) -> int:
@@ -100,7 +100,7 @@ class CategoryTally:
 
     def add(self, part: pd.DataFrame) -> None:
         """Count a part's cells."""
-        cells = cells_of(part, self.codec.name)
+        cells = cells_of(part, self.transformer.name)
         if pa.types.is_dictionary(cells.type) and self._dictionary is not None:
             for chunk in cells.chunks:
                 fresh = chunk.dictionary.filter(
@@ -124,32 +124,32 @@ class CategoryTally:
         )
         if len(merged) > MOST_WORDS:
             raise InputError(
-                f"Column {self.codec.name!r} holds more than {MOST_WORDS:,} different values, too many for categories: leave "
-                f"it out, or have them made anew with --column {self.codec.name}=identifier."
+                f"Column {self.transformer.name!r} holds more than {MOST_WORDS:,} different values, too many for categories: leave "
+                f"it out, or have them made anew with --column {self.transformer.name}=identifier."
             )
         self._parts = [merged]
         return merged
 
-    def result(self) -> CategoryCodec:
+    def result(self) -> CategoricalTransformer:
         """Return the codec."""
         merged = self._merge()
-        return CategoryCodec.of_counts(
-            self.codec.name,
+        return CategoricalTransformer.of_counts(
+            self.transformer.name,
             merged["values"].combine_chunks(),
             merged["counts"].to_numpy(),
             self.nulls,
             as_numbers=self.as_numbers,
             dictionary=self._dictionary,
-            index=self.codec.index,
-            ordered=self.codec.ordered,
+            index=self.transformer.index,
+            ordered=self.transformer.ordered,
         )
 
 
-class NumberTally:
+class NumericPartialFit:
     """Counts of numbers."""
 
-    def __init__(self, codec: NumberCodec) -> None:
-        self.codec, self.summary, self.nulls = codec, Summary(), 0
+    def __init__(self, transformer: NumericTransformer) -> None:
+        self.transformer, self.summary, self.nulls = transformer, QuantileSketch(), 0
 
     @property
     def error(self) -> int:
@@ -158,38 +158,38 @@ class NumberTally:
 
     def add(self, part: pd.DataFrame) -> None:
         """Count a part's cells. Raises InputError for infinite ones."""
-        values, present = values_of(decoded(cells_of(part, self.codec.name)))
+        values, present = values_of(decoded(cells_of(part, self.transformer.name)))
         self.nulls += int((~present).sum())
         if values.dtype.kind == "f" and np.isinf(values[present]).any():
             raise InputError(
-                f"Column {self.codec.name!r} holds infinite cells; fill in or leave out these rows."
+                f"Column {self.transformer.name!r} holds infinite cells; fill in or leave out these rows."
             )
         self.summary.add(values[present])
 
-    def result(self) -> NumberCodec:
+    def result(self) -> NumericTransformer:
         """Return the codec. Raises InputError where the numbers lie too far apart for int64."""
         values = self.summary.values
         counted = None
         if values is not None:
-            counted = self.codec.counted.of_counts(
-                values, self.summary.counts, self.nulls, pa.type_for_alias(self.codec.type)
+            counted = self.transformer.bins.of_counts(
+                values, self.summary.counts, self.nulls, pa.type_for_alias(self.transformer.type)
             )
         if counted is None:
             raise InputError(
-                f"The numbers of column {self.codec.name!r} lie too far apart to be counted; leave it out, or take it as "
-                f"another kind with --column {self.codec.name}=categorical."
+                f"The numbers of column {self.transformer.name!r} lie too far apart to be counted; leave it out, or take it as "
+                f"another kind with --column {self.transformer.name}=categorical."
             )
-        return replace(self.codec, counted=counted)
+        return replace(self.transformer, bins=counted)
 
 
-class DateTally:
+class DatetimePartialFit:
     """Counts of the parts of dates, or of the time since another column's."""
 
-    def __init__(self, codec: DateCodec, base: DateCodec | None) -> None:
-        self.codec, self.base = codec, base
-        self.parts: dict[str, Summary] = {}
+    def __init__(self, transformer: DatetimeTransformer, base: DatetimeTransformer | None) -> None:
+        self.transformer, self.base = transformer, base
+        self.parts: dict[str, QuantileSketch] = {}
         self.nulls = 0
-        self.first, self.last = codec.first, codec.last
+        self.first, self.last = transformer.first, transformer.last
 
     @property
     def error(self) -> int:
@@ -198,7 +198,9 @@ class DateTally:
 
     def add(self, part: pd.DataFrame) -> None:
         """Count a part's cells."""
-        ticks, present = self.codec.writing.ticks(decoded(cells_of(part, self.codec.name)), self.codec.name)
+        ticks, present = self.transformer.writing.ticks(
+            decoded(cells_of(part, self.transformer.name)), self.transformer.name
+        )
         self.nulls += int((~present).sum())
         seen = ticks[present]
         if not len(seen):
@@ -207,40 +209,44 @@ class DateTally:
         origin = None
         if self.base is not None:
             origin = self._origin(part, self.base.writing)[present]
-        for name, values in self.codec.split(seen, origin).items():
-            self.parts.setdefault(name, Summary()).add(values)
+        for name, values in self.transformer.split(seen, origin).items():
+            self.parts.setdefault(name, QuantileSketch()).add(values)
 
     def breaks(self, part: pd.DataFrame) -> bool:
         """Return whether a part breaks the order of the two columns, or lacks the earlier where the later is there."""
         if self.base is None:
             return False
-        ticks, present = self.codec.writing.ticks(decoded(cells_of(part, self.codec.name)), self.codec.name)
+        ticks, present = self.transformer.writing.ticks(
+            decoded(cells_of(part, self.transformer.name)), self.transformer.name
+        )
         cells = decoded(cells_of(part, self.base.name))
         origin, there = self.base.writing.ticks(cells, self.base.name)
         away = (ticks - origin)[present]
-        ends = self.codec.parts["since"].steps.value(self.codec.parts["since"].levels.values[[0, -1]])
+        ends = self.transformer.parts["since"].steps.value(
+            self.transformer.parts["since"].levels.values[[0, -1]]
+        )
         sign = 1 if ends[-1] > 0 else -1
         return bool((present & ~there).any() or (sign * away < 0).any())
 
-    def _origin(self, part: pd.DataFrame, writing: Writing) -> npt.NDArray[np.int64]:
+    def _origin(self, part: pd.DataFrame, writing: DateFormat) -> npt.NDArray[np.int64]:
         name = "" if self.base is None else self.base.name
         return writing.ticks(decoded(cells_of(part, name)), name)[0]
 
-    def result(self) -> DateCodec:
+    def result(self) -> DatetimeTransformer:
         """Return the codec."""
         counted = {
             name: (each.values, each.counts) for name, each in self.parts.items() if each.values is not None
         }
-        return self.codec.of_counts(counted, self.nulls, first=self.first, last=self.last)
+        return self.transformer.of_counts(counted, self.nulls, first=self.first, last=self.last)
 
 
-class IdentifierTally:
+class IdentifierPartialFit:
     """The largest number, or the hashes of the texts, and how many cells are missing."""
 
-    def __init__(self, codec: IdentifierCodec) -> None:
-        self.codec, self.rows, self.nulls = codec, 0, 0
+    def __init__(self, transformer: IdentifierTransformer) -> None:
+        self.transformer, self.rows, self.nulls = transformer, 0, 0
         self.low: int | None = None
-        self.high = codec.largest
+        self.high = transformer.largest
         self._seen: list[npt.NDArray[np.uint64]] = []
 
     @property
@@ -250,19 +256,19 @@ class IdentifierTally:
 
     def add(self, part: pd.DataFrame) -> None:
         """Note a part's cells."""
-        plain = decoded(cells_of(part, self.codec.name))
+        plain = decoded(cells_of(part, self.transformer.name))
         self.rows, self.nulls = self.rows + len(plain), self.nulls + plain.null_count
-        if self.codec.templates:
-            self._seen.append(IdentifierCodec.hashes(plain.drop_null().to_pylist()))
+        if self.transformer.templates:
+            self._seen.append(IdentifierTransformer.hashes(plain.drop_null().to_pylist()))
             return
         ends = pc.min_max(plain).as_py()
         if ends["min"] is not None:
             self.low = ends["min"] if self.low is None else min(self.low, ends["min"])
             self.high = max(self.high, ends["max"])
 
-    def result(self) -> IdentifierCodec:
+    def result(self) -> IdentifierTransformer:
         """Return the codec; its patterns are those of the rows that were looked at first."""
-        return self.codec.of_counts(
+        return self.transformer.of_counts(
             self.rows,
             self.nulls,
             ends=(self.low or 0, self.high),
@@ -270,16 +276,16 @@ class IdentifierTally:
         )
 
 
-Tally = CategoryTally | NumberTally | DateTally | IdentifierTally
+PartialFit = CategoricalPartialFit | NumericPartialFit | DatetimePartialFit | IdentifierPartialFit
 
 
-LOOKED_AT = 50_000
+SAMPLED_ROWS = 50_000
 _ODD_ROWS = 20
 
 
-def look_at(rows: ParquetRows) -> pd.DataFrame:
+def sample_rows(rows: ParquetRows) -> pd.DataFrame:
     """Return some rows, spread evenly over the file: what the kinds of columns are inferred from."""
-    count = min(LOOKED_AT, len(rows))
+    count = min(SAMPLED_ROWS, len(rows))
     return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64))]
 
 
@@ -328,64 +334,76 @@ def _repeats(column: Column, looked: int, rows: int) -> bool:
     return met > 0 and present**2 / (2 * met) < rows / 2
 
 
-def fit_in_passes(rows: ParquetRows, told: Mapping[str, str] | None = None, *, name: str) -> TableEncoder:
+def fit_streaming(rows: ParquetRows, told: Mapping[str, str] | None = None, *, name: str) -> TableTransformer:
     """Return the encoder of all rows; `rank_error` says by which share of the rows a number's rank may be off.
 
     Raises:
-        InputError: as `TableEncoder.fit`, or a column holds infinite numbers.
+        InputError: as `TableTransformer.fit`, or a column holds infinite numbers.
     """
-    looked, broken = look_at(rows), set[str]()
+    looked, broken = sample_rows(rows), set[str]()
     while True:
         schema = infer_from(looked, told, len(rows), name=name)
-        first = TableEncoder.fit(looked, schema, broken=frozenset(broken))
-        tallies = _tallies(first)
+        first = TableTransformer.fit(looked, schema, broken=frozenset(broken))
+        partial_fits = _partial_fits(first)
         pairs = {each.name: each for each in first.dependencies}
         for part in rows.parts():
             _refuse_words_for_numbers(part, told, name=name)
             odd = _odd(first, part)
-            fallen = _fallen(pairs, tallies, part)
+            fallen = _fallen(pairs, partial_fits, part)
             if odd is not None or fallen:
                 broken |= fallen
                 looked = looked if odd is None else pd.concat([looked, odd], ignore_index=True)
                 break
-            for tally in tallies:
-                tally.add(part)
+            for partial_fit in partial_fits:
+                partial_fit.add(part)
         else:
-            error = max((tally.error for tally in tallies), default=0)
-            codecs = tuple(tally.result() for tally in tallies)
+            error = max((partial_fit.error for partial_fit in partial_fits), default=0)
+            transformers = tuple(partial_fit.result() for partial_fit in partial_fits)
             heaviest = max(
                 (
-                    int(span.counts[span.others].max())
-                    for codec in codecs
-                    for span in codec.spans
-                    if span.smooth
+                    int(block.counts[block.others].max())
+                    for transformer in transformers
+                    for block in transformer.feature_blocks
+                    if block.smooth
                 ),
                 default=0,
             )
             return replace(
                 first,
-                codecs=codecs,
+                transformers=transformers,
                 dependencies=tuple(pairs[each.name] for each in first.dependencies),
                 rank_error=(error + heaviest) / len(rows),
             )
 
 
-def _tallies(first: TableEncoder) -> list[Tally]:
-    found: list[Tally] = []
-    dates = {codec.name: codec for codec in first.codecs if isinstance(codec, DateCodec)}
-    for codec in first.codecs:
-        if isinstance(codec, CategoryCodec):
-            found.append(CategoryTally(codec, as_numbers=first.kinds[codec.name] in ("numeric", "integer")))
-        elif isinstance(codec, NumberCodec):
-            found.append(NumberTally(codec))
-        elif isinstance(codec, DateCodec):
-            found.append(DateTally(codec, None if codec.since is None else dates[codec.since]))
+def _partial_fits(first: TableTransformer) -> list[PartialFit]:
+    found: list[PartialFit] = []
+    dates = {
+        transformer.name: transformer
+        for transformer in first.transformers
+        if isinstance(transformer, DatetimeTransformer)
+    }
+    for transformer in first.transformers:
+        if isinstance(transformer, CategoricalTransformer):
+            found.append(
+                CategoricalPartialFit(
+                    transformer, as_numbers=first.kinds[transformer.name] in ("numeric", "integer")
+                )
+            )
+        elif isinstance(transformer, NumericTransformer):
+            found.append(NumericPartialFit(transformer))
+        elif isinstance(transformer, DatetimeTransformer):
+            found.append(
+                DatetimePartialFit(
+                    transformer, None if transformer.since is None else dates[transformer.since]
+                )
+            )
         else:
-            found.append(IdentifierTally(codec))
+            found.append(IdentifierPartialFit(transformer))
     return found
 
 
-def _odd(first: TableEncoder, part: pd.DataFrame) -> pd.DataFrame | None:
+def _odd(first: TableTransformer, part: pd.DataFrame) -> pd.DataFrame | None:
     """Return rows that are not as the look took them: in a constant column, or fractions among whole numbers."""
     for name, wrong in _suspects(first, part):
         at = np.flatnonzero(np.asarray(wrong.fill_null(False).to_numpy()))
@@ -395,7 +413,7 @@ def _odd(first: TableEncoder, part: pd.DataFrame) -> pd.DataFrame | None:
     return None
 
 
-def _suspects(first: TableEncoder, part: pd.DataFrame) -> Iterator[tuple[str, pa.ChunkedArray]]:
+def _suspects(first: TableTransformer, part: pd.DataFrame) -> Iterator[tuple[str, pa.ChunkedArray]]:
     for name, value in first.constants.items():
         cells = decoded(cells_of(part, name))
         one = decoded(pa.chunked_array([value]))[0]
@@ -411,9 +429,15 @@ def _suspects(first: TableEncoder, part: pd.DataFrame) -> Iterator[tuple[str, pa
             yield name, pc.not_equal(cells, pc.round(cells))
 
 
-def _fallen(pairs: dict[str, Dependency], tallies: list[Tally], part: pd.DataFrame) -> set[str]:
+def _fallen(
+    pairs: dict[str, FunctionalDependency], partial_fits: list[PartialFit], part: pd.DataFrame
+) -> set[str]:
     """Return the columns whose function or order a part breaks; pairs that are new are added to the functions."""
-    fallen = {tally.codec.name for tally in tallies if isinstance(tally, DateTally) and tally.breaks(part)}
+    fallen = {
+        partial_fit.transformer.name
+        for partial_fit in partial_fits
+        if isinstance(partial_fit, DatetimePartialFit) and partial_fit.breaks(part)
+    }
     for name, each in pairs.items():
         of, mine = cells_of(part, each.of), cells_of(part, name)
         if each.table is None:

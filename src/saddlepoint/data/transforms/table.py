@@ -25,21 +25,22 @@ from saddlepoint.data.tables.numeric import cells_of
 from saddlepoint.data.tables.parquet import ParquetRows
 from saddlepoint.data.tables.schema import Schema
 from saddlepoint.data.tables.types import Column, decoded
-from saddlepoint.data.transforms.columns import CategoryCodec, Decoded, NumberCodec
-from saddlepoint.data.transforms.datetime import DateCodec, Writing, ordered_after
-from saddlepoint.data.transforms.features import Span
-from saddlepoint.data.transforms.functional_dependencies import Dependency, find, pairs_of
-from saddlepoint.data.transforms.identifiers import IdentifierCodec
+from saddlepoint.data.transforms.columns import CategoricalTransformer, Decoded, NumericTransformer
+from saddlepoint.data.transforms.datetime import DateFormat, DatetimeTransformer, ordered_after
+from saddlepoint.data.transforms.features import FeatureBlock
+from saddlepoint.data.transforms.functional_dependencies import FunctionalDependency, find, pairs_of
+from saddlepoint.data.transforms.identifiers import IdentifierTransformer
 from saddlepoint.errors import InputError, StoredFileError
 
-Codec = CategoryCodec | NumberCodec | DateCodec | IdentifierCodec
-_CODECS: dict[str, Any] = {
-    each.kind: each for each in (CategoryCodec, NumberCodec, DateCodec, IdentifierCodec)
+ColumnTransformer = CategoricalTransformer | NumericTransformer | DatetimeTransformer | IdentifierTransformer
+_TRANSFORMERS: dict[str, Any] = {
+    each.kind: each
+    for each in (CategoricalTransformer, NumericTransformer, DatetimeTransformer, IdentifierTransformer)
 }
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TableEncoder:
+class TableTransformer:
     """Frames of Arrow-backed columns <-> float tensors (n, width).
 
     form: a table without rows, of the columns' Arrow types in their order; codecs: of the columns learnt (and of
@@ -48,8 +49,8 @@ class TableEncoder:
     """
 
     form: pa.Table
-    codecs: tuple[Codec, ...]
-    dependencies: tuple[Dependency, ...]
+    transformers: tuple[ColumnTransformer, ...]
+    dependencies: tuple[FunctionalDependency, ...]
     constants: dict[str, pa.Array]
     kinds: dict[str, str]
     rank_error: float = 0.0
@@ -57,7 +58,7 @@ class TableEncoder:
     @classmethod
     def fit(
         cls, frame: pd.DataFrame, schema: Schema, *, broken: frozenset[str] = frozenset()
-    ) -> TableEncoder:
+    ) -> TableTransformer:
         """Return the encoder of a frame of `tables.frame_of` by the kinds of a schema.
 
         broken: columns that are not to be taken as functions of others, or as later than other dates.
@@ -71,17 +72,21 @@ class TableEncoder:
             if column.kind == "constant" or cells[column.name].null_count == len(frame)
         }
         varying = [column for column in schema.columns if column.name not in constants]
-        codecs = _fitted(varying, cells, broken)
-        dependencies = _dependencies(codecs, cells, broken)
+        transformers = _fitted(varying, cells, broken)
+        dependencies = _dependencies(transformers, cells, broken)
         restored = {each.name for each in dependencies}
-        learnt = tuple(codec for codec in codecs if codec.name not in restored)
-        if not any(codec.spans for codec in learnt if not isinstance(codec, IdentifierCodec)):
+        learnt = tuple(transformer for transformer in transformers if transformer.name not in restored)
+        if not any(
+            transformer.feature_blocks
+            for transformer in learnt
+            if not isinstance(transformer, IdentifierTransformer)
+        ):
             raise InputError(
                 "No column varies but identifiers, which are not learnt: there is nothing to learn from this table."
             )
         return cls(
             form=pa.table(cells).slice(0, 0).combine_chunks(),
-            codecs=learnt,
+            transformers=learnt,
             dependencies=dependencies,
             constants={name: _plain(value) for name, value in constants.items()},
             kinds={column.name: column.kind for column in schema.columns},
@@ -93,19 +98,21 @@ class TableEncoder:
         return "tables"
 
     @cached_property
-    def spans(self) -> tuple[Span, ...]:
+    def feature_blocks(self) -> tuple[FeatureBlock, ...]:
         """Return the spans of all columns, in order."""
-        return tuple(span for codec in self.codecs for span in codec.spans)
+        return tuple(block for transformer in self.transformers for block in transformer.feature_blocks)
 
     @property
     def layout(self) -> tuple[tuple[int, bool], ...]:
         """Return for each span its number of one-hot entries, and whether it has a score."""
-        return tuple((span.entries, span.scored) for span in self.spans)
+        return tuple((block.entries, block.scored) for block in self.feature_blocks)
 
     @property
     def columns_of_spans(self) -> tuple[int, ...]:
         """Return for each span the number of its column among the codecs."""
-        return tuple(at for at, codec in enumerate(self.codecs) for _ in codec.spans)
+        return tuple(
+            at for at, transformer in enumerate(self.transformers) for _ in transformer.feature_blocks
+        )
 
     @property
     def shape(self) -> tuple[int]:
@@ -125,7 +132,7 @@ class TableEncoder:
     @property
     def log_frequencies(self) -> torch.Tensor:
         """Return the logarithm of each entry's share, (entries,)."""
-        return _joined([span.log_frequencies() for span in self.spans])
+        return _joined([block.log_frequencies() for block in self.feature_blocks])
 
     def log_shares(self, rows: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         """Return the sum of the logarithms of the shares of a row's known entries, (n,), as if columns were independent."""
@@ -135,19 +142,19 @@ class TableEncoder:
     @property
     def entry_scores(self) -> torch.Tensor:
         """Return the score that goes with each entry, (entries,); 0 where its span has none."""
-        return _joined([span.entry_scores() for span in self.spans])
+        return _joined([block.entry_scores() for block in self.feature_blocks])
 
     @cached_property
     def _tables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Where each span's levels begin in the flat tables; entry (or -1), low and high of each level."""
         starts, entries, lows, highs, offset, begin = [], [], [], [], 0, 0
-        for span in self.spans:
-            entry, low, high = span.tables()
+        for block in self.feature_blocks:
+            entry, low, high = block.tables()
             starts.append(begin)
-            entries.append(entry + offset if span.entries else np.full(len(entry), -1))
+            entries.append(entry + offset if block.entries else np.full(len(entry), -1))
             lows.append(low)
             highs.append(high)
-            offset, begin = offset + span.entries, begin + len(entry)
+            offset, begin = offset + block.entries, begin + len(entry)
         places = torch.from_numpy(np.concatenate(entries))
         edges = [torch.from_numpy(np.concatenate(each)).float() for each in (lows, highs)]
         return torch.tensor(starts), places, edges[0], edges[1]
@@ -159,7 +166,7 @@ class TableEncoder:
         in a column that had none.
         """
         if isinstance(frame, ParquetRows):
-            levels, at = torch.empty(len(frame), len(self.spans), dtype=torch.int32), 0
+            levels, at = torch.empty(len(frame), len(self.feature_blocks), dtype=torch.int32), 0
             for part in frame.parts():
                 levels[at : at + len(part)] = self.compact(part)
                 at += len(part)
@@ -170,13 +177,13 @@ class TableEncoder:
                 f"The table lacks column {missing[0]!r}; it needs {', '.join(self.form.column_names[:12])}."
             )
         columns: list[npt.NDArray[np.int32]] = []
-        for codec in self.codecs:
-            codes = self._codes(codec, frame)
-            for span, each in zip(codec.spans, codes, strict=True):
-                if span.nulls == 0 and (each == len(span.counts)).any():
-                    row = int(np.flatnonzero(each == len(span.counts))[0])
+        for transformer in self.transformers:
+            codes = self._codes(transformer, frame)
+            for block, each in zip(transformer.feature_blocks, codes, strict=True):
+                if block.nulls == 0 and (each == len(block.counts)).any():
+                    row = int(np.flatnonzero(each == len(block.counts))[0])
                     raise InputError(
-                        f"Column {codec.name!r} is empty in row {row + 1}, which never occurred in training; fill it in."
+                        f"Column {transformer.name!r} is empty in row {row + 1}, which never occurred in training; fill it in."
                     )
             columns += codes
         return torch.from_numpy(np.column_stack(columns))
@@ -184,14 +191,16 @@ class TableEncoder:
     def encodable(self, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Return which rows of a frame hold only categories that were learnt, and missing cells only where there were some."""
         good = np.ones(len(frame), dtype=bool)
-        for codec in self.codecs:
-            cells = decoded(cells_of(frame, codec.name))
+        for transformer in self.transformers:
+            cells = decoded(cells_of(frame, transformer.name))
             missing = np.asarray(cells.is_null().to_numpy(), dtype=bool)
-            if isinstance(codec, CategoryCodec):
-                plain = cells if cells.type == codec.values.type else cells.cast(codec.values.type)
-                known = pc.is_in(plain, value_set=codec.values)
+            if isinstance(transformer, CategoricalTransformer):
+                plain = (
+                    cells if cells.type == transformer.values.type else cells.cast(transformer.values.type)
+                )
+                known = pc.is_in(plain, value_set=transformer.values)
                 good &= np.asarray(known.to_numpy(), dtype=bool) | missing
-            if any(span.nulls == 0 for span in codec.spans):
+            if any(block.nulls == 0 for block in transformer.feature_blocks):
                 good &= ~missing
         return good
 
@@ -220,12 +229,12 @@ class TableEncoder:
 
         Raises InputError for another width, or for numbers that are not finite.
         """
-        return self.decode_parts([encoded])
+        return self.decode_chunks([encoded])
 
-    def decode_parts(self, parts: Iterable[torch.Tensor]) -> pd.DataFrame:
+    def decode_chunks(self, parts: Iterable[torch.Tensor]) -> pd.DataFrame:
         """Return the frame that `decode` makes of all parts together, of which one at a time is held."""
         digest, rows = hashlib.sha256(), 0
-        found: list[list[Decoded]] = [[] for _ in self.spans]
+        found: list[list[Decoded]] = [[] for _ in self.feature_blocks]
         for encoded in parts:
             if encoded.ndim != 2 or encoded.shape[1] != self.shape[0]:
                 raise InputError(
@@ -242,16 +251,18 @@ class TableEncoder:
         stream = np.random.default_rng(np.frombuffer(digest.digest(), np.uint32))
         cells: dict[str, pa.Array] = {}
         ticks: dict[str, npt.NDArray[np.int64]] = {}
-        for codec in self.codecs:
-            mine: list[Decoded] = [next(levels) for _ in codec.spans]
-            if isinstance(codec, DateCodec):
-                moments, present = codec.moments(mine, None if codec.since is None else ticks[codec.since])
-                ticks[codec.name] = moments
-                cells[codec.name] = codec.writing.cells(moments, present)
-            elif isinstance(codec, IdentifierCodec):
-                cells[codec.name] = codec.cells(mine, rows, stream)
+        for transformer in self.transformers:
+            mine: list[Decoded] = [next(levels) for _ in transformer.feature_blocks]
+            if isinstance(transformer, DatetimeTransformer):
+                moments, present = transformer.moments(
+                    mine, None if transformer.since is None else ticks[transformer.since]
+                )
+                ticks[transformer.name] = moments
+                cells[transformer.name] = transformer.writing.cells(moments, present)
+            elif isinstance(transformer, IdentifierTransformer):
+                cells[transformer.name] = transformer.cells(mine, rows, stream)
             else:
-                cells[codec.name] = codec.cells(mine)
+                cells[transformer.name] = transformer.cells(mine)
         for name, value in self.constants.items():
             cells[name] = value.take(pa.array(np.zeros(rows, dtype=np.int64)))
         for dependency in self.dependencies:
@@ -268,7 +279,7 @@ class TableEncoder:
 
     def describe(self) -> list[tuple[str, str, str]]:
         """Return (name, kind, how it is learnt) for each column, in the table's order."""
-        said = {codec.name: codec.describe() for codec in self.codecs}
+        said = {transformer.name: transformer.describe() for transformer in self.transformers}
         for name, value in self.constants.items():
             said[name] = (
                 "always the same, repeated" if value[0].is_valid else "empty in every row, kept empty"
@@ -281,7 +292,7 @@ class TableEncoder:
         return {
             "kind": "tables",
             "form": packed_table(self.form),
-            "codecs": [codec.to_dict() for codec in self.codecs],
+            "transformers": [transformer.to_dict() for transformer in self.transformers],
             "dependencies": [each.to_dict() for each in self.dependencies],
             "constants": {name: packed_values(value) for name, value in self.constants.items()},
             "kinds": self.kinds,
@@ -289,13 +300,15 @@ class TableEncoder:
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> TableEncoder:
+    def from_dict(cls, stored: Mapping[str, Any]) -> TableTransformer:
         """Restore what `to_dict` returned; StoredFileError if something is missing or does not fit."""
         try:
             return cls(
                 form=unpacked_table(stored["form"]),
-                codecs=tuple(_CODECS[each["kind"]].from_dict(each) for each in stored["codecs"]),
-                dependencies=tuple(Dependency.from_dict(each) for each in stored["dependencies"]),
+                transformers=tuple(
+                    _TRANSFORMERS[each["kind"]].from_dict(each) for each in stored["transformers"]
+                ),
+                dependencies=tuple(FunctionalDependency.from_dict(each) for each in stored["dependencies"]),
                 constants={name: unpacked_values(each) for name, each in stored["constants"].items()},
                 kinds={str(name): str(kind) for name, kind in stored["kinds"].items()},
                 rank_error=float(stored.get("rank_error", 0.0)),
@@ -305,26 +318,26 @@ class TableEncoder:
                 f"the stored table encoder is damaged or of another version of saddlepoint ({error!r}): train the model again."
             ) from None
 
-    def _codes(self, codec: Codec, frame: pd.DataFrame) -> list[npt.NDArray[np.int32]]:
-        cells = cells_of(frame, codec.name)
-        if isinstance(codec, DateCodec) and codec.since is not None:
-            base = next(each for each in self.codecs if each.name == codec.since)
-            if isinstance(base, DateCodec):
-                return codec.codes(cells, cells_of(frame, base.name), base.writing)
-        return codec.codes(cells)
+    def _codes(self, transformer: ColumnTransformer, frame: pd.DataFrame) -> list[npt.NDArray[np.int32]]:
+        cells = cells_of(frame, transformer.name)
+        if isinstance(transformer, DatetimeTransformer) and transformer.since is not None:
+            base = next(each for each in self.transformers if each.name == transformer.since)
+            if isinstance(base, DatetimeTransformer):
+                return transformer.codes(cells, cells_of(frame, base.name), base.writing)
+        return transformer.codes(cells)
 
     def _decoded(self, numbers: npt.NDArray[np.float32]) -> list[Decoded]:
         found, entry_at, score_at = [], 0, self.shape[0] - self.draws
-        for span in self.spans:
+        for block in self.feature_blocks:
             entry = np.zeros(len(numbers), dtype=np.int64)
-            if span.entries:
-                entry = numbers[:, entry_at : entry_at + span.entries].argmax(1)
-                entry_at += span.entries
+            if block.entries:
+                entry = numbers[:, entry_at : entry_at + block.entries].argmax(1)
+                entry_at += block.entries
             score = np.zeros(len(numbers))
-            if span.scored:
+            if block.scored:
                 score = numbers[:, score_at].astype(np.float64)
                 score_at += 1
-            found.append(span.decode(entry, score))
+            found.append(block.decode(entry, score))
         return found
 
 
@@ -338,41 +351,46 @@ def _whole(parts: list[Decoded]) -> Decoded:
 
 def _fitted(
     columns: list[Column], cells: Mapping[str, pa.ChunkedArray], broken: frozenset[str]
-) -> list[Codec]:
+) -> list[ColumnTransformer]:
     dates = []
     for column in columns:
         if column.kind == "date-time":
             plain = decoded(cells[column.name])
-            writing = Writing.of(column, plain)
+            writing = DateFormat.of(column, plain)
             if writing is not None and not pa.types.is_dictionary(cells[column.name].type):
                 dates.append((column.name, writing, *writing.ticks(plain, column.name)))
     after = {name: of for name, of in ordered_after(dates).items() if name not in broken}
-    codecs: dict[str, Codec] = {}
+    transformers: dict[str, ColumnTransformer] = {}
     for column in columns:
         mine = cells[column.name]
         if column.kind == "identifier":
-            codecs[column.name] = IdentifierCodec.fit(column, mine)
+            transformers[column.name] = IdentifierTransformer.fit(column, mine)
         elif column.kind in ("numeric", "integer"):
-            codecs[column.name] = NumberCodec.fit(column, mine)
+            transformers[column.name] = NumericTransformer.fit(column, mine)
         elif column.kind == "date-time":
-            base = codecs.get(after.get(column.name, ""))
-            since = (base, cells[base.name]) if isinstance(base, DateCodec) else None
-            codecs[column.name] = DateCodec.fit(column, mine, since)
+            base = transformers.get(after.get(column.name, ""))
+            since = (base, cells[base.name]) if isinstance(base, DatetimeTransformer) else None
+            transformers[column.name] = DatetimeTransformer.fit(column, mine, since)
         else:
-            codecs[column.name] = CategoryCodec.fit(column, mine)
-    return list(codecs.values())
+            transformers[column.name] = CategoricalTransformer.fit(column, mine)
+    return list(transformers.values())
 
 
 def _dependencies(
-    codecs: list[Codec], cells: Mapping[str, pa.ChunkedArray], broken: frozenset[str]
-) -> tuple[Dependency, ...]:
+    transformers: list[ColumnTransformer], cells: Mapping[str, pa.ChunkedArray], broken: frozenset[str]
+) -> tuple[FunctionalDependency, ...]:
     exact = {
-        codec.name: codec.codes(cells[codec.name])[0]
-        for codec in codecs
-        if isinstance(codec, CategoryCodec | NumberCodec) and not codec.spans[0].smooth
+        transformer.name: transformer.codes(cells[transformer.name])[0]
+        for transformer in transformers
+        if isinstance(transformer, CategoricalTransformer | NumericTransformer)
+        and not transformer.feature_blocks[0].smooth
     }
-    origins = {codec.since for codec in codecs if isinstance(codec, DateCodec)}
-    able = [codec.name for codec in codecs if not isinstance(codec, IdentifierCodec)]
+    origins = {
+        transformer.since for transformer in transformers if isinstance(transformer, DatetimeTransformer)
+    }
+    able = [
+        transformer.name for transformer in transformers if not isinstance(transformer, IdentifierTransformer)
+    ]
     equal = [
         (name, other)
         for at, name in enumerate(able)
@@ -382,7 +400,9 @@ def _dependencies(
     found = {name: of for name, of in find(exact, equal).items() if name not in broken}
     same = {name for name, other in found.items() if (name, other) in equal}
     return tuple(
-        Dependency(name=name, of=of, table=None if name in same else pairs_of(cells[of], cells[name]))
+        FunctionalDependency(
+            name=name, of=of, table=None if name in same else pairs_of(cells[of], cells[name])
+        )
         for name, of in found.items()
     )
 

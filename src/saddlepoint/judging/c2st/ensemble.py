@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from saddlepoint.judging.c2st import betting_bound
 from saddlepoint.judging.c2st.splits import Splits
-from saddlepoint.judging.c2st.stacking import Choice, choose
+from saddlepoint.judging.c2st.stacking import Selection, choose
 from saddlepoint.judging.classifiers import points
-from saddlepoint.judging.classifiers.points import Briefing, Floats, Logit, Referee
+from saddlepoint.judging.classifiers.points import FitContext, Floats, Logit, Referee
 from saddlepoint.judging.samples import Kind, Samples
 
 Pool = Literal["full", "quick"]
@@ -31,11 +31,11 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Panel:
+class ClassifierEnsemble:
     """Fitted referees by name, in order, and what the select rows chose to make of them."""
 
     referees: dict[str, Logit]
-    choice: Choice
+    choice: Selection
 
     def logits(self, rows: NDArray[Any]) -> Floats:
         """Return every referee's logits, shape (referees, n)."""
@@ -62,21 +62,21 @@ def pool(kind: Kind, size: Pool, *, n_fit: int, categorical: NDArray[np.bool_]) 
     return pictures.pool(size)
 
 
-def appoint(
+def fit_ensemble(
     samples: Samples, splits: Splits, *, size: Pool, alpha: float, seed: int, progress: Progress | None = None
-) -> Panel:
+) -> ClassifierEnsemble:
     """Return the panel: referees fitted on the fit rows, combined on the select rows, with no look at
     the others.
     """
     real, fake = samples.real[splits.real.fit], samples.fake[splits.fake.fit]
-    briefing = Briefing(categorical=samples.categorical, seed=seed, quick=size == "quick")
+    context = FitContext(categorical=samples.categorical, seed=seed, quick=size == "quick")
     fitted: dict[str, Logit] = {}
     for name, referee in pool(
         samples.kind, size, n_fit=len(real) + len(fake), categorical=samples.categorical
     ).items():
         if progress is not None:
             progress(f"fitting the referee {name!r}")
-        fitted[name] = referee(real, fake, briefing)
+        fitted[name] = referee(real, fake, context)
     selected = samples.real[splits.real.select], samples.fake[splits.fake.select]
     logits = [np.stack([logit(rows) for logit in fitted.values()]) for rows in selected]
     choice = choose(
@@ -88,11 +88,11 @@ def appoint(
         n_evaluate=splits.n_evaluate,
         alpha=alpha,
     )
-    return Panel(referees=fitted, choice=choice)
+    return ClassifierEnsemble(referees=fitted, choice=choice)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Reading:
+class Evaluation:
     """What the evaluate rows said: JSDs in nats, rates between 0 and 1, the combined logit of every row
     read.
     """
@@ -106,19 +106,19 @@ class Reading:
     fake_logits: Floats
 
 
-def read(panel: Panel, samples: Samples, splits: Splits, *, alpha: float) -> Reading:
+def read(ensemble: ClassifierEnsemble, samples: Samples, splits: Splits, *, alpha: float) -> Evaluation:
     """Return what the panel's fixed decision finds on the evaluate rows; each bound holds at level 1 -
     alpha.
     """
-    real = panel.logits(samples.real[splits.real.evaluate])
-    fake = panel.logits(samples.fake[splits.fake.evaluate])
-    rule = panel.choice.bound
+    real = ensemble.logits(samples.real[splits.real.evaluate])
+    fake = ensemble.logits(samples.fake[splits.fake.evaluate])
+    rule = ensemble.choice.bound
     payoffs = rule.payoffs(real, fake, reals=splits.reals, fakes=splits.fakes)
     lower = max(0.0, float(betting_bound.lower_bound(payoffs, *rule.range, alpha=alpha)))
-    mean = float(panel.choice.estimate.payoffs(real, fake, reals=splits.reals, fakes=splits.fakes).mean())
+    mean = float(ensemble.choice.estimate.payoffs(real, fake, reals=splits.reals, fakes=splits.fakes).mean())
     real_logits, fake_logits = rule.logit(real), rule.logit(fake)
     right = int((real_logits > 0).sum()), int((fake_logits <= 0).sum())
-    return Reading(
+    return Evaluation(
         lower=lower,
         # The two clips are chosen apart: a bound above one mean shows that the other is the better one.
         estimate=max(0.0, mean, float(payoffs.mean()) if mean < lower else 0.0),

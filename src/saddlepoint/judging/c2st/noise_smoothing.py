@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saddlepoint.judging.c2st.ensemble import appoint, read
+from saddlepoint.judging.c2st.ensemble import fit_ensemble, read
 from saddlepoint.judging.c2st.splits import Side, Splits
 from saddlepoint.judging.samples import Samples
 
-RUNGS = (
+NOISE_LEVELS = (
     0.1,
     0.2,
     0.4,
@@ -29,7 +29,9 @@ SATURATED = 0.9 * math.log(2)
 MOST_FIT, MOST_BLOCKS = 3000, 3000
 
 
-def climb(samples: Samples, splits: Splits, *, alpha: float, seed: int) -> tuple[dict[str, Any], ...]:
+def smooth_with_noise(
+    samples: Samples, splits: Splits, *, alpha: float, seed: int
+) -> tuple[dict[str, Any], ...]:
     """Return one record a rung: sigma (in standard deviations), jsd_lower and jsd_estimate in nats."""
     fewer = _fewer(splits)
     used = [np.concatenate([side.fit, side.select, side.evaluate]) for side in (fewer.real, fewer.fake)]
@@ -37,15 +39,15 @@ def climb(samples: Samples, splits: Splits, *, alpha: float, seed: int) -> tuple
     spread = samples.real[fewer.real.fit].std(axis=None if samples.kind == "pictures" else 0)
     rng = np.random.default_rng(seed)
     out = []
-    for sigma in RUNGS:
+    for sigma in NOISE_LEVELS:
         noisy = [
             _add(rows[chosen], sigma * spread, rng)
             for rows, chosen in zip((samples.real, samples.fake), used)
         ]
         rung = replace(samples, real=noisy[0], fake=noisy[1])
-        level = alpha / len(RUNGS)
-        panel = appoint(rung, renumbered, size="quick", alpha=level, seed=seed)
-        found = read(panel, rung, renumbered, alpha=level)
+        level = alpha / len(NOISE_LEVELS)
+        ensemble = fit_ensemble(rung, renumbered, size="quick", alpha=level, seed=seed)
+        found = read(ensemble, rung, renumbered, alpha=level)
         out.append({"sigma": sigma, "jsd_lower": found.lower, "jsd_estimate": found.estimate})
     return tuple(out)
 

@@ -55,7 +55,7 @@ class FormatFinding:
         return f"{where} of the data: {self.data}; of the fakes: {self.fake} ({done} before judging)."
 
 
-def to_grid(
+def quantise(
     real: np.ndarray,
     fake: np.ndarray,
     *,

@@ -32,7 +32,7 @@ BETS = np.array([0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Combination:
+class DecisionRule:
     """A decision rule: logit = intercept + sum of weights x referees' logits, d clipped to [-clip_low,
     clip_high].
     """
@@ -60,11 +60,11 @@ class Combination:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Selection:
     """What the select rows chose: a combination for the bound, one for the estimate, the bound predicted."""
 
-    bound: Combination
-    estimate: Combination
+    bound: DecisionRule
+    estimate: DecisionRule
     predicted: float
 
 
@@ -77,20 +77,20 @@ def choose(
     fakes: int,
     n_evaluate: int,
     alpha: float,
-) -> Choice:
+) -> Selection:
     """Return the combinations with the largest predicted bound at n_evaluate blocks, and the largest mean
     payoff.
 
     real: (referees, blocks * reals) and fake: (referees, blocks * fakes) logits of the *select* rows.
     """
-    best: tuple[float, Combination] | None = None
-    most: tuple[float, Combination] | None = None
+    best: tuple[float, DecisionRule] | None = None
+    most: tuple[float, DecisionRule] | None = None
     for name, weights, intercept in _candidates(real, fake, names):
-        plain = Combination(name=name, weights=weights, intercept=intercept, clip_low=0.5, clip_high=0.5)
+        plain = DecisionRule(name=name, weights=weights, intercept=intercept, clip_low=0.5, clip_high=0.5)
         gain, loss = _log_terms(plain.logit(real), plain.logit(fake))
         tried = _try_clips(gain, loss, reals=reals, fakes=fakes, n_evaluate=n_evaluate, alpha=alpha)
         for predicted, mean, clip_low, clip_high in tried:
-            rule = Combination(
+            rule = DecisionRule(
                 name=name, weights=weights, intercept=intercept, clip_low=clip_low, clip_high=clip_high
             )
             if predicted is not None and (best is None or predicted > best[0]):
@@ -99,7 +99,7 @@ def choose(
                 most = (mean, rule)
     if best is None or most is None:
         raise RuntimeError("no candidate was tried")
-    return Choice(bound=best[1], estimate=most[1], predicted=best[0])
+    return Selection(bound=best[1], estimate=most[1], predicted=best[0])
 
 
 def _candidates(
@@ -114,7 +114,7 @@ def _candidates(
     out = []
     for name, weights, intercept in rules:
         out.append((name, tuple(weights.tolist()), intercept))
-        rule = Combination(
+        rule = DecisionRule(
             name=name, weights=tuple(weights), intercept=intercept, clip_low=0.5, clip_high=0.5
         )
         slope, shift = _regress(rule.logit(real)[None], rule.logit(fake)[None], strength=1e3)

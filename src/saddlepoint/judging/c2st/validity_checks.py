@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, fisher_exact, norm, rankdata
 
-from saddlepoint.judging.c2st.ensemble import Pool, appoint, read
+from saddlepoint.judging.c2st.ensemble import Pool, fit_ensemble, read
 from saddlepoint.judging.c2st.splits import cannot_repeat, copies_as_groups, row_keys, split
 from saddlepoint.judging.samples import Samples
 
@@ -128,7 +128,7 @@ FEWEST_CONTROL_ROWS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Control:
+class NullControl:
     """Real rows judged against real rows: `jsd_lower` in nats at level 1 - FALSE_ALARM/2, `n` rows in all,
     `rows_read` of them told real or fake.
     """
@@ -150,7 +150,7 @@ class Control:
         }
 
 
-def control(samples: Samples, *, groups: NDArray[Any] | None, size: Pool, seed: int) -> Control | None:
+def control(samples: Samples, *, groups: NDArray[Any] | None, size: Pool, seed: int) -> NullControl | None:
     """Return the control on two random halves of the real rows (one row a group), or None for too few
     rows.
     """
@@ -172,11 +172,11 @@ def control(samples: Samples, *, groups: NDArray[Any] | None, size: Pool, seed: 
     )
     alpha = CONTROL_FALSE_ALARM / 2
     splits = split(len(halves.real), len(halves.fake), alpha=alpha, rng=rng)
-    panel = appoint(halves, splits, size=size, alpha=alpha, seed=seed)
-    found = read(panel, halves, splits, alpha=alpha)
+    ensemble = fit_ensemble(halves, splits, size=size, alpha=alpha, seed=seed)
+    found = read(ensemble, halves, splits, alpha=alpha)
     rows_read = len(found.real_logits) + len(found.fake_logits)
     p = float(binomtest(sum(found.right), rows_read, 0.5).pvalue)
-    return Control(
+    return NullControl(
         passed=found.lower <= 0 and p >= CONTROL_FALSE_ALARM / 2,
         accuracy=found.accuracy,
         jsd_lower=found.lower,

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from torch.nn import functional as F
 
 from saddlepoint.judging.classifiers import networks, points
-from saddlepoint.judging.classifiers.points import Briefing, Floats, Logit, Referee
+from saddlepoint.judging.classifiers.points import FitContext, Floats, Logit, Referee
 
 LARGEST_SIDE = 64  # larger pictures are averaged down first, which is data processing: the bound still holds
 
@@ -40,18 +40,18 @@ def encode(rows: NDArray[Any], *, side: int = LARGEST_SIDE) -> torch.Tensor:
     return out.contiguous()
 
 
-def network(real: NDArray[Any], fake: NDArray[Any], briefing: Briefing) -> Logit:
+def network(real: NDArray[Any], fake: NDArray[Any], context: FitContext) -> Logit:
     """A small convolutional network, early stopped; about 60,000 pictures of each side are seen."""
     channels, height, width = encode(real[:1]).shape[1:]
-    seen = 20_000 if briefing.quick else 60_000
+    seen = 20_000 if context.quick else 60_000
     epochs = int(np.clip(seen / min(len(real), len(fake)), 4, 40))
     return networks.train(
         lambda: networks.convolutional(channels, height, width), encode, real, fake,
-        seed=briefing.seed, epochs=epochs, batch=int(np.clip(len(real) // 12, 8, 128)),
+        seed=context.seed, epochs=epochs, batch=int(np.clip(len(real) // 12, 8, 128)),
     )  # fmt: skip
 
 
-def pooled(real: NDArray[Any], fake: NDArray[Any], briefing: Briefing) -> Logit:
+def pooled(real: NDArray[Any], fake: NDArray[Any], context: FitContext) -> Logit:
     """A logistic regression on pixels averaged to 8 x 8, their squares and the squared norm."""
 
     def shrink(rows: NDArray[Any]) -> Floats:
@@ -61,14 +61,14 @@ def pooled(real: NDArray[Any], fake: NDArray[Any], briefing: Briefing) -> Logit:
         ]
         return np.asarray(torch.cat(pieces).numpy(), dtype=np.float64)
 
-    logit = points.logistic(shrink(real), shrink(fake), briefing)
+    logit = points.logistic(shrink(real), shrink(fake), context)
     return lambda rows: logit(shrink(rows))
 
 
-def neighbours(real: NDArray[Any], fake: NDArray[Any], briefing: Briefing) -> Logit:
+def neighbours(real: NDArray[Any], fake: NDArray[Any], context: FitContext) -> Logit:
     """The vote of the nearest pictures in the first 40 principal components of the pixels."""
-    (real, fake), place = project(real, fake, seed=briefing.seed)
-    logit = points.vote(real, fake, seed=briefing.seed)
+    (real, fake), place = project(real, fake, seed=context.seed)
+    logit = points.vote(real, fake, seed=context.seed)
     return lambda rows: logit(place(rows))
 
 

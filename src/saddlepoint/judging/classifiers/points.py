@@ -28,7 +28,7 @@ STEPS = 255  # the most that the trees tell apart in a column
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Briefing:
+class FitContext:
     """What every referee is told: which columns are categories, its seed, and whether it must be quick."""
 
     categorical: NDArray[np.bool_]
@@ -36,7 +36,7 @@ class Briefing:
     quick: bool = False
 
 
-Referee = Callable[[NDArray[Any], NDArray[Any], Briefing], Logit]
+Referee = Callable[[NDArray[Any], NDArray[Any], FitContext], Logit]
 
 
 def labelled(real: NDArray[Any], fake: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64], Floats]:
@@ -48,7 +48,7 @@ def labelled(real: NDArray[Any], fake: NDArray[Any]) -> tuple[NDArray[Any], NDAr
     return np.concatenate([real, fake]), labels, weights
 
 
-def logistic(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+def logistic(real: Floats, fake: Floats, context: FitContext) -> Logit:
     """A logistic regression on the coordinates, their products (up to 20 columns; squares beyond) and
     the squared norm.
     """
@@ -74,21 +74,21 @@ def logistic(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
 
 
 def boosted(
-    rows: Floats, labels: NDArray[np.int64], weights: Floats, briefing: Briefing, *, categorical: Any = None
+    rows: Floats, labels: NDArray[np.int64], weights: Floats, context: FitContext, *, categorical: Any = None
 ) -> Logit:
     """Histogram gradient boosting, early stopped on 15 % of the fit rows; NaN and category codes as they
     are.
     """
     model = HistGradientBoostingClassifier(
-        max_iter=60 if briefing.quick else 250,
-        learning_rate=0.15 if briefing.quick else 0.08,
+        max_iter=60 if context.quick else 250,
+        learning_rate=0.15 if context.quick else 0.08,
         max_leaf_nodes=15,
         l2_regularization=1.0,
         min_samples_leaf=20,
         early_stopping=True,
         validation_fraction=0.15,
         n_iter_no_change=8,
-        random_state=briefing.seed,
+        random_state=context.seed,
         categorical_features=categorical,
     )
     steps = steps_of(rows, weights, skip=categorical)
@@ -130,12 +130,12 @@ def steps_of(
     return to_steps
 
 
-def trees(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+def trees(real: Floats, fake: Floats, context: FitContext) -> Logit:
     """Gradient-boosted trees on the coordinates."""
-    return boosted(*labelled(real, fake), briefing)
+    return boosted(*labelled(real, fake), context)
 
 
-def geometry(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+def geometry(real: Floats, fake: Floats, context: FitContext) -> Logit:
     """Boosted trees that also see the log distances to the two nearest centres: the one that sees wrong mode
     widths.
 
@@ -145,12 +145,12 @@ def geometry(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
     rows, labels, weights = labelled(real, fake)
     scaler = StandardScaler().fit(rows)
     scaled = scaler.transform(rows)
-    rng = np.random.default_rng(briefing.seed)
+    rng = np.random.default_rng(context.seed)
     sample = scaled[rng.permutation(len(scaled))[:6000]]
     models: list[tuple[KMeans, Logit]] = []
-    for centres in (16,) if briefing.quick else (8, 25, 64):
-        cells = k_means(sample, min(centres, max(2, len(sample) // 20)), briefing.seed)
-        models.append((cells, boosted(_with_distances(scaled, cells), labels, weights, briefing)))
+    for centres in (16,) if context.quick else (8, 25, 64):
+        cells = k_means(sample, min(centres, max(2, len(sample) // 20)), context.seed)
+        models.append((cells, boosted(_with_distances(scaled, cells), labels, weights, context)))
 
     def logit(z: NDArray[Any]) -> Floats:
         z = scaler.transform(z)
@@ -172,15 +172,15 @@ def _with_distances(rows: Floats, cells: KMeans) -> Floats:
     return np.column_stack([rows, two, two[:, 1] - two[:, 0], distances.argmin(axis=1)])
 
 
-def neighbours(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+def neighbours(real: Floats, fake: Floats, context: FitContext) -> Logit:
     """The vote of the nearest rows in standardised coordinates, beyond 30 columns in 30 principal
     components.
     """
     steps: list[Any] = [StandardScaler()]
     if real.shape[1] > 30:
-        steps.append(PCA(min(30, len(real)), svd_solver="randomized", random_state=briefing.seed))
+        steps.append(PCA(min(30, len(real)), svd_solver="randomized", random_state=context.seed))
     space = make_pipeline(*steps).fit(np.concatenate([real, fake]))
-    logit = vote(space.transform(real), space.transform(fake), seed=briefing.seed)
+    logit = vote(space.transform(real), space.transform(fake), seed=context.seed)
     return lambda z: logit(space.transform(z))
 
 
@@ -207,7 +207,7 @@ def vote(real: Floats, fake: Floats, *, seed: int) -> Logit:
     return logit
 
 
-def network(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+def network(real: Floats, fake: Floats, context: FitContext) -> Logit:
     """A network of two hidden layers on standardised coordinates."""
     import torch
 
@@ -218,13 +218,13 @@ def network(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
     def encode(rows: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(np.clip(scaler.transform(rows), -12, 12).astype(np.float32))
 
-    epochs = int(np.clip((80_000 if briefing.quick else 200_000) / len(real), 8, 60))
+    epochs = int(np.clip((80_000 if context.quick else 200_000) / len(real), 8, 60))
     return networks.train(
         lambda: networks.dense(real.shape[1]),
         encode,
         real,
         fake,
-        seed=briefing.seed,
+        seed=context.seed,
         epochs=epochs,
         batch=128,
         rate=4e-3,

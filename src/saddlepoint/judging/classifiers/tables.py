@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from saddlepoint.judging.classifiers import points
-from saddlepoint.judging.classifiers.points import Briefing, Floats, Logit, Referee
+from saddlepoint.judging.classifiers.points import FitContext, Floats, Logit, Referee
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,12 +88,12 @@ def pool(size: str, *, categorical: NDArray[np.bool_]) -> dict[str, Referee]:
     return members
 
 
-def trees(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+def trees(real: Floats, fake: Floats, context: FitContext) -> Logit:
     """Boosted trees with categories as categories and nulls as nulls; rare categories beyond 250 are one."""
     rows, labels, weights = points.labelled(real, fake)
     empty = np.isnan(rows).all(axis=0)  # which the trees cannot bin
     frequent = []
-    for i in np.flatnonzero(briefing.categorical):
+    for i in np.flatnonzero(context.categorical):
         values, counts = np.unique(rows[~np.isnan(rows[:, i]), i], return_counts=True)
         frequent.append((i, np.sort(values[np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]])))
 
@@ -105,19 +105,19 @@ def trees(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
             z[:, i] = np.where(np.isnan(z[:, i]), np.nan, np.where(known, place, MOST_CATEGORIES))
         return z
 
-    logit = points.boosted(recode(rows), labels, weights, briefing, categorical=briefing.categorical)
+    logit = points.boosted(recode(rows), labels, weights, context, categorical=context.categorical)
     return lambda z: logit(recode(z))
 
 
-def pairs(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+def pairs(real: Floats, fake: Floats, context: FitContext) -> Logit:
     """A logistic regression on every column's bins and every pair of columns' bins, hashed to 65,536
     indicators.
     """
     rows, labels, weights = points.labelled(real[:MOST_ROWS], fake[:MOST_ROWS])
-    bins = fit_bins(rows, briefing.categorical, most=12)
+    bins = fit_bins(rows, context.categorical, most=12)
     together = list(itertools.combinations(range(rows.shape[1]), 2))
     if len(together) > MOST_PAIRS:
-        chosen = np.random.default_rng(briefing.seed).permutation(len(together))[:MOST_PAIRS]
+        chosen = np.random.default_rng(context.seed).permutation(len(together))[:MOST_PAIRS]
         together = [together[i] for i in np.sort(chosen)]
     sizes = bins.sizes
 
@@ -135,7 +135,7 @@ def pairs(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(C=0.01, max_iter=30 if briefing.quick else 60).fit(
+        model = LogisticRegression(C=0.01, max_iter=30 if context.quick else 60).fit(
             widen(rows), labels, sample_weight=weights
         )
 
@@ -148,9 +148,9 @@ def pairs(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
     return logit
 
 
-def geometry(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+def geometry(real: Floats, fake: Floats, context: FitContext) -> Logit:
     """The points' referee of distances to centres, on the columns of numbers, nulls at their median."""
-    numbers = ~briefing.categorical
+    numbers = ~context.categorical
     fit = np.concatenate([real, fake])[:, numbers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column of nulls only has no median
@@ -160,5 +160,5 @@ def geometry(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
         z = z[:, numbers]
         return np.where(np.isnan(z), middle, z)
 
-    logit = points.geometry(fill(real), fill(fake), briefing)
+    logit = points.geometry(fill(real), fill(fake), context)
     return lambda z: logit(fill(z))

@@ -41,9 +41,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 
 from saddlepoint.errors import InputError, nearest
-from saddlepoint.judging.feature_space import PICTURE_COMPONENTS, space_of
+from saddlepoint.judging.feature_space import PICTURE_COMPONENTS, feature_space
 from saddlepoint.judging.samples import Samples
-from saddlepoint.names import COMPANIONS
+from saddlepoint.names import METRICS
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -167,10 +167,10 @@ PERMUTATIONS, HALVES, RELABELLED = 499, 20, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Companion:
+class Metric:
     """One figure: its value and standard error on so many rows of each sample, in which coordinates, and how it was got.
 
-    one_law: what the same rows give under labels drawn anew (None: 0, the figure is unbiased). p: of the hypothesis that both
+    same_distribution: what the same rows give under labels drawn anew (None: 0, the figure is unbiased). p: of the hypothesis that both
     samples have one law, by permutation (None: no test).
     """
 
@@ -180,7 +180,7 @@ class Companion:
     rows: int
     features: str
     protocol: str
-    one_law: float | None = None
+    same_distribution: float | None = None
     p: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,35 +188,35 @@ class Companion:
         return asdict(self)
 
 
-def chosen_of(also: str | Sequence[str]) -> tuple[str, ...]:
+def chosen_of(metrics: str | Sequence[str]) -> tuple[str, ...]:
     """Return the names of companions, each once, in our order; "all" stands for every one, and commas part them.
 
     Raises:
         InputError: a name is unknown.
     """
-    given = [also] if isinstance(also, str) else list(also)
+    given = [metrics] if isinstance(metrics, str) else list(metrics)
     wanted = {name.strip() for each in given for name in str(each).split(",") if name.strip()}
-    for name in sorted(wanted - {*COMPANIONS, "all"}):
-        allowed = f"Allowed are {', '.join(COMPANIONS)}, or all."
+    for name in sorted(wanted - {*METRICS, "all"}):
+        allowed = f"Allowed are {', '.join(METRICS)}, or all."
         if name.lower() in ("fid", "kid"):
             ours = {"fid": "frechet", "kid": "kernel"}[name.lower()]
             raise InputError(
                 f"{name.upper()} is measured on the features of Inception's network, which is no part of this package; "
                 f"{ours} is the same formula on coordinates that are named beside it. {allowed}"
             )
-        raise InputError(f"Unknown companion {name!r}{nearest(name, COMPANIONS) or '.'} {allowed}")
-    return COMPANIONS if "all" in wanted else tuple(name for name in COMPANIONS if name in wanted)
+        raise InputError(f"Unknown companion {name!r}{nearest(name, METRICS) or '.'} {allowed}")
+    return METRICS if "all" in wanted else tuple(name for name in METRICS if name in wanted)
 
 
-def companions(
+def measure_metrics(
     samples: Samples, chosen: Sequence[str], *, groups: NDArray[Any] | None = None, seed: int = 0
-) -> tuple[Companion, ...]:
+) -> tuple[Metric, ...]:
     """Return the chosen figures of two samples, on as many rows of each; of groups one row each is taken."""
     rng = np.random.default_rng(seed)
     real, fake = rng.permutation(len(samples.real)), rng.permutation(len(samples.fake))
     if groups is not None:
         real = rng.permutation(real[np.unique(np.asarray(groups)[real], return_index=True)[1]])
-    found: list[Companion] = []
+    found: list[Metric] = []
     for name in chosen:
         rows = min(len(real), len(fake), MOST_ROWS[name])
         pair = samples.real[real[:rows]], samples.fake[fake[:rows]]
@@ -242,7 +242,7 @@ class _Measured:
         real, fake = self._pair
         mask = self._samples.categorical if self._samples.kind == "table" else None
         by = np.concatenate(self._pair) if pooled else real
-        space = space_of(by, np.concatenate(self._pair), mask, random_state=self._seed)
+        space = feature_space(by, np.concatenate(self._pair), mask, random_state=self._seed)
         return np.concatenate([space(real), space(fake)])
 
     def features(self, *, pooled: bool = False) -> str:
@@ -266,7 +266,7 @@ class _Measured:
         orders = [self.rng.permutation(2 * self.n) for _ in range(RELABELLED)]
         return np.mean([figure(order[: self.n], order[self.n :]) for order in orders], axis=0)
 
-    def tested(self, name: str, kernel: Floats, protocol: str, *, pooled: bool) -> Companion:
+    def tested(self, name: str, kernel: Floats, protocol: str, *, pooled: bool) -> Metric:
         """Return a U-statistic of a kernel, and where labels may be permuted (pooled coordinates) its p-value."""
         marks = [np.zeros((2 * self.n, HALVES), dtype=bool) for _ in range(2)]
         for place, half in enumerate(self.halves):
@@ -277,7 +277,7 @@ class _Measured:
         if pooled:
             protocol += f", {PERMUTATIONS} permutations"
             p = permutation_p(kernel, self.n, permutations=PERMUTATIONS, rng=self.rng)
-        return Companion(
+        return Metric(
             name=name,
             value=float(u_statistics(kernel, ours[:, None])[0]),
             error=float(u_statistics(kernel, *marks).std(ddof=1)),
@@ -288,7 +288,7 @@ class _Measured:
         )
 
 
-def _neighbours(measured: _Measured) -> list[Companion]:
+def _neighbours(measured: _Measured) -> list[Metric]:
     apart = distances(measured.rows(pooled=False))
 
     def figure(real: Whole, fake: Whole) -> Floats:
@@ -304,38 +304,38 @@ def _neighbours(measured: _Measured) -> list[Companion]:
         "coverage": f"k = {COVERAGE_K}, Naeem et al. 2020",
     }
     return [
-        Companion(
+        Metric(
             name=name,
             value=float(values[place]),
             error=float(errors[place]),
             rows=measured.n,
             features=measured.features(),
             protocol=how,
-            one_law=float(same[place]),
+            same_distribution=float(same[place]),
         )
         for place, (name, how) in enumerate(source.items())
     ]
 
 
-def _energy(measured: _Measured) -> list[Companion]:
+def _energy(measured: _Measured) -> list[Metric]:
     kernel = -distances(measured.rows(pooled=True))
     return [measured.tested("energy distance", kernel, "unbiased", pooled=True)]
 
 
-def _mmd(measured: _Measured) -> list[Companion]:
+def _mmd(measured: _Measured) -> list[Metric]:
     kernel = gaussian_kernel(distances(measured.rows(pooled=True)))
     widths = ", ".join(f"{width:g}" for width in BANDWIDTHS)
     how = f"unbiased, Gaussian kernels of {widths} times the median distance"
     return [measured.tested("MMD^2", kernel, how, pooled=True)]
 
 
-def _kernel(measured: _Measured) -> list[Companion]:
+def _kernel(measured: _Measured) -> list[Metric]:
     kernel = cubic_kernel(measured.rows(pooled=False))
     name = f"kernel distance on {measured.features()}"
     return [measured.tested(name, kernel, "unbiased, cubic kernel", pooled=False)]
 
 
-def _frechet(measured: _Measured) -> list[Companion]:
+def _frechet(measured: _Measured) -> list[Metric]:
     rows = measured.rows(pooled=False)
 
     def figure(real: Whole, fake: Whole) -> float:
@@ -343,19 +343,19 @@ def _frechet(measured: _Measured) -> list[Companion]:
 
     ours = np.arange(2 * measured.n)
     return [
-        Companion(
+        Metric(
             name=f"Frechet distance on {measured.features()}",
             value=figure(ours[: measured.n], ours[measured.n :]),
             error=float(measured.spread(figure)),
             rows=measured.n,
             features=measured.features(),
             protocol="of the Gaussians with the samples' moments",
-            one_law=float(measured.relabelled(figure)),
+            same_distribution=float(measured.relabelled(figure)),
         )
     ]
 
 
-_MEASURED: dict[str, Callable[[_Measured], list[Companion]]] = {
+_MEASURED: dict[str, Callable[[_Measured], list[Metric]]] = {
     "neighbours": _neighbours,
     "energy": _energy,
     "mmd": _mmd,

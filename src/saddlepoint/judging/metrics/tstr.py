@@ -21,7 +21,7 @@ _MOST_CLASSES, _FEWEST_OF_A_CLASS, _MOST_CODES = 10, 5, 250
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
+class TSTRScore:
     """One column predicted from the others.
 
     class: balanced accuracy, the mean share told right over the classes; number: the rank correlation (Spearman) of
@@ -30,8 +30,8 @@ class Use:
 
     name: str
     kind: Literal["class", "number"]
-    from_made: float
-    from_training: float
+    from_synthetic: float
+    from_real: float
     by_guessing: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class Use:
         return asdict(self)
 
 
-def usefulness(
+def tstr(
     train: Floats,
     made: Floats,
     held_out: Floats,
@@ -48,7 +48,7 @@ def usefulness(
     categorical: NDArray[np.bool_],
     most: int = MOST_TARGETS,
     seed: int = 0,
-) -> list[Use]:
+) -> list[TSTRScore]:
     """Return how well columns are predicted after fitting on made rows and on training rows, the last columns first.
 
     Rows are (n, d) numbers, NaN for a missing cell, `categorical` marking codes that all three share. At most `most`
@@ -71,7 +71,7 @@ def usefulness(
 
 def _use(
     target: int, sides: list[Floats], held_out: Floats, name: str, categorical: NDArray[np.bool_], seed: int
-) -> Use | None:
+) -> TSTRScore | None:
     others = np.arange(held_out.shape[1]) != target
     parts = [side[~np.isnan(side[:, target])] for side in (*sides, held_out)]
     if min(len(part) for part in parts) < FEWEST_ROWS:
@@ -105,7 +105,7 @@ def _use(
 
         guess, kind = 0.0, "number"
     made, real = scored(parts[0]), scored(parts[1])
-    return Use(name=name, kind=kind, from_made=made, from_training=real, by_guessing=guess)
+    return TSTRScore(name=name, kind=kind, from_synthetic=made, from_real=real, by_guessing=guess)
 
 
 def _classes(codes: Floats) -> Floats:

@@ -85,7 +85,7 @@ class Alarm:
     p: float
 
 
-class Watch:
+class CoverageTest:
     """Regions of the training rows, ready to be counted again and again.
 
     train: (n, d) coordinates; held: (k, d) coordinates of held-back rows.

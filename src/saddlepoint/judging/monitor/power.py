@@ -32,7 +32,7 @@ from scipy.optimize import brentq
 from saddlepoint.errors import InputError
 from saddlepoint.judging.c2st import betting_bound
 from saddlepoint.judging.classifiers.points import Floats
-from saddlepoint.judging.monitor.quick_c2st import FAKES_PER_REAL, Ringside, read
+from saddlepoint.judging.monitor.quick_c2st import FAKES_PER_REAL, QuickJudge, read
 from saddlepoint.judging.monitor.stopping import POWER
 
 DEFAULT_TOLERANCE = "5%"
@@ -98,7 +98,7 @@ FEWEST_ROWS, MOST_ROWS = 100, 12_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class PowerEstimate:
     """One mark of the ruler: a missing region of `mass` (JSD in nats), found so many times of so many.
 
     recall: mean estimate / jsd; rows: held-back rows read in each trial.
@@ -129,16 +129,16 @@ class Mark:
         )
 
 
-def ruler(
+def power_analysis(
     train: NDArray[Any],
-    ringside: Ringside,
+    quick_judge: QuickJudge,
     *,
     masses: Sequence[float],
     alpha: float,
     trials: int = TRIALS,
     seed: int = 0,
     pilot: bool = False,
-) -> list[Mark]:
+) -> list[PowerEstimate]:
     """Return one mark for each mass, of so many trials, or fewer once it is missed too often to count as found.
 
     train: rows as they came; pilot: a miss in the first trial is enough.
@@ -148,35 +148,35 @@ def ruler(
     if len(train) < FEWEST_ROWS:
         return []
     order = np.random.default_rng(seed).permutation(len(train))[:MOST_ROWS]
-    rows = ringside.space(train[order])
+    rows = quick_judge.space(train[order])
     return [
-        _mark(rows, ringside, mass, alpha=alpha, trials=trials, seed=seed, pilot=pilot) for mass in masses
+        _mark(rows, quick_judge, mass, alpha=alpha, trials=trials, seed=seed, pilot=pilot) for mass in masses
     ]
 
 
-def ruler_upwards(
+def power_upwards(
     train: NDArray[Any],
-    ringside: Ringside,
+    quick_judge: QuickJudge,
     *,
     masses: Sequence[float],
     alpha: float,
     trials: int = TRIALS,
     seed: int = 0,
-) -> list[Mark]:
+) -> list[PowerEstimate]:
     """Return the marks of these masses, and where the largest is not found those of twice, four times it ... until one is.
 
     So that few rows too are told what they would show; at most 0.4. On the way up a mass below the floor of so many rows is
     passed over, and one that is missed at once is left for the next.
     """
-    marks = ruler(train, ringside, masses=masses, alpha=alpha, trials=trials, seed=seed)
-    floor = betting_bound.floor(len(ringside.held), alpha=alpha, fakes=ringside.fakes)
-    while marks and smallest_found(marks) is None and 2 * marks[-1].mass <= MOST_MASS:
+    marks = power_analysis(train, quick_judge, masses=masses, alpha=alpha, trials=trials, seed=seed)
+    floor = betting_bound.floor(len(quick_judge.held), alpha=alpha, fakes=quick_judge.fakes)
+    while marks and smallest_detected(marks) is None and 2 * marks[-1].mass <= MOST_MASS:
         mass = 2 * marks[-1].mass
         while jsd_of_missing(mass) < floor and 2 * mass <= MOST_MASS:
             mass *= 2
-        marks += ruler(
+        marks += power_analysis(
             train,
-            ringside,
+            quick_judge,
             masses=[round(mass, 9)],
             alpha=alpha,
             trials=trials,
@@ -187,26 +187,26 @@ def ruler_upwards(
 
 
 def _mark(
-    rows: Floats, ringside: Ringside, mass: float, *, alpha: float, trials: int, seed: int, pilot: bool
-) -> Mark:
+    rows: Floats, quick_judge: QuickJudge, mass: float, *, alpha: float, trials: int, seed: int, pilot: bool
+) -> PowerEstimate:
     jsd, found, seen, read_rows = jsd_of_missing(mass), 0, [], 0
     for trial in range(trials):
         random = np.random.default_rng([seed, trial])
         mine, others = np.split(rows[random.permutation(len(rows))], [len(rows) // 3])
         planted = without_region(others, like=mine, mass=mass, random=random)
         share = int(_READ * len(planted))
-        per = max(1, min(FAKES_PER_REAL, share // len(ringside.held)))
-        held = ringside.held[: share // per]
+        per = max(1, min(FAKES_PER_REAL, share // len(quick_judge.held)))
+        held = quick_judge.held[: share // per]
         chosen = int(_SELECT * len(planted)) // per
         fakes = np.split(planted, np.cumsum([per * len(held), per * chosen]))
-        real = [held, mine[:chosen], mine[chosen : chosen + len(ringside.fit)]]
-        sight = read(real, fakes, fakes_per_real=per, alpha=alpha, seed=ringside.seed)
+        real = [held, mine[:chosen], mine[chosen : chosen + len(quick_judge.fit)]]
+        sight = read(real, fakes, fakes_per_real=per, alpha=alpha, seed=quick_judge.seed)
         found += sight.lower > 0
         seen.append(sight.estimate)
         read_rows = len(held)
         if len(seen) - found > (0 if pilot and trial == 0 else (1 - POWER) * trials + 1e-9):
             break  # it cannot count as found any more, and every trial costs a check
-    return Mark(
+    return PowerEstimate(
         mass=mass, jsd=jsd, found=int(found), of=len(seen), recall=float(np.mean(seen)) / jsd, rows=read_rows
     )
 
@@ -218,7 +218,7 @@ def without_region(rows: Floats, *, like: Floats, mass: float, random: np.random
     return np.asarray(rows[np.linalg.norm(rows - centre, axis=1) > radius])
 
 
-def smallest_found(marks: Sequence[Mark]) -> Mark | None:
+def smallest_detected(marks: Sequence[PowerEstimate]) -> PowerEstimate | None:
     """Return the mark of the smallest mass that was found in at least 4 of 5 trials, as all larger ones were; or None."""
     best = None
     for mark in sorted(marks, key=lambda each: -each.mass):

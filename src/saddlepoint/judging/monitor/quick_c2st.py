@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 
 from saddlepoint.errors import InputError
 from saddlepoint.judging.c2st import betting_bound
-from saddlepoint.judging.c2st.stacking import Choice, choose
+from saddlepoint.judging.c2st.stacking import Selection, choose
 from saddlepoint.judging.classifiers import points
 from saddlepoint.judging.classifiers.points import (
-    Briefing,
+    FitContext,
     Floats,
     Logit,
     Referee,
@@ -42,14 +42,14 @@ from saddlepoint.judging.classifiers.points import (
     network,
 )
 from saddlepoint.judging.classifiers.tables import pairs, trees
-from saddlepoint.judging.feature_space import space_of
+from saddlepoint.judging.feature_space import feature_space
 
 FEWEST_ROWS = 10
 _LARGEST_LOGIT = 6.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Glance:
+class QuickEstimate:
     """An estimate of the JSD in nats, which may lie below 0 where nothing is seen.
 
     real (n,), fake (m,): log s(l) + log 2 of each real row and log s(-l) + log 2 of each fake; the mean of their means is
@@ -69,14 +69,14 @@ class Glance:
         """Return its standard error."""
         return _error(self.real, self.fake)
 
-    def error_of_difference(self, other: Glance) -> float:
+    def error_of_difference(self, other: QuickEstimate) -> float:
         """Return the standard error of the difference of two estimates, row by row."""
         return _error(self.real - other.real, self.fake - other.fake)
 
 
-def glance(
+def quick_estimate(
     real: Floats, fake: Floats, *, categorical: NDArray[np.bool_] | None = None, seed: int = 0
-) -> Glance:
+) -> QuickEstimate:
     """Return how far fakes (m, d) seem to be from real rows (n, d), n and m at least 10; more fakes see more.
 
     Of a table `categorical` (d,) marks columns of codes, and trees and pairs of columns are the referees.
@@ -89,20 +89,20 @@ def glance(
             f"{len(real)} real and {len(fake)} fake rows are too few for a glance; give {FEWEST_ROWS} of each."
         )
     none = np.zeros(real.shape[1], dtype=bool)
-    briefing = Briefing(categorical=none if categorical is None else categorical, seed=seed, quick=True)
+    context = FitContext(categorical=none if categorical is None else categorical, seed=seed, quick=True)
     referees = (geometry, network) if categorical is None else (trees, pairs)
     order = np.random.default_rng(seed)
     halves = [np.array_split(order.permutation(len(rows)), 2) for rows in (real, fake)]
     gains = [np.empty(len(real)), np.empty(len(fake))]
     for fitted, read in ((0, 1), (1, 0)):
-        logits = [referee(real[halves[0][fitted]], fake[halves[1][fitted]], briefing) for referee in referees]
+        logits = [referee(real[halves[0][fitted]], fake[halves[1][fitted]], context) for referee in referees]
         for side, (rows, sign) in enumerate(((real, 1.0), (fake, -1.0))):
             part = halves[side][read]
             mean = np.mean([logit(rows[part]) for logit in logits], axis=0).clip(
                 -_LARGEST_LOGIT, _LARGEST_LOGIT
             )
             gains[side][part] = np.log(2.0) - np.logaddexp(0.0, -sign * mean)
-    return Glance(real=gains[0], fake=gains[1])
+    return QuickEstimate(real=gains[0], fake=gains[1])
 
 
 def _error(real: Floats, fake: Floats) -> float:
@@ -118,7 +118,7 @@ _CELLS, _SHELLS = 48, 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sight:
+class QuickVerdict:
     """What was seen, in nats: see `stopping.Check`; payoffs (n,) of the rows read, whose mean is the estimate."""
 
     estimate: float
@@ -129,7 +129,7 @@ class Sight:
     payoffs: Floats
 
 
-class Ringside:
+class QuickJudge:
     """Real rows in coordinates, ready to be compared with fakes again and again.
 
     train: rows that fit (4 in 5) and choose; held: rows that are only read; both as arrays of one kind, categorical (d,)
@@ -148,7 +148,7 @@ class Ringside:
         random = np.random.default_rng(seed)
         order = random.permutation(len(train))
         chosen = min(MOST_TO_CHOOSE, int(SELECT * len(train)))
-        self.space = space_of(train[order[:MOST_TO_FIT]], train[:1], categorical, random_state=seed)
+        self.space = feature_space(train[order[:MOST_TO_FIT]], train[:1], categorical, random_state=seed)
         self.select = self.space(train[order[:chosen]])
         self.fit = self.space(train[order[chosen : chosen + MOST_TO_FIT]])
         self.held = self.space(held[random.permutation(len(held))[:MOST_TO_READ]])
@@ -159,11 +159,11 @@ class Ringside:
         """How many fake rows a look needs: to be read, to choose by, to fit."""
         return self.fakes * (len(self.held) + len(self.select)) + len(self.fit)
 
-    def look(self, fake: NDArray[Any], *, alpha: float) -> Sight:
+    def look(self, fake: NDArray[Any], *, alpha: float) -> QuickVerdict:
         """Return what is seen of fakes, rows as they came; each bound holds at level 1 - alpha."""
-        return self.look_at(self.space(fake), alpha=alpha)
+        return self.sample_rows(self.space(fake), alpha=alpha)
 
-    def look_at(self, fake: Floats, *, alpha: float, coarse: bool = False) -> Sight:
+    def sample_rows(self, fake: Floats, *, alpha: float, coarse: bool = False) -> QuickVerdict:
         """Return what is seen of fakes in coordinates, `fakes_wanted` rows: to be read, to choose by, to fit.
 
         coarse: after noise of half a standard deviation on both sides, the same each time.
@@ -184,22 +184,22 @@ def read(
     fakes_per_real: int,
     alpha: float,
     seed: int,
-) -> Sight:
+) -> QuickVerdict:
     """Return what referees fitted on the third part of each side, and chosen on the second, see on the first."""
-    briefing = Briefing(categorical=np.zeros(real[0].shape[1], dtype=bool), seed=seed, quick=True)
+    context = FitContext(categorical=np.zeros(real[0].shape[1], dtype=bool), seed=seed, quick=True)
     members: dict[str, Referee] = {
         "logistic": points.logistic,
         "neighbours": points.neighbours,
         "cells": cells,
     }
-    fitted = [referee(real[2], fake[2], briefing) for referee in members.values()]
+    fitted = [referee(real[2], fake[2], context) for referee in members.values()]
     chosen = _chosen(fitted, tuple(members), real, fake, fakes_per_real, alpha)
     logits = [_logits(fitted, side[0]) for side in (real, fake)]
     rule, other = chosen.estimate, chosen.bound
     payoffs, cautious = (each.payoffs(*logits, reals=1, fakes=fakes_per_real) for each in (rule, other))
     low, high = rule.range
     n = len(payoffs)
-    return Sight(
+    return QuickVerdict(
         estimate=float(payoffs.mean()),
         error=float(payoffs.std() / np.sqrt(n)),
         lower=max(0.0, float(betting_bound.lower_bound(cautious, *other.range, alpha=alpha))),
@@ -209,14 +209,14 @@ def read(
     )
 
 
-def cells(real: Floats, fake: Floats, briefing: Briefing) -> Logit:
+def cells(real: Floats, fake: Floats, context: FitContext) -> Logit:
     """A table: the log ratio of real to fake shares by k-means cell (of the real rows) and distance from its centre.
 
     Four shells a cell, at the quartiles of the real rows' distances, counts raised by a half; the one that sees missing
     modes, their weights and their widths in no time.
     """
     many = max(2, min(_CELLS, len(real) // 40))
-    centres = k_means(real, many, briefing.seed)
+    centres = k_means(real, many, context.seed)
     own, away = _placed(centres, real)
     edges = np.zeros((many, _SHELLS - 1))
     for cell in range(many):
@@ -245,7 +245,7 @@ def _chosen(
     fake: list[Floats],
     per: int,
     alpha: float,
-) -> Choice:
+) -> Selection:
     return choose(
         _logits(fitted, real[1]),
         _logits(fitted, fake[1]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from saddlepoint.drawing.panels import Panel, Trace, panels
+from saddlepoint.drawing.curves import Panel, Trace, panels
 from saddlepoint.paper import one_dimensional_game
 from saddlepoint.paper.theory.result import Check, Finding
 

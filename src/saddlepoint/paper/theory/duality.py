@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm
 
-from saddlepoint.drawing.panels import Panel, Trace, panels
+from saddlepoint.drawing.curves import Panel, Trace, panels
 from saddlepoint.paper.theory.distributions import LOG4, Floats, best_value, jsd, line, value
 from saddlepoint.paper.theory.result import Check, Finding
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from saddlepoint.data.opening import open_source
-from saddlepoint.drawing.panels import Panel, Trace, panels
-from saddlepoint.fitting import Choices, prepare
+from saddlepoint.drawing.curves import Panel, Trace, panels
+from saddlepoint.fitting import FitOptions, prepare
 from saddlepoint.judging import judge
 from saddlepoint.paper.theory.distributions import Floats, jsd, mixture, plane
 from saddlepoint.paper.theory.result import Check, Finding
@@ -38,7 +38,7 @@ def each_dimension_apart(*, rows: int = 4_000, rounds: int = 4_000) -> Finding:
 
     train, real = draw(rows), draw(rows)
     apart = np.column_stack([random.permutation(train[:, column]) for column in (0, 1)])
-    fit = prepare(open_source(train, name="ring"), Choices(rounds=rounds, start="plain")).fit(strip=False)
+    fit = prepare(open_source(train, name="ring"), FitOptions(rounds=rounds, start="noise")).fit(strip=False)
     for _ in fit.play():
         pass
     made = np.asarray(fit.model().draw(rows, random_state=1)[0], dtype=np.float64)

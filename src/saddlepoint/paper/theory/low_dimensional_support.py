@@ -8,7 +8,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from saddlepoint.drawing.panels import Panel, Trace, panels
+from saddlepoint.drawing.curves import Panel, Trace, panels
 from saddlepoint.judging import judge
 from saddlepoint.paper.theory.distributions import Floats
 from saddlepoint.paper.theory.result import Check, Finding
@@ -81,7 +81,8 @@ def thin_sets(*, rows: int = 2_000) -> Finding:
     )
     bounds = {gap: verdict.jsd_lower or 0.0 for gap, verdict in verdicts.items()}
     rungs = {
-        gap: [rung["jsd_estimate"] for rung in verdict.ladder or ()] for gap, verdict in verdicts.items()
+        gap: [rung["jsd_estimate"] for rung in verdict.noise_smoothed or ()]
+        for gap, verdict in verdicts.items()
     }
     said = "; ".join(
         f"{gap:g} away: certified JSD >= {bounds[gap]:.3f}, after noise of .1, .2, .4, .8 standard deviations of the data "

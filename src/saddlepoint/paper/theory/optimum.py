@@ -8,7 +8,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from saddlepoint.drawing.panels import Panel, Trace, panels
+from saddlepoint.drawing.curves import Panel, Trace, panels
 from saddlepoint.paper.theory.distributions import (
     LOG4,
     Floats,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from saddlepoint.drawing.panels import Panel, Trace, panels
+from saddlepoint.drawing.curves import Panel, Trace, panels
 from saddlepoint.paper.theory.distributions import Floats
 from saddlepoint.paper.theory.result import Check, Finding
 from saddlepoint.training import Settings, play

@@ -1,0 +1,244 @@
+"""Does every mode come, and does it stay? Point sets against starts, over seeds, judged on rows never trained on.
+
+A column of the table is what made the rows: `real` (another draw of the law; for real sets another part of the rows),
+`mixture` (the Gaussian mixture that the game starts from), `mixture+game` (the default), `learned`, `noise`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.suites.point_sets import PointSet
+from numpy.typing import NDArray
+
+from saddlepoint.data.opening import open_source
+from saddlepoint.fitting import Estimated, FitOptions, prepare
+from saddlepoint.judging import judge
+from saddlepoint.model import Model
+from saddlepoint.networks import MixtureGenerator
+
+COLUMNS = ("real", "mixture", "mixture+game", "learned", "noise")
+TRAIN, JUDGED, SAMPLES = 100_000, 10_000, 2_500
+_REACHED = 0.97
+
+
+def coverage(rows: NDArray[np.float64], points: PointSet) -> dict[str, float] | None:
+    """Return what 2,500 samples hold of a set's modes; None for a set without modes.
+
+    modes: with a sample within 3 standard deviations; modes20: with at least 20 % of their expected number; high_quality:
+    share of samples within 3 standard deviations of a mode (.989 is the ideal in the plane); spread: root mean square
+    distance of these in units of sigma sqrt(d) (.975 is the ideal, since the tails are cut); reverse_kl: KL(samples'
+    modes || true weights) in nats, of the high-quality samples (PacGAN's protocol).
+    """
+    if points.centres is None:
+        return None
+    away = np.linalg.norm(rows[:, None] - points.centres[None], axis=2) / points.width
+    mode, nearest = away.argmin(1), away.min(1)
+    good = nearest < 3
+    count = len(points.centres)
+    weights = np.full(count, 1 / count) if points.weights is None else points.weights
+    hits = np.bincount(mode[good], minlength=count)
+    share = hits / max(1, hits.sum())
+    some = share > 0
+    return {
+        "modes": int((hits > 0).sum()),
+        "modes20": int((hits >= 0.2 * weights * len(rows)).sum()),
+        "of": count,
+        "high_quality": float(good.mean()),
+        "spread": float(np.sqrt((nearest[good] ** 2).mean() / rows.shape[1])) if good.any() else float("nan"),
+        "reverse_kl": float((share[some] * np.log(share[some] / weights[some])).sum()),
+    }
+
+
+def reached(seen: dict[str, float]) -> bool:
+    """Return whether all modes are there with at least 20 % of their mass, and 97 % of samples in them."""
+    return seen["modes20"] == seen["of"] and seen["high_quality"] >= _REACHED
+
+
+def measure(
+    points: PointSet,
+    seed: int,
+    columns: Iterable[str],
+    *,
+    train: int = TRAIN,
+    judged: int = JUDGED,
+    rounds: int | None = None,
+    thorough: bool = True,
+) -> list[dict[str, Any]]:
+    """Return one record a column: coverage, verdict on `judged` fresh real rows, CPU seconds of making the generator.
+
+    thorough=False asks the judge's quick referees.
+    """
+    made: list[tuple[str, NDArray[np.float64], float, dict[str, Any]]] = []
+    wanted = list(columns)
+    own, real = points.split(train, judged, seed)
+    if "real" in wanted:
+        again, other = points.split(train, judged, seed + 10_000)
+        made.append(("real", other if points.draw is not None else again[: len(real)], 0.0, {}))
+    for start in [
+        each
+        for each in ("mixture", "learned", "noise")
+        if _column_of(each) in wanted or (each == "mixture" and "mixture" in wanted)
+    ]:
+        began = time.process_time()
+        preparation = prepare(
+            open_source(own, name=points.name), FitOptions(seed=seed, start=start, rounds=rounds)
+        )
+        fitted = time.process_time() - began
+        fit = preparation.fit(strip=False)
+        held, components = [], getattr(preparation.encoder, "components", 0)
+        playing = 0.0
+        began = time.process_time()
+        for event in fit.play():
+            if isinstance(event, Estimated) and event.round > 0 and points.centres is not None:
+                playing += time.process_time() - began
+                seen = coverage(_rows(fit.playing(), SAMPLES, seed), points)
+                held.append(bool(seen and reached(seen)))
+                began = time.process_time()
+        playing += time.process_time() - began
+        model = fit.model()
+        extra = {
+            "held": held,
+            "components": components,
+            "rounds": fit.round,
+            "kept_round": model.description.get("kept_round"),
+            "start_seconds": round(fitted, 2),
+        }
+        if _column_of(start) in wanted:
+            made.append((_column_of(start), _rows(model, judged, seed), fitted + playing, extra))
+        if start == "mixture" and "mixture" in wanted and isinstance(model.generator, MixtureGenerator):
+            model.generator.reset_to_start()
+            made.append(("mixture", _rows(model, judged, seed), fitted, {"components": components}))
+    return [
+        record(points, seed, column, real, rows, seconds, thorough=thorough) | extra
+        for column, rows, seconds, extra in made
+    ]
+
+
+def _column_of(start: str) -> str:
+    """The column of a start and the game after it; "mixture" alone is the start without a game."""
+    return "mixture+game" if start == "mixture" else start
+
+
+def record(
+    points: PointSet,
+    seed: int,
+    column: str,
+    real: NDArray[Any],
+    rows: NDArray[np.float64],
+    seconds: float,
+    *,
+    thorough: bool = True,
+) -> dict[str, Any]:
+    """Return what one column's rows are: their coverage, the judge's verdict against fresh real rows, CPU seconds."""
+    verdict = judge(real, rows, held_out="declared", random_state=seed, pool="full" if thorough else "quick")
+    return {
+        "set": points.name,
+        "seed": seed,
+        "column": column,
+        "coverage": coverage(rows[:SAMPLES], points),
+        "jsd_lower": verdict.jsd_lower,
+        "jsd_estimate": verdict.jsd_estimate,
+        "accuracy": verdict.accuracy,
+        "judged": len(real),
+        "cpu_seconds": round(seconds, 2),
+    }
+
+
+def _rows(model: Model, n: int, seed: int) -> NDArray[np.float64]:
+    return np.asarray(model.draw(n, random_state=seed)[0], dtype=np.float64)
+
+
+def run(
+    sets: Iterable[PointSet],
+    seeds: Iterable[int],
+    columns: Iterable[str],
+    out: Path,
+    *,
+    say: Callable[[str], None] = print,
+    **how: Any,
+) -> list[dict[str, Any]]:
+    """Measure every set and seed, keeping each record in `out`/modes.json at once; what is there already is not redone."""
+    path = out / "modes.json"
+    records: list[dict[str, Any]] = json.loads(path.read_text())["records"] if path.is_file() else []
+    columns = list(columns)
+    for points in sets:
+        for seed in seeds:
+            there = {r["column"] for r in records if (r["set"], r["seed"]) == (points.name, seed)}
+            missing = [column for column in columns if column not in there]
+            if not missing:
+                continue
+            found = measure(points, seed, missing, **how)
+            records += found
+            out.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"records": records}, indent=1) + "\n")
+            for each in found:
+                say(line(each))
+    (out / "modes.md").write_text(table(records))
+    return records
+
+
+def line(found: dict[str, Any]) -> str:
+    """Return a record in one line."""
+    seen = found["coverage"]
+    modes = (
+        f", {seen['modes20']}/{seen['of']} modes, {100 * seen['high_quality']:.1f} % in them" if seen else ""
+    )
+    bound = "none" if found["jsd_lower"] is None else f"{found['jsd_lower']:.4f}"
+    return (
+        f"{found['set']}, seed {found['seed']}, {found['column']}: JSD >= {bound}, told right "
+        f"{100 * (found['accuracy'] or 0):.1f} %{modes}, {found['cpu_seconds']:.0f} CPU s"
+    )
+
+
+def table(records: list[dict[str, Any]]) -> str:
+    """Return the records as two Markdown tables: coverage of sets with modes, and what the judge says of every set."""
+    by: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in records:
+        by.setdefault((record["set"], record["column"]), []).append(record)
+    lines = [
+        "| set | made by | seeds | all modes | at least 97 % in them | in modes, % (worst) | spread | reverse KL (worst) "
+        "| held at every look once reached | CPU s (worst) |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (name, column), found in by.items():
+        seen = [record["coverage"] for record in found if record["coverage"]]
+        if not seen:
+            continue
+        full = [each["modes20"] == each["of"] for each in seen]
+        good = [reached(each) for each in seen]
+        looks = [record["held"] for record in found if record.get("held")]
+        held = f"{sum(_kept(each) for each in looks)} of {len(looks)}" if looks else "-"
+        seconds = [record["cpu_seconds"] for record in found]
+        lines.append(
+            f"| {name} | {column} | {len(seen)} | {sum(full)} | {sum(good)} "
+            f"| {100 * np.mean([e['high_quality'] for e in seen]):.1f} ({100 * min(e['high_quality'] for e in seen):.1f}) "
+            f"| {min(e['spread'] for e in seen):.3f} to {max(e['spread'] for e in seen):.3f} "
+            f"| {np.mean([e['reverse_kl'] for e in seen]):.4f} ({max(e['reverse_kl'] for e in seen):.4f}) "
+            f"| {held} | {np.mean(seconds):.0f} ({max(seconds):.0f}) |"
+        )
+    lines += [
+        "",
+        "| set | made by | seeds | bound (nats), median | told right, %, median (worst) | CPU s |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (name, column), found in by.items():
+        bounds = [record["jsd_lower"] for record in found if record["jsd_lower"] is not None]
+        right = [100 * record["accuracy"] for record in found if record["accuracy"] is not None]
+        if not bounds or not right:
+            continue
+        lines.append(
+            f"| {name} | {column} | {len(found)} | {np.median(bounds):.4f} | {np.median(right):.1f} ({max(right):.1f}) "
+            f"| {np.mean([record['cpu_seconds'] for record in found]):.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _kept(looks: list[bool]) -> bool:
+    """Return whether it was reached, and held at every look from then on."""
+    return True in looks and all(looks[looks.index(True) :])

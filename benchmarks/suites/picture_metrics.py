@@ -1,0 +1,188 @@
+"""What is measured of generated pictures: classes by a classifier trained here, distances on its features, detail, copies.
+
+FID and inception scores are figures of one network trained on ImageNet. These are the same formulas on the features of a small
+network trained on the set's own training pictures, and each is named so; they compare the columns of one table alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from benchmarks.suites.picture_sets import Bytes
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from saddlepoint.judging.metrics import gan_metrics as statistics
+from saddlepoint.judging.metrics.gan_metrics import top_octave
+
+_CHUNK = 500
+_MOST = 3_000
+_FEATURES = 64
+_LARGEST = 64
+_STILL = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A small convolutional network of a set's classes; `accuracy` is that on pictures it was not trained on."""
+
+    network: nn.Module
+    classes: int
+    accuracy: float
+
+    def read(self, rows: Bytes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return features (n, 64) and class probabilities (n, classes)."""
+        features, chances = [], []
+        with torch.no_grad():
+            for start in range(0, len(rows), _CHUNK):
+                h = self.network[:-1](encoded(rows[start : start + _CHUNK]))  # type: ignore[index]
+                features.append(h.double().numpy())
+                chances.append(self.network[-1](h).double().softmax(1).numpy())  # type: ignore[index]
+        return np.concatenate(features), np.concatenate(chances)
+
+
+def encoded(rows: Bytes) -> Tensor:
+    """Return pictures (n, H, W, C) as (n, C, H, W) between -1 and 1."""
+    return torch.from_numpy(np.ascontiguousarray(rows.transpose(0, 3, 1, 2))).float() / 127.5 - 1
+
+
+def classifier(
+    rows: Bytes,
+    classes: NDArray[np.int64],
+    held: Bytes,
+    held_classes: NDArray[np.int64],
+    *,
+    seed: int = 0,
+    batches: int = 900,
+) -> Classifier:
+    """Return a classifier of pictures, trained on so many batches of 100 with a rate that falls to nothing."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        count = int(classes.max()) + 1
+        network = _network(rows.shape[1:], count)
+        optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, batches)
+        random = np.random.default_rng(seed)
+        for _ in range(batches):
+            chosen = random.integers(0, len(rows), 100)
+            loss = functional.cross_entropy(
+                network(encoded(rows[chosen])), torch.from_numpy(classes[chosen]), label_smoothing=0.0
+            )
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            falling.step()
+    found = Classifier(network.eval(), count, 0.0)
+    right = found.read(held)[1].argmax(1) == held_classes
+    return Classifier(network, count, float(right.mean()))
+
+
+def _network(shape: tuple[int, ...], classes: int) -> nn.Sequential:
+    height, width, channels = shape
+    layers: list[nn.Module] = []
+    out = 16
+    while max(height, width) > _LARGEST:
+        layers.append(nn.AvgPool2d(2))
+        height, width = height // 2, width // 2
+    while max(height, width) > 5:
+        layers += [nn.Conv2d(channels, out, 3, stride=2, padding=1), nn.BatchNorm2d(out), nn.LeakyReLU(0.1)]
+        channels, height, width, out = out, -(-height // 2), -(-width // 2), min(64, 2 * out)
+    layers += [
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(channels * height * width, _FEATURES),
+        nn.LeakyReLU(0.1),
+        nn.Linear(_FEATURES, classes),
+    ]
+    return nn.Sequential(*layers)
+
+
+def by_class(judge: Classifier, made: Bytes, held: Bytes) -> dict[str, Any]:
+    """Return shares of classes and mean top probabilities of made and held-out pictures, and distances on the features.
+
+    worst_share: the largest |share / held-out share - 1| of a class. The distances' `_real` are those between two halves of
+    the held-out pictures, what no generator can be expected to beat.
+    """
+    features, chances = judge.read(made)
+    real_features, real_chances = judge.read(held)
+    shares, real_shares = (
+        np.bincount(each.argmax(1), minlength=judge.classes) / len(each) for each in (chances, real_chances)
+    )
+    some = real_shares > 0
+    return {
+        "classifier_accuracy": judge.accuracy,
+        "shares": [round(float(each), 4) for each in shares],
+        "worst_share": float(np.abs(shares[some] / real_shares[some] - 1).max()),
+        "classes_found": int((shares > 0).sum()),
+        "top_probability": float(chances.max(1).mean()),
+        "top_probability_real": float(real_chances.max(1).mean()),
+        **distances(features, real_features),
+    }
+
+
+def distances(made: NDArray[np.float64], held: NDArray[np.float64]) -> dict[str, float]:
+    """Return Frechet and kernel distance, precision and recall of features, in the held-out features' units.
+
+    Features in which few held-out pictures do not differ are left out.
+    """
+    n = min(len(made), len(held), _MOST)
+    mean, spread = held.mean(0), held.std(0)
+    varies = spread > _STILL * spread.max()
+    made, held = ((each[:, varies] - mean[varies]) / spread[varies] for each in (made[:n], held[: 2 * n]))
+    half = len(held) // 2
+    kernel = statistics.cubic_kernel(np.concatenate([held[:n], made]))
+    marks = (np.arange(2 * n) < n)[:, None]
+    found = statistics.neighbour_figures(
+        statistics.distances(np.concatenate([held[:n], made])), np.arange(n), n + np.arange(n)
+    )
+    return {
+        "frechet": statistics.frechet(held[:n], made),
+        "frechet_real": statistics.frechet(held[:half], held[half:]),
+        "kernel": float(statistics.u_statistics(kernel, marks)[0]),
+        "precision": float(found[0]),
+        "recall": float(found[1]),
+        "features": n,
+    }
+
+
+def stacked_modes(judge: Classifier, made: Bytes) -> dict[str, float]:
+    """Return how many of the 1,000 modes of stacked digits are there, and KL(made || uniform) in nats.
+
+    A picture's mode is what the classifier of digits says of its three channels (PacGAN, arXiv 1712.04086, section 4.2).
+    """
+    digits = [
+        judge.read(np.ascontiguousarray(made[..., channel : channel + 1]))[1].argmax(1)
+        for channel in range(3)
+    ]
+    modes = np.bincount(100 * digits[0] + 10 * digits[1] + digits[2], minlength=1000)
+    share = modes[modes > 0] / len(made)
+    return {
+        "modes": int((modes > 0).sum()),
+        "kl": float((share * np.log(1000 * share)).sum()),
+        "mode_samples": len(made),
+        "classifier_accuracy": judge.accuracy,
+    }
+
+
+def detail(made: Bytes, train: Bytes) -> dict[str, float]:
+    """Return the power of made pictures in the top octave, as a share of the training pictures', and what that of training
+    pictures is after halving and doubling their size."""
+    there = top_octave(train[:_MOST])
+    return {
+        "octave": top_octave(made[:_MOST]) / there,
+        "octave_enlarged": top_octave(_enlarged(train[:_MOST])) / there,
+    }
+
+
+def _enlarged(rows: Bytes) -> Bytes:
+    sides = rows.shape[1:3]
+    half = functional.interpolate(
+        encoded(rows), size=[-(-side // 2) for side in sides], mode="bilinear", antialias=True
+    )
+    whole = functional.interpolate(half, size=list(sides), mode="bilinear")
+    grey = ((whole + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return np.ascontiguousarray(grey.permute(0, 2, 3, 1).numpy())

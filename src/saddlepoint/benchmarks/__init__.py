@@ -1,1 +1,0 @@
-"""Quality suites: what the recipes reach on data whose law is known, measured by a command."""
