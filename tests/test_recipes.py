@@ -78,8 +78,8 @@ def test_the_pair_goes_by_size_and_smoothness(shape: tuple[int, ...], curvature:
 
 
 def test_convolutions_grow_with_rows_and_capacity_and_their_penalty_with_the_distances() -> None:
-    def planned(rows: int, capacity: str = "medium", spread: float = 100.0) -> recipes.Plan:
-        data = recipes.Data(kind="pictures", shape=(3, 64, 48), rows=rows, spread=spread)
+    def planned(rows: int, capacity: str = "medium", variance: float = 100.0) -> recipes.Plan:
+        data = recipes.Data(kind="pictures", shape=(3, 64, 48), rows=rows, variance=variance)
         return recipes.plan(recipes.choose("modern", "pictures"), data, capacity=capacity)
 
     widths = [planned(rows).generator["width"] for rows in (50, 10_000, 30_000, 50_000)]
@@ -89,7 +89,7 @@ def test_convolutions_grow_with_rows_and_capacity_and_their_penalty_with_the_dis
         for capacity in ("small", "medium", "large")
     ]
     assert sizes == sorted(set(sizes))
-    near, far = (planned(1000, spread=spread).settings.penalties[0].weight for spread in (100.0, 400.0))
+    near, far = (planned(1000, variance=variance).settings.penalties[0].weight for variance in (100.0, 400.0))
     assert [far.at(r, 100) for r in (0, 50, 100)] == pytest.approx(
         [4 * near.at(r, 100) for r in (0, 50, 100)]
     )
