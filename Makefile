@@ -1,4 +1,4 @@
-# Every target sets itself up: a fresh clone needs Python >= 3.11 with venv, and make.
+# Every target installs what it needs: a fresh clone needs Python >= 3.11 with venv, and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -6,11 +6,11 @@ STAMP := $(VENV)/.installed
 
 .PHONY: help demo test check fuzz benchmarks docs format install clean
 help:
-	@echo "make demo    learn the digits of scikit-learn (about two minutes) and write runs/demo/report.html"
+	@echo "make demo    train on the digits of scikit-learn (about two minutes) and write runs/demo/report.html"
 	@echo "make test    run the test suite"
-	@echo "make check   lint, types, layers of the house, doctests"
+	@echo "make check   lint, types, import layers, doctests"
 	@echo "make fuzz    open 10,000 damaged files"
-	@echo "make benchmarks  measure rounds beside other ways to play them (JAX=, LIGHTNING=: pythons that have them; TABLE=adult.csv)"
+	@echo "make benchmarks  measure speed beside a plain loop, JAX and Lightning (JAX=, LIGHTNING=: pythons that have them; TABLE=adult.csv)"
 	@echo "make docs    write docs/errors.md and docs/images/ again"
 
 install: $(STAMP)

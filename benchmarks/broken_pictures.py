@@ -1,7 +1,7 @@
-"""10,000 files of which 1 % are broken in ten ways: does training begin, and are they named?
+"""A folder of 10,000 pictures of which 1 % are broken in ten ways: are these left out and reported, and how long does it take?
 
 `python -m benchmarks.broken_pictures` writes benchmarks/results/broken_pictures.json: CPU and wall seconds to open the
-folder, and to begin a run on it and play ten rounds.
+folder, and to start a run on it and play ten rounds.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FILES, BROKEN, SIDE = 10_000, 100, 32
 
 
 def encoded(picture: np.ndarray, form: str = "png", **options: object) -> bytes:
-    """Return a picture as a file's bytes."""
+    """Return a picture as the bytes of a file."""
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, form, **options)
     return stream.getvalue()
 
 
 def ways(picture: np.ndarray) -> dict[str, bytes]:
-    """Return ten files that are no usable picture, by the end of their names."""
+    """Return ten files that are not usable pictures, by the end of their names."""
     good, grey = encoded(picture), picture[..., 0]
     header = struct.pack(">II5B", 60_000, 60_000, 8, 2, 0, 0, 0)
     bomb = header, struct.pack(">I", zlib.crc32(b"IHDR" + header))
@@ -69,7 +69,7 @@ def fill(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Measure, and write what was found."""
+    """Measure, and write the results."""
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as run:
         names = fill(Path(home))
         began, cpu = time.perf_counter(), time.process_time()

@@ -1,11 +1,11 @@
-"""Missing cells filled in by `saddlepoint complete` and by scikit-learn's IterativeImputer; into results/complete.json.
+"""Imputation by `saddlepoint complete` and by scikit-learn's IterativeImputer; writes results/complete.json.
 
     python -m benchmarks.complete_check --data /path/to/data [--rows 4000] [--rounds N]
 
-Trained on adult.csv (all of it, or so many rows). Of one half of adult_test.csv a fifth of the cells is hidden at random and
-filled in; the completed half is then judged against the other half, as any two samples are: whoever fills in the likeliest
-value or the mean makes rows that no real row looks like. Beside that: how often words are right, and the mean absolute
-error of numbers in ranks among the real ones, where the mean is at an advantage.
+Trained on adult.csv (all of it, or N rows). In one half of adult_test.csv a fifth of the cells is hidden at random and imputed;
+the completed half is then judged against the other half, as any two samples are. An imputer that fills in the most probable
+value or the mean generates rows that differ from all real rows. Also: how often words are correct, and the mean absolute error
+of numbers, in ranks among the real ones, a measure by which the mean has an advantage.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     arguments.add_argument("--rows", type=int)
     arguments.add_argument("--rounds", type=int)
     arguments.add_argument(
-        "--model", type=Path, help="A model trained on adult.csv, in place of training one."
+        "--model", type=Path, help="A model trained on adult.csv, instead of training one."
     )
     arguments.add_argument("--judged", type=int, default=8000)
     given = arguments.parse_args()
@@ -46,7 +46,7 @@ def main() -> None:
     train = train if given.rows is None else train.sample(given.rows, random_state=0).reset_index(drop=True)
     test = pd.read_csv(given.data / "adult_test.csv")
     test = test[[*test.columns]].sample(frac=1, random_state=1).reset_index(drop=True)
-    # A word that may not have occurred in training, of which a part is held back, is nothing to take as known.
+    # A rare word may not occur in the part of the rows that is trained on, so it cannot be a known cell.
     for name in train:
         if not pd.api.types.is_numeric_dtype(train[name]):
             counts = train[name].value_counts()
@@ -56,16 +56,16 @@ def main() -> None:
     gone = np.random.default_rng(2).random(whole.shape) < HIDDEN
     gaps = whole.mask(pd.DataFrame(gone, columns=whole.columns))
 
-    makers: dict[str, Any] = {
+    imputers: dict[str, Any] = {
         "saddlepoint complete": lambda: ours(train, gaps, given.rounds, given.model),
         "IterativeImputer": lambda: imputed(train, gaps, posterior=False),
         "IterativeImputer, sample_posterior": lambda: imputed(train, gaps, posterior=True),
     }
     found: dict[str, Any] = {}
     found["the rows themselves"] = figures(whole, whole, others, gone) | {"cpu_seconds": 0.0}
-    for name, make in makers.items():
-        made, seconds = make()
-        found[name] = figures(made, whole, others, gone) | {"cpu_seconds": round(seconds, 1)}
+    for name, impute in imputers.items():
+        completed, seconds = impute()
+        found[name] = figures(completed, whole, others, gone) | {"cpu_seconds": round(seconds, 1)}
         print(name, found[name], flush=True)
     stored = {
         "set": "Adult",
@@ -87,15 +87,17 @@ def ours(
 
 
 def imputed(train: pd.DataFrame, gaps: pd.DataFrame, *, posterior: bool) -> tuple[pd.DataFrame, float]:
-    """Impute with words as their rank by frequency, rounded to the nearest word, numbers to the nearest training value."""
+    """Impute with words coded by their rank of frequency; results are rounded to the nearest word or training value."""
     began = time.process_time()
-    books = {name: list(train[name].value_counts().index) for name in train if not is_number(train[name])}
+    vocabularies = {
+        name: list(train[name].value_counts().index) for name in train if not is_number(train[name])
+    }
 
     def coded(frame: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(
             {
-                name: frame[name].map({word: i for i, word in enumerate(books[name])}).astype(float)
-                if name in books
+                name: frame[name].map({word: i for i, word in enumerate(vocabularies[name])}).astype(float)
+                if name in vocabularies
                 else frame[name].astype(float)
                 for name in frame
             }
@@ -107,9 +109,9 @@ def imputed(train: pd.DataFrame, gaps: pd.DataFrame, *, posterior: bool) -> tupl
         values = imputer.fit(pd.concat([coded(train), coded(gaps)])).transform(coded(gaps))
     out = {}
     for at, name in enumerate(gaps):
-        if name in books:
-            codes = np.clip(np.rint(values[:, at]), 0, len(books[name]) - 1).astype(int)
-            out[name] = np.array(books[name], dtype=object)[codes]
+        if name in vocabularies:
+            codes = np.clip(np.rint(values[:, at]), 0, len(vocabularies[name]) - 1).astype(int)
+            out[name] = np.array(vocabularies[name], dtype=object)[codes]
         else:
             levels = np.unique(train[name])
             near = np.abs(levels[None, :] - values[:, at][:, None]).argmin(1) if len(levels) < 500 else None

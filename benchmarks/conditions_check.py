@@ -1,10 +1,10 @@
-"""Are rows that meet a condition as good as rows without one? `python -m benchmarks.conditions_check --data /path/to/data`
+"""Quality of conditional rows, compared with unconditional ones: `python -m benchmarks.conditions_check --data /path/to/data`
 
-Adult: a game of the default recipe on adult.csv, then for each condition as many rows as adult_test.csv holds of that kind,
-judged against these, on all columns but the one that was given. Beside them the same number of unconditional rows against
-as many unconditional real ones (a bound grows with the number of rows that show it), and unconditional rows whose column
-is overwritten: what a condition must not be. Figures into results/conditions.json: the judge's certified bound, and what a
-boosted classifier tells right.
+Adult: a game of the default recipe on adult.csv. Then, for each condition, as many rows as adult_test.csv holds that meet it,
+judged against these, on all columns except the given one. Beside them: the same number of unconditional rows against as many
+unconditional real ones (because a bound grows with the number of rows), and unconditional rows whose column is overwritten,
+which a condition must not be equal to. Writes results/conditions.json: the judge's certified bound, and a boosted classifier's
+accuracy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pandas as pd
-from benchmarks.suites.table_metrics import told_apart
+from benchmarks.suites.table_metrics import c2st
 from benchmarks.suites.table_sets import TableSet, table_set
 
 import saddlepoint as sp
@@ -38,9 +38,9 @@ def main() -> None:
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument(
-        "--model", type=Path, help="a saved model; trained and kept there if there is none"
+        "--model", type=Path, help="a saved model; if the file does not exist, one is trained and saved there"
     )
-    arguments.add_argument("--only", help="one of the columns, beside what the file of results holds")
+    arguments.add_argument("--only", help="measure one of the columns; other results in the file are kept")
     given = arguments.parse_args()
     tables = table_set("adult", given.data)
     if given.model is not None and given.model.exists():
@@ -51,7 +51,7 @@ def main() -> None:
             model.save(given.model)
     stored = json.loads(RESULTS.read_text())["by"] if RESULTS.exists() and given.only is not None else {}
     found: dict[str, Any] = {"seed": given.seed, "by": stored}
-    for column, value, told in CONDITIONS:
+    for column, value, dependent in CONDITIONS:
         if given.only not in (None, column):
             continue
         began = time.process_time()
@@ -60,7 +60,7 @@ def main() -> None:
         real = tables.test[tables.test[column] == value]
         n = len(real)
         whole = model.sample(n, random_state=1)
-        drop = [column, *told]
+        drop = [column, *dependent]
         record = {
             "conditional": (real, model.sample(n, given={column: value}, random_state=1), drop),
             "unconditional, as many rows": (tables.test.sample(n, random_state=0), whole, []),
@@ -79,10 +79,10 @@ def main() -> None:
 
 
 def judged(tables: TableSet, real: pd.DataFrame, made: pd.DataFrame, drop: list[str]) -> dict[str, Any]:
-    """Return the certified bound and what a boosted classifier tells right, on the columns that are not dropped."""
+    """Return the certified bound and a boosted classifier's accuracy, on the columns that are not dropped."""
     real, made = (side.drop(columns=drop).reset_index(drop=True) for side in (real, made))
     mine = dataclasses.replace(tables, train=tables.train.drop(columns=drop), test=real)
-    accuracy, auc = told_apart(mine, made)
+    accuracy, auc = c2st(mine, made)
     verdict = sp.judge(real, made, held_out=True)
     return {
         "c2st_accuracy": accuracy,

@@ -1,12 +1,12 @@
-"""Does `given=c` give a c? Samples of each class of digits, judged by a classifier that has never seen the generator.
+"""Class-conditional samples of digits: are samples with `given=c` of class c, according to an independent classifier?
 
     python -m benchmarks.digits_by_class [--seeds 3] [--rounds N]
 
-The default recipe learns P(x | y) from the training part of scikit-learn's digits. A support vector machine learns the
-classes from the same rows; its accuracy is measured on the vault, which neither has seen. The claim: at least 95 % of
-1,000 samples of each class are of that class to a classifier that is right on at least 96 % of real digits. Beside it
-stands how varied the samples are (their standard deviation about the class mean, as a share of the data's), since a
-generator that always draws the same 7 would pass. Results go to benchmarks/results/digits_by_class.json.
+The default recipe learns P(x | y) from the training rows of scikit-learn's digits. A support vector machine learns the classes
+from the same rows; its accuracy is measured on the held-out test rows (vault). The claim: a classifier that is correct on at
+least 96 % of real digits assigns at least 95 % of 1,000 samples of each class to that class. Also measured is the variety of
+samples (their standard deviation about the class mean, divided by the data's), because a generator that always draws the same 7
+would pass. Results are written to benchmarks/results/digits_by_class.json.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Is what a run learnt digits, of every kind, and none of them a copy?
+"""Quality of a run's digits: shares of the ten digits, recognisability, and copies of training rows.
 
-python -m benchmarks.digits_check RUN   ->   benchmarks/results/NAME.json, NAME the run folder's name
+python -m benchmarks.digits_check RUN   ->   benchmarks/results/NAME.json, where NAME is the name of the run folder
 
     make demo && python -m benchmarks.digits_check runs/demo
     saddlepoint train mnist.npz --recipe goodfellow2014 --minutes 10 --out runs/mnist-goodfellow2014
     saddlepoint train mnist.npz --minutes 10 --out runs/mnist-modern
 
-A classifier is fitted on the run's training rows and must be right on >= 96 % of the held-out ones (monitor and vault). It
-then reads 2,000 samples: the share of each digit, and its mean top probability beside that on held-out digits.
+Classifiers are fitted to the run's training rows and must be correct on >= 96 % of the held-out ones (validation and test rows:
+monitor and vault). They then read 2,000 samples: the share of each digit, and the mean top probability compared with that on
+held-out digits.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from saddlepoint.fitting import restore
-from saddlepoint.judging.memorisation import copying
+from saddlepoint.judging.memorisation import memorisation_test
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.sampling import load_model
 from saddlepoint.runs.session import Source
@@ -35,22 +36,22 @@ def main(path: Path) -> None:
     settings = RunFolder.open(path).settings()
     dataset, _ = Source(**settings["source"]).open()
     parts = restore(dataset, settings)
-    held = np.concatenate([parts.monitor.rows, parts.vault.rows])
+    held_out = np.concatenate([parts.monitor.rows, parts.vault.rows])
     labels = np.concatenate([parts.monitor.labels, parts.vault.labels])
     samples, _ = load_model(path).draw(SAMPLES, random_state=1)
     few = slice(0, MOST_ROWS)
     flat = {
         name: rows.reshape(len(rows), -1) / dataset.levels
-        for name, rows in (("train", parts.train.rows[few]), ("held", held), ("samples", samples))
+        for name, rows in (("train", parts.train.rows[few]), ("held", held_out), ("samples", samples))
     }
-    kinds = {
+    estimators = {
         "perceptron": MLPClassifier(
-            (128,), alpha=1e-2, max_iter=60 if len(held) > 1000 else 500, random_state=0
+            (128,), alpha=1e-2, max_iter=60 if len(held_out) > 1000 else 500, random_state=0
         ),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
     }
     classifiers = {}
-    for name, classifier in kinds.items():
+    for name, classifier in estimators.items():
         classifier.fit(flat["train"], parts.train.labels[few])
         top = {key: classifier.predict_proba(flat[key]).max(1).mean() for key in ("held", "samples")}
         shares = np.bincount(classifier.predict(flat["samples"]), minlength=10) / SAMPLES
@@ -62,8 +63,8 @@ def main(path: Path) -> None:
             "mean top probability, samples": round(float(top["samples"]), 4),
         }
     trained = {row.tobytes() for row in parts.train.rows}
-    found = copying(
-        *(rows.reshape(len(rows), -1).astype(float) for rows in (parts.train.rows, held, samples)),
+    found = memorisation_test(
+        *(rows.reshape(len(rows), -1).astype(float) for rows in (parts.train.rows, held_out, samples)),
         random_state=0,
     )
     results = {
@@ -72,7 +73,7 @@ def main(path: Path) -> None:
         "rounds": load_model(path).description["rounds"],
         "samples": SAMPLES,
         "classifiers": classifiers,
-        "held-out digits among the training rows": sum(row.tobytes() in trained for row in held),
+        "held-out digits among the training rows": sum(row.tobytes() in trained for row in held_out),
         "samples equal to a training row": int(found.exact_copies),
         "share of samples nearest to a training row (expected 0.5)": round(float(found.share), 3),
         "copying test": found.sentence,

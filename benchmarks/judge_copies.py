@@ -1,11 +1,11 @@
-"""How often copying is found, and how often it is cried where there is none: judging/copies.py, measured.
+"""Memorisation test (judging/memorisation.py): how often copies are found, and how often there is a false alarm.
 
     python -m benchmarks.judge_copies [--quick]
 
-10-D normal rows (training, held-out, fakes as stated); a share of the fakes are training rows plus noise
-of the stated standard deviation. Adult, when ../shared/data is there: all three parts are real rows (the
-null), or 5 % of the fakes are training rows with one categorical cell and the numbers changed a little.
-Writes benchmarks/results/judge_copies.json.
+10-D normal rows (training, held-out and fake rows as stated); a share of the fake rows are training rows plus noise of
+the stated standard deviation. Adult, if ../shared/data exists: all three samples are real rows (the null), or 5 % of the
+fake rows are training rows with one categorical cell and the numbers changed a little. Writes
+benchmarks/results/judge_copies.json.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from saddlepoint.judging.memorisation import copying
+from saddlepoint.judging.memorisation import memorisation_test
 
 HERE = Path(__file__).resolve()
 RESULTS = HERE.parent / "results" / "judge_copies.json"
@@ -58,10 +58,12 @@ def main() -> None:
             generator = np.random.default_rng([20261122, seed])
             if adult is not None:
                 parts = adult_parts(adult[0], n, h, m, share, noise, generator, adult[1])
-                records.append(copying(*parts, categorical=adult[1], random_state=seed))
+                records.append(memorisation_test(*parts, categorical=adult[1], random_state=seed))
             else:
                 records.append(
-                    copying(*normal_parts(n, h, m, share, noise, kind, generator), random_state=seed)
+                    memorisation_test(
+                        *normal_parts(n, h, m, share, noise, kind, generator), random_state=seed
+                    )
                 )
         report["cases"][name] = {
             "runs": runs,

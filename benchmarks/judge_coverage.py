@@ -1,9 +1,9 @@
-"""Coverage: how often the judge's bound lies above the truth, 400 repeats on four laws, nominal 5 %.
+"""Coverage: how often the judge's bound is above the truth, 400 repeats on four pairs of distributions, nominal 5 %.
 
     python -m benchmarks.judge_coverage [--quick]
 
-The judge's own splits, panel and reading, with the quick pool (logistic regression and trees, stacked): 1,600
-judgements of 1,000 real rows and 4 fakes for each. The control is left out: it can only take bounds away.
+The judge's own splits, ensemble and evaluation, with the quick pool (logistic regression and trees, stacked): 1,600
+judgements of 1,000 real rows and 4 fake rows for each. There is no control: it can only remove bounds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from benchmarks.judge_pairs import Pair, dropped_mode, known_pairs, near_disjoint
 
-from saddlepoint.judging.c2st.ensemble import fit_ensemble, read
+from saddlepoint.judging.c2st.ensemble import evaluate, fit_ensemble
 from saddlepoint.judging.c2st.splits import split
 from saddlepoint.judging.samples import check
 
@@ -28,8 +28,8 @@ def lower_bound(pair: Pair, seed: int) -> float:
     rng = np.random.default_rng(seed)
     samples = check(pair.real(ROWS, rng), pair.fake(PER_REAL * ROWS, rng))
     splits = split(len(samples.real), len(samples.fake), alpha=ALPHA, rng=rng)
-    panel = fit_ensemble(samples, splits, size="quick", alpha=ALPHA, seed=seed)
-    return read(panel, samples, splits, alpha=ALPHA).lower
+    ensemble = fit_ensemble(samples, splits, size="quick", alpha=ALPHA, seed=seed)
+    return evaluate(ensemble, samples, splits, alpha=ALPHA).lower
 
 
 def main(*, repeats: int) -> None:

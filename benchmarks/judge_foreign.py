@@ -1,9 +1,9 @@
-"""Other generators' files, judged against Adult's test rows: a sensible order of bounds.
+"""Files of other generators, judged against Adult's test rows: are the bounds in a plausible order?
 
 python -m benchmarks.judge_foreign [NAME=FILE.csv ...]   ->   benchmarks/results/judge_foreign.json
 
-Made here: every column shuffled on its own, a Gaussian copula, and the training rows themselves. NAME=FILE.csv adds what
-another program made of adult.csv, for instance benchmarks/peer_samples.py in an environment of its own.
+Generated here: every column shuffled independently, a Gaussian copula, and the training rows themselves. NAME=FILE.csv adds
+what another program generated from adult.csv, for instance benchmarks/peer_samples.py in its own environment.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def shuffled(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def copula(table: pd.DataFrame) -> pd.DataFrame:
-    """Each column's own values, joined by the rank correlations of a Gaussian."""
+    """A Gaussian copula: each column's own values with the rank correlations of a Gaussian."""
     rng = np.random.default_rng(0)
     n = len(table)
     codes = [pd.factorize(table[name], sort=True)[0] for name in table]

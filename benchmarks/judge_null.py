@@ -2,8 +2,8 @@
 
     python -m benchmarks.judge_null [--quick]
 
-Full pool, no control (it is the same question again). Digits 898 against 899; MNIST 1,500 against 3,000;
-Adult 16,281 against 32,561: disjoint random parts of all the rows there are.
+Full pool, no control (it would be the same test again). Digits 898 against 899; MNIST 1,500 against 3,000;
+Adult 16,281 against 32,561: disjoint random parts of all rows.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def cases():
 def main(*, seeds: int) -> None:
     results = []
     for name, rows, n_real, n_fake, options in cases():
-        started, bounds, named, told = time.perf_counter(), [], 0, []
+        started, bounds, named, accuracies = time.perf_counter(), [], 0, []
         for seed in range(seeds):
             order = np.random.default_rng(seed).permutation(len(rows))
             real, fake = rows[order[:n_real]], rows[order[n_real : n_real + n_fake]]
             verdict = judge(real, fake, held_out="declared", random_state=seed, control=False, **options)
             bounds.append(verdict.jsd_lower)
-            told.append(verdict.accuracy)
+            accuracies.append(verdict.accuracy)
             named += sum(place["kind"] in ("column", "pair") for place in verdict.where)
         results.append(
             {
@@ -50,7 +50,7 @@ def main(*, seeds: int) -> None:
                 "certified": int(sum(bound > 0 for bound in bounds)),
                 "columns_named": named,
                 "largest_lower": max(bounds),
-                "mean_accuracy": float(np.mean(told)),
+                "mean_accuracy": float(np.mean(accuracies)),
                 "seconds": round(time.perf_counter() - started, 1),
             }
         )

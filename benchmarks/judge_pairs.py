@@ -1,4 +1,4 @@
-"""Pairs of laws whose JSD is known: closed forms and quadrature, with a sampler for each side."""
+"""Pairs of distributions with a known JSD, by closed forms and quadrature, with a sampler for each side."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def discrete(p, q) -> float:
 
 
 def line(log_p, log_q, cuts) -> float:
-    """JSD of two densities on a line, integrated between the cuts."""
+    """JSD of two densities on the real line, integrated piecewise between the cuts."""
 
     def density(x):
         a, b = log_p(x), log_q(x)
@@ -40,7 +40,7 @@ def line(log_p, log_q, cuts) -> float:
 
 
 def radial(d: int, one: float, other: float) -> float:
-    """JSD of N(0, one^2 I) and N(0, other^2 I) in d dimensions: of their radii."""
+    """JSD of N(0, one^2 I) and N(0, other^2 I) in d dimensions, which is that of their radii."""
     top = (np.sqrt(d) + 9) * max(one, other)
     return line(
         lambda r: stats.chi.logpdf(r / one, d) - np.log(one),
@@ -169,7 +169,7 @@ def known_pairs() -> list[Pair]:
 
 
 def dropped_mode(weight: float = 0.01) -> Pair:
-    """Real: two far modes, the smaller of the given weight; fake: without it."""
+    """Real: two distant modes, the smaller with the given weight; fake: without it."""
     return Pair(
         name=f"a mode of {100 * weight:g} % dropped",
         jsd=discrete([1 - weight, weight], [1, 0]),
@@ -179,7 +179,7 @@ def dropped_mode(weight: float = 0.01) -> Pair:
 
 
 def near_disjoint() -> Pair:
-    """.998 N(0,.01) + .002 N(8,.01) against N(8,.01): the law that breaks normal intervals."""
+    """.998 N(0,.01) + .002 N(8,.01) against N(8,.01): the pair for which normal intervals fail."""
     return Pair(
         name="near disjoint",
         jsd=discrete([0.998, 0.002], [0, 1]),

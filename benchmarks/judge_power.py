@@ -1,11 +1,10 @@
-"""Power: planted defects must be certified and the planted place named.
+"""Power: planted defects must be certified, and the planted place named.
 
     python -m benchmarks.judge_power [--quick]
 
-Adult's test rows against its training rows with one column shuffled (five columns, four seeds each): exactly
-that column named. MNIST's test pictures against 10,000 training pictures without one class, a 10-D mixture of
-20 modes against itself without one (5 %): a region named, and the right one. Foreign files: Adult with every
-column shuffled on its own, and a Gaussian copula: a sensible order of bounds.
+Adult's test rows against its training rows with one column shuffled (five columns, four seeds each): exactly that
+column must be named. MNIST's test pictures against 10,000 training pictures without one class, and a 10-D mixture of 20
+modes against itself without one (5 %): a region must be named, and the right one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Speed: a whole verdict with its null control, seconds of wall time on this machine's cores.
+"""Speed: wall time in seconds of a whole verdict with its null control, on this machine's cores.
 
     python -m benchmarks.judge_speed [--quick]
 
-The load average is stored beside each time: what else the machine does makes these figures worse.
+The load average is stored beside each time: other work on the machine makes these figures worse.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m benchmarks.judge_tables [--check]
 
-Each table stands between `<!-- NAME -->` and `<!-- end -->`;
---check exits 1 when the page is not what the results say.
+Each table is between `<!-- NAME -->` and `<!-- end -->`;
+--check exits 1 if the page is not what the results say.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def coverage() -> str:
     for row in found["rows"]:
         share, name = f"{100 * row['share_above']:.1f} %", row["pair"].replace("|", "vs")
         rows.append([name, f"{row['jsd']:.6f}", row["repeats"], share, f"{row['median_lower']:.4f}"])
-    head = ["law", "true JSD", "repeats", "bound above the truth", "median bound"]
+    head = ["pair", "true JSD", "repeats", "bound above the truth", "median bound"]
     about = (
         f"Pool: {found['pool']}; {found['real_rows']:,} real rows, {found['fakes_per_real']} fakes for each."
     )
@@ -90,7 +90,7 @@ def power() -> str:
         right = f"{sum(row['right'] for row in found)} of {len(found)}" if "right" in found[0] else ""
         estimate = statistics.median(row["estimate"] for row in found)
         rows.append([name, len(found), f"{lower:.4f}", f"{estimate:.4f}", right])
-    return grid(["planted", "runs", "median bound", "median estimate", "certified and rightly named"], rows)
+    return grid(["planted", "runs", "median bound", "median estimate", "certified and correctly named"], rows)
 
 
 def speed() -> str:
@@ -116,13 +116,13 @@ def foreign() -> str:
         rows.append(
             [row["generator"], f"{row['lower']:.4f}", f"{row['estimate']:.4f}", right, len(row["formats"])]
         )
-    return grid(["made by", "bound", "estimate", "told right", "columns of another format"], rows)
+    return grid(["generator", "bound", "estimate", "classifier accuracy", "columns of another format"], rows)
 
 
 def copies() -> str:
     found = stored("copies")
     rows = [[name, f"{row['found']} of {row['runs']}"] for name, row in found["cases"].items()]
-    return f"{grid(['case', 'copying found'], rows)}\n\nLevel {found['level']}."
+    return f"{grid(['case', 'copies found'], rows)}\n\nLevel {found['level']}."
 
 
 TABLES = {table.__name__: table for table in (truth, coverage, null, power, speed, foreign, copies)}

@@ -1,9 +1,9 @@
-"""Known truths: truth, estimate, bound and seconds of the judge on pairs of laws whose JSD is known.
+"""Known truths: true JSD, estimate, bound and seconds of the judge on pairs of distributions with a known JSD.
 
     python -m benchmarks.judge_truth [--quick | --size N]
 
-Full pool, null control included; 4 fakes a real row at 2,000 and 10,000 real rows, 2 at 50,000.
-Results are written to benchmarks/results/judge_truth.json as they come; --size keeps the other sizes' rows.
+Full pool, null control included; 4 fake rows per real row at 2,000 and 10,000 real rows, 2 at 50,000.
+Results are written to benchmarks/results/judge_truth.json as they are computed; --size keeps the rows of other sizes.
 """
 
 from __future__ import annotations

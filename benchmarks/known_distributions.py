@@ -1,8 +1,8 @@
-"""Mixtures of Gaussians of known density: what stands for the data and for generators whose every distance is known.
+"""Gaussian mixtures of known density, in the place of data and of generators, so that their distances are known.
 
-Rings and grids in the plane, and *digits*: one Gaussian for each of the ten classes of scikit-learn's digits, in 16
-principal components. A generator has the data's law but for weights and widths, so it can be made to converge, stall,
-diverge or collapse.
+A ring and a grid in the plane, and *digits*: one Gaussian for each of the ten classes of scikit-learn's digits, in 16 principal
+components. A generator differs from the data only in weights and widths, so it can be made to converge, stall, diverge or
+collapse.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Mixture:
         return self.means.shape[1]
 
     def with_(self, *, weights: np.ndarray | None = None, scales: np.ndarray | float = 1.0) -> Mixture:
-        """The same modes with other weights, and widths times `scales`."""
+        """Return the same modes with other weights, and with widths multiplied by `scales`."""
         weights = self.weights if weights is None else weights / weights.sum()
         return replace(self, weights=weights, scales=self.scales * np.asarray(scales))
 
@@ -53,12 +53,12 @@ class Mixture:
 
 
 def jsd(one: Mixture, other: Mixture, *, n: int = 10_000, seed: int = 0) -> float:
-    """JSD in nats by Monte Carlo on 2n points of the known densities, the same noise for every pair."""
+    """Return the JSD in nats by Monte Carlo on 2n points of the known densities, with the same noise for every pair."""
     total = 0.0
-    for law in (one, other):
-        x = law.draw(n, np.random.default_rng(seed))
+    for mixture in (one, other):
+        x = mixture.draw(n, np.random.default_rng(seed))
         p, q = one.log_density(x), other.log_density(x)
-        total += float((law.log_density(x) - np.logaddexp(p, q) + np.log(2)).mean())
+        total += float((mixture.log_density(x) - np.logaddexp(p, q) + np.log(2)).mean())
     return max(0.0, total / 2)
 
 
@@ -84,11 +84,11 @@ def digits() -> Mixture:
 
     data = load_digits()
     rows = PCA(16, random_state=0).fit_transform(data.data)
-    parts = [rows[data.target == each] for each in range(10)]
-    covariances = [np.cov(part, rowvar=False) + 0.1 * np.eye(16) for part in parts]
+    classes = [rows[data.target == each] for each in range(10)]
+    covariances = [np.cov(each, rowvar=False) + 0.1 * np.eye(16) for each in classes]
     factors = np.array([np.linalg.cholesky(each) for each in covariances])
-    weights = np.array([len(part) for part in parts]) / len(rows)
-    return Mixture(np.array([part.mean(0) for part in parts]), factors, weights, np.ones(10))
+    weights = np.array([len(each) for each in classes]) / len(rows)
+    return Mixture(np.array([each.mean(0) for each in classes]), factors, weights, np.ones(10))
 
 
-LAWS = {"ring": ring, "digits": digits}
+DISTRIBUTIONS = {"ring": ring, "digits": digits}

@@ -1,4 +1,4 @@
-"""The limit of a round, as design.md has it: matrix products at the same shapes, and the optimisers' bytes."""
+"""A lower bound of the time of a round: its matrix products in the same shapes, and streaming the optimisers' bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PRODUCTS = ("mm", "addmm", "bmm", "convolution", "convolution_backward")
 
 
 class Products(TorchDispatchMode):
-    """Collects the matrix products and convolutions that run."""
+    """Records the matrix products and convolutions that are executed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,14 +24,14 @@ class Products(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket.__name__ in _PRODUCTS:
-            # A bias is no product.
+            # The bias of addmm is not a product, so it is left out.
             operation = (torch.ops.aten.mm.default, args[1:3]) if "addmm" in str(func) else (func, args)
             self.found.append(operation)
         return func(*args, **(kwargs or {}))
 
 
 def products_of(made: SpeedGame) -> list[tuple[Any, tuple[Any, ...]]]:
-    """Return the products of one eager round."""
+    """Return the matrix products of one eager round."""
     game = Game(made.generator, made.discriminator, made.settings)
     records = rounds(game, made.batches(), 2)
     next(records)
@@ -41,14 +41,14 @@ def products_of(made: SpeedGame) -> list[tuple[Any, tuple[Any, ...]]]:
 
 
 def moved_bytes(made: SpeedGame) -> float:
-    """Return what optimisers and average must read and write in a round: each tensor once."""
+    """Return the bytes that optimisers and average of G must read and write in a round, each tensor once."""
     of_g, of_d = (sum(p.numel() for p in net.parameters()) for net in (made.generator, made.discriminator))
     each = 5 if made.settings.generator.name == "sgd" else 7
     return 4.0 * (each * (of_g + of_d) + (0 if made.settings.average is None else 3 * of_g))
 
 
 def begin(name: str) -> Callable[[int], float]:
-    """Return what measures the CPU seconds that so many rounds of a game cannot go below."""
+    """Return a function that measures the lower bound of the CPU seconds of `count` rounds of a game."""
     made = make(name)
     found = products_of(made)
     long = torch.zeros(2**24), torch.ones(2**24)

@@ -1,18 +1,19 @@
-"""Other ways to learn to sample, in the CPU time that the default took, on the same rows and before the same judge.
+"""Other generative models, given the CPU time that the default took, on the same rows and with the same judge.
 
     python -m benchmarks.modes_peers ring grid moons "curved 12-D" --seeds 5000
 
 First run `python -m benchmarks modes` with the same sets and seeds (columns mixture+game, mixture, noise) into
 benchmarks/results/modes.json: each peer trains for as many CPU seconds as `mixture+game` took there. Writes
-benchmarks/results/modes_peers.json. Needs zuko (an environment of its own: it is no part of this package).
+benchmarks/results/modes_peers.json. Needs zuko, in a separate environment: it is not a dependency of this package.
 
-flow: a neural spline flow (Durkan et al. 2019) of zuko, 4 autoregressive transforms of 8 bins, 2 x 64, Adam 1e-3, cosine.
-flow matching: straight paths (Lipman et al. 2023), 4 x 128 SiLU with sines of time, Adam 2e-3, cosine, averaged; 50 Heun steps.
-popular: the settings of the most copied script (github eriklindernoren/PyTorch-GAN, gan.py): 128-256-512-1024 with batch
-normalisation, D 512-256, Adam 2e-4 (.5, .999), batch 64, 100 normal numbers, non-saturating; linear output units.
-pacgan: Lin et al. 2018's toy pair (G 4 x 400 with batch normalisation, D 3 x 200 maxout of 5 on 2 rows at once, Adam 1e-4
-(.8, .999), 100 packs, 2 normal numbers, non-saturating). Both games are played by this package's own engine.
-All see rows standardised by column, as the games of this package do.
+flow: zuko's neural spline flow (Durkan et al. 2019), 4 autoregressive transforms of 8 bins, 2 x 64, Adam 1e-3, cosine.
+flow matching: straight paths (Lipman et al. 2023), 4 x 128 SiLU with sines of time, Adam 2e-3, cosine, EMA; 50 Heun steps.
+popular: the settings of a widely copied script (github eriklindernoren/PyTorch-GAN, gan.py): 128-256-512-1024 with batch
+normalisation, D 512-256, Adam 2e-4 (.5, .999), batch 64, normal noise of width 100, non-saturating; linear output units.
+pacgan: the networks of Lin et al. 2018 for toy data (G 4 x 400 with batch normalisation, D 3 x 200 maxout of 5 on 2 rows at
+once, Adam 1e-4 (.8, .999), 100 packs, normal noise of width 2, non-saturating).
+popular and pacgan are trained by this package's own training loop. All models see rows standardised by column, as the games
+of this package do.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ BATCH = 256
 
 
 class Clock:
-    """How much of a budget of CPU seconds is spent."""
+    """A budget of CPU seconds, and how much of it is spent."""
 
     def __init__(self, seconds: float) -> None:
         self.began, self.seconds = time.process_time(), seconds
@@ -63,17 +64,17 @@ def descend(
     rate: float,
     clock: Clock,
 ):
-    """Yield once a step of Adam whose rate follows half a cosine over the clock."""
-    adam = torch.optim.Adam(parameters, lr=rate)
+    """Yield once after each step of Adam; the learning rate falls with a cosine over the budget."""
+    optimiser = torch.optim.Adam(parameters, lr=rate)
     for rows in batches(x, BATCH, seed):
         if (share := clock.share()) >= 1:
             return
-        adam.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * share)) / 2
-        adam.zero_grad()
+        optimiser.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * share)) / 2
+        optimiser.zero_grad()
         value = loss(rows)
         value.backward()
         nn.utils.clip_grad_norm_(parameters, 10.0)
-        adam.step()
+        optimiser.step()
         yield
 
 
@@ -140,7 +141,7 @@ class Maxout(nn.Module):
 
 
 class Packed(nn.Module):
-    """A discriminator of packs: every row of a pack gets the pack's logit."""
+    """PacGAN's discriminator of packs of rows: every row of a pack gets the pack's logit."""
 
     def __init__(self, inner: nn.Module, pack: int) -> None:
         super().__init__()
@@ -151,10 +152,12 @@ class Packed(nn.Module):
 
 
 def game(
-    players: tuple[nn.Module, nn.Module], x: Tensor, clock: Clock, *, move: OptimiserSettings, **how: Any
+    players: tuple[nn.Module, nn.Module], x: Tensor, clock: Clock, *, optimiser: OptimiserSettings, **how: Any
 ) -> tuple[Sampler, int]:
     generator, discriminator = players
-    settings = Settings(objective="non-saturating", horizon=10**9, discriminator=move, generator=move, **how)
+    settings = Settings(
+        objective="non-saturating", horizon=10**9, discriminator=optimiser, generator=optimiser, **how
+    )
     steps = 0
     for _ in play(
         generator, discriminator, batches(x, settings.batch, settings.seed), settings=settings, threads=1
@@ -166,7 +169,7 @@ def game(
     return lambda n: generator(torch.randn(n, settings.noise_width)), steps
 
 
-def pace(rate: float, momentum: float) -> OptimiserSettings:
+def adam(rate: float, momentum: float) -> OptimiserSettings:
     return OptimiserSettings(rate=Schedule(start=rate), betas=(momentum, 0.999))
 
 
@@ -180,7 +183,7 @@ def popular(x: Tensor, seed: int, clock: Clock) -> tuple[Sampler, int]:
         nn.Linear(columns, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1)
     )
     return game(
-        (generator, discriminator), x, clock, batch=64, noise_width=100, move=pace(2e-4, 0.5), seed=seed
+        (generator, discriminator), x, clock, batch=64, noise_width=100, optimiser=adam(2e-4, 0.5), seed=seed
     )
 
 
@@ -193,10 +196,10 @@ def pacgan(x: Tensor, seed: int, clock: Clock, pack: int = 2) -> tuple[Sampler, 
     inner = nn.Sequential(
         Maxout(columns * pack, 200, 5), Maxout(200, 200, 5), Maxout(200, 200, 5), nn.Linear(200, 1)
     )
-    move = pace(1e-4, 0.8)
+    optimiser = adam(1e-4, 0.8)
     return game(
         (generator, Packed(inner, pack)), x, clock,
-        batch=100 * pack, noise_width=2, move=move, seed=seed,
+        batch=100 * pack, noise_width=2, optimiser=optimiser, seed=seed,
     )  # fmt: skip
 
 
@@ -206,7 +209,7 @@ PEERS: dict[str, Callable[[Tensor, int, Clock], tuple[Sampler, int]]] = {
 
 
 def main() -> None:
-    """Measure every peer on the sets and seeds named, each record kept at once, none redone."""
+    """Measure every peer on the named sets and seeds; each record is stored at once, and stored records are not repeated."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,8 +1,7 @@
-"""Time `--quick` of the paper's five commands: python -m benchmarks.paper_quick MNIST.npz CIFAR10.npz [NAME ...]
+"""Times of `--quick` for the paper's five commands: python -m benchmarks.paper_quick MNIST.npz CIFAR10.npz [NAME ...]
 
-Each is run once, as a user would, in an empty folder; paper/results/quick.json holds CPU and wall seconds (start of Python
-included), the machine's load in the meantime, and whether the page says that it is a quick version. Those that are there
-are not run again.
+Each is run once, as a user would, in an empty folder. paper/results/quick.json stores CPU and wall seconds (start of Python
+included), the machine's load, and whether the results are marked as a quick version. Stored commands are not run again.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ COMMANDS = {
 
 
 def spent() -> float:
-    """Return the CPU seconds of all commands that have ended."""
+    """Return the CPU seconds of all child processes that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def measure(verb: str, options: str, mnist: Path, cifar10: Path) -> dict[str, object]:
-    """Run one command in an empty folder and return what it took."""
+    """Run one command in an empty folder and return its times."""
     with tempfile.TemporaryDirectory() as folder:
         given = options.format(mnist=mnist, cifar10=cifar10, runs=f"{folder}/runs")
         line = ["saddlepoint", "paper", verb, "--quick", *given.split(), "--out", f"{folder}/out"]
@@ -43,21 +42,21 @@ def measure(verb: str, options: str, mnist: Path, cifar10: Path) -> dict[str, ob
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
         taken = {"cpu_seconds": round(spent() - cpu, 1), "wall_seconds": round(time.monotonic() - wall, 1)}
         written = list(Path(folder, "out").glob("*.json"))
-        said = bool(written) and all(path.stem.endswith("-quick") for path in written)
-    asked = " ".join(
+        marked = bool(written) and all(path.stem.endswith("-quick") for path in written)
+    command = " ".join(
         ["saddlepoint", "paper", verb, "--quick", *options.replace(" --runs {runs}", "").split()]
     )
-    asked = asked.replace("{mnist}", mnist.name).replace("{cifar10}", cifar10.name)
-    return {"command": asked, **taken, "load": round(os.getloadavg()[0], 1), "says_quick": said}
+    command = command.replace("{mnist}", mnist.name).replace("{cifar10}", cifar10.name)
+    return {"command": command, **taken, "load": round(os.getloadavg()[0], 1), "says_quick": marked}
 
 
 def main() -> None:
-    """Measure what is not there yet."""
+    """Measure the commands that are not yet stored."""
     mnist, cifar10 = (Path(each).resolve() for each in sys.argv[1:3])
     results = Results(OUT)
     for name, (verb, options) in COMMANDS.items():
-        asked = sys.argv[3:]
-        if name in results.read("quick").get("rows", {}) or (asked and name not in asked):
+        chosen = sys.argv[3:]
+        if name in results.read("quick").get("rows", {}) or (chosen and name not in chosen):
             continue
         found = measure(verb, options, mnist, cifar10)
         print(name, found, flush=True)

@@ -1,13 +1,13 @@
-"""CTGAN's or TVAE's samples of a table, made in an environment of their own, for `python -m benchmarks tables` to read.
+"""Samples by CTGAN or TVAE, generated in a separate environment, for `python -m benchmarks tables`.
 
     python -m venv peers && peers/bin/pip install torch ctgan
     peers/bin/python -m benchmarks.peer_samples ctgan TABLE.csv OUT.csv [--epochs 300] [--seed 0]
 
-Writes OUT.csv, as many rows as the table has, and OUT.json: CPU seconds and peak memory of the whole tree of processes
-(the fit of the mixtures has workers of its own), read from /proc every fifth of a second, and the same of importing the
-library alone. The table is given to the library as its own guide says: every column that is not a number, or holds at
-most 10 different whole numbers, is named as discrete; dates become seconds and are written as dates again; missing words
-become the word "(missing)" and missing numbers the column's mean, since CTGAN refuses them.
+Writes OUT.csv, with as many rows as the table has, and OUT.json: CPU seconds and peak memory of the whole tree of processes
+(the fit of the mixtures has its own workers), read from /proc every fifth of a second, and the CPU seconds of importing the
+library. The table is given to the library as its own guide says: every column that is not numeric, or holds at most 10
+different whole numbers, is declared discrete. Dates become seconds and are written as dates again. Missing words become the
+word "(missing)" and missing numbers the column's mean, because CTGAN refuses them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def watch(given: argparse.Namespace) -> None:
-    """Run the library in a child and read what its whole tree of processes takes."""
+    """Run the library in a child process and measure its whole tree of processes."""
     began = time.time()
     os.environ.update(OMP_NUM_THREADS="1", PYTHONUNBUFFERED="1")
     child = subprocess.Popen([sys.executable, __file__, *sys.argv[1:], "--inside"])
@@ -76,7 +76,7 @@ def watch(given: argparse.Namespace) -> None:
 
 
 def tree(root: int) -> list[int]:
-    """Return the process and all that descend from it."""
+    """Return a process and all its descendants."""
     parents: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -92,7 +92,7 @@ def tree(root: int) -> list[int]:
 
 
 def read(pid: int) -> tuple[float, int] | None:
-    """Return CPU seconds and bytes resident of one process; None where it has gone."""
+    """Return CPU seconds and resident bytes of one process; None if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -105,7 +105,7 @@ def is_few(cells) -> bool:
 
 
 def make(library: str, source: Path, target: Path, epochs: int, seed: int) -> None:
-    """Fit, sample and write: all that a user of the library would do."""
+    """Fit, sample and write, as a user of the library does."""
     import ctgan
     import numpy as np
     import pandas as pd

@@ -1,7 +1,7 @@
-"""What a round of pictures holds: whole batches, batches in parts, and levels that are run again; with and without penalties.
+"""Memory of a round of pictures: whole batches, gradient accumulation and recomputed activations, with and without penalties.
 
-`python -m benchmarks.picture_memory` writes benchmarks/results/picture_memory.json: the most bytes that live at one moment of a
-round beyond those from before it, and CPU seconds of a round.
+`python -m benchmarks.picture_memory` writes benchmarks/results/picture_memory.json: the peak of bytes during a round, minus
+those allocated before it, and CPU seconds per round.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from benchmarks.suites.picture_sets import discs
 
 from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Fit, FitOptions, prepare
-from saddlepoint.fitting.memory_limit import held
+from saddlepoint.fitting.memory_limit import peak_bytes
 from saddlepoint.training import rounds
 
 RESULTS = Path(__file__).parent / "results" / "picture_memory.json"
 SIDES, BATCH = (64, 256), 8
 
 
-def measured(fit: Fit, accumulation_steps: int, again: bool) -> dict[str, Any]:
-    """Return what one way of playing holds and takes, on a copy of the game."""
+def measured(fit: Fit, accumulation_steps: int, recompute: bool) -> dict[str, Any]:
+    """Return peak memory and CPU seconds of a round in one way of playing, on a copy of the game."""
     game = copy.deepcopy(fit.game)
     game.settings = dataclasses.replace(game.settings, accumulation_steps=accumulation_steps)
-    game.generator.recompute = game.discriminator.recompute = again  # type: ignore[assignment]
-    most = held(game, fit.batches.from_round(0))
+    game.generator.recompute = game.discriminator.recompute = recompute  # type: ignore[assignment]
+    most = peak_bytes(game, fit.batches.from_round(0))
     began = time.process_time()
     list(rounds(game, fit.batches.from_round(0), 3))
     return {
         "parts": accumulation_steps,
-        "again": again,
+        "again": recompute,
         "bytes": most,
         "cpu_seconds": (time.process_time() - began) / 3,
     }
 
 
 def main() -> None:
-    """Measure, and write what was found."""
+    """Measure, and write the results."""
     records = []
     for side in SIDES:
         preparation = prepare(
@@ -53,7 +53,7 @@ def main() -> None:
             fit = dataclasses.replace(
                 preparation, threads=1, plan=dataclasses.replace(plan, settings=settings)
             ).fit(strip=False)
-            for accumulation_steps, again in (
+            for accumulation_steps, recompute in (
                 (1, False),
                 (1, True),
                 (2, False),
@@ -63,7 +63,7 @@ def main() -> None:
                 facts = {
                     "side": side,
                     "penalties": bool(penalties),
-                    **measured(fit, accumulation_steps, again),
+                    **measured(fit, accumulation_steps, recompute),
                 }
                 records.append(facts)
                 print(facts, flush=True)

@@ -1,11 +1,11 @@
-"""How time and memory grow with rows and columns: the default on points, no number set by hand.
+"""Time and memory by the number of rows and columns: the default recipe on points.
 
 python -m benchmarks.sizes   ->   benchmarks/results/sizes.json
 
-Each size is a process of its own, so that its largest memory is its own. Rows are 10 Gaussians in d columns
-(`point_sets`, spread 3), of which the splits keep a part from training. Of each size: CPU seconds to prepare (splits and
-charts), to encode and build, and of one round (the mean of 60); rounds the rule plans; the largest memory above that of the
-libraries and the rows themselves. The whole game is what these multiply to; it is not played here.
+Each size is measured in a separate process, so that its peak memory is its own. Rows are from a mixture of 10 Gaussians in d
+columns (`point_sets`, spread 3); the splits hold a part of them out from training. For each size: CPU seconds to prepare
+(splits and mixture), to encode and build, and of one round (the mean of 60); the rounds that the recipe plans; the peak memory
+above that of the libraries and the rows themselves. The cost of a whole game is the product; it is not played here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OUT = Path(__file__).parent / "results" / "sizes.json"
 
 
 def one(rows: int, columns: int) -> dict[str, Any]:
-    """Return what one size costs, measured in this process."""
+    """Return the costs of one size, measured in this process."""
     import numpy as np
     from benchmarks.suites.point_sets import normals
 
@@ -37,14 +37,14 @@ def one(rows: int, columns: int) -> dict[str, Any]:
 
     draw, random = normals(columns, 10, 3.0), np.random.default_rng(0)
     data = np.empty((rows, columns))
-    for part in range(0, rows, PART):  # drawing them must not be what takes the most memory
+    for part in range(0, rows, PART):  # in parts, so that drawing does not determine the peak memory
         data[part : part + PART] = draw(min(PART, rows - part), random)
     before = _megabytes()
     began = time.process_time()
     preparation = prepare(open_source(data, name="sizes"), FitOptions(seed=0))
     prepared = time.process_time()
     fit = preparation.fit(strip=False)
-    fit.looks = None
+    fit.selection = None
     encoded = time.process_time()
     played = [
         time.process_time() for event in fit.play(until_round=WARM + TIMED) if isinstance(event, Played)
@@ -68,7 +68,7 @@ def _megabytes() -> float:
 
 
 def main() -> None:
-    """Measure every size that is not in the file yet."""
+    """Measure every size that is not yet in the file."""
     found: list[dict[str, Any]] = json.loads(OUT.read_text())["sizes"] if OUT.is_file() else []
     for size in dict.fromkeys(SIZES):
         if size in {(each["rows"], each["columns"]) for each in found}:

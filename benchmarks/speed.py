@@ -1,9 +1,9 @@
-"""Rounds, beside what people would use instead: python -m benchmarks.speed [--games abcde] [--compiled ad]
-[--jax PYTHON] [--lightning PYTHON] [--threads]
+"""Speed of rounds, compared with other implementations; writes benchmarks/results/speed.json.
 
-Rivals take turns, a few rounds each, so that whatever else the machine does meets all alike; what counts is CPU seconds of
-one thread, and only ratios of a turn are kept: their median, least and most over the turns.
-Writes benchmarks/results/speed.json.
+    python -m benchmarks.speed [--games abcde] [--compiled ad] [--jax PYTHON] [--lightning PYTHON] [--threads]
+
+Implementations (rivals) take turns, a few rounds each, so that other work of the machine affects all equally. CPU seconds of
+one thread are counted, and only ratios within a turn are stored: their median, smallest and largest value over the turns.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ OTHERS = {JAX: "benchmarks.rivals.jax_scan", LIGHTNING: "benchmarks.rivals.light
 
 
 def cpu(act: Callable[[], object]) -> float:
-    """Return the CPU seconds of this process."""
+    """Return the CPU seconds of this process during a call."""
     began = time.process_time()
     act()
     return time.process_time() - began
 
 
 class OtherProcess:
-    """A rival in an environment of its own, which takes its turns by lines."""
+    """A rival in its own Python environment, which is asked for rounds on its standard input."""
 
     def __init__(self, command: list[str]) -> None:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -60,14 +60,20 @@ class OtherProcess:
         return found
 
     def seconds(self, count: int) -> float:
-        """Return the CPU seconds of so many rounds."""
+        """Return the CPU seconds of `count` rounds."""
         if self.process.stdin:
             print(count, file=self.process.stdin, flush=True)
         return float(self._line()["cpu"])
 
 
 def measured(name: str, compiled: bool, others: dict[str, str], turns: int) -> dict[str, Any]:
-    """Return one game's ratios; others are the pythons of environments with JAX and with Lightning."""
+    """Return one game's ratios.
+
+    name: the game.
+    compiled: also measure compiled rounds.
+    others: Python interpreters of rivals in other environments, by rival.
+    turns: the number of turns.
+    """
     rivals: dict[str, Callable[[int], float]] = {}
     for how in plain_loop.VARIANTS[: 3 if name in "de" else 4]:
         play = plain_loop.begin(name, how)
@@ -105,7 +111,7 @@ def measured(name: str, compiled: bool, others: dict[str, str], turns: int) -> d
 
 
 def spread(above: list[float], below: list[float]) -> dict[str, float]:
-    """Return median, least and most of the ratios, turn by turn."""
+    """Return median, smallest and largest ratio over the turns."""
     ratios = [a / b for a, b in zip(above, below, strict=True)]
     return {
         "median": round(statistics.median(ratios), 3),
@@ -115,7 +121,7 @@ def spread(above: list[float], below: list[float]) -> dict[str, float]:
 
 
 def peaks(name: str, compiled: bool) -> dict[str, float]:
-    """Return the peak memory in MB of a process that plays a few rounds, by rival."""
+    """Return the peak memory in MB of a process that plays a few rounds of each rival."""
     rivals = {"plain loop, fused optimiser": "plain", "saddlepoint, eager": "eager"}
     if compiled:
         rivals["saddlepoint, compiled"] = "compiled"
@@ -123,7 +129,7 @@ def peaks(name: str, compiled: bool) -> dict[str, float]:
 
 
 def curve(what: str) -> dict[str, Any]:
-    """Return CPU milliseconds of an eager round and peak MB against one number, and the exponents."""
+    """Return CPU milliseconds of an eager round and peak MB by one parameter, and the exponents."""
     values = CURVES[what]
     found = [alone("curve", what, str(value)) for value in values]
     logs = np.log([values, [each["cpu_ms"] for each in found]])
@@ -137,7 +143,7 @@ def curve(what: str) -> dict[str, Any]:
 
 
 def alone(*what: str) -> dict[str, float]:
-    """Return what `benchmarks.speed_alone` measures in a process of its own."""
+    """Return a measurement of `benchmarks.speed_alone`, made in a separate process."""
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks.speed_alone", *what], check=True, capture_output=True, text=True
     )
@@ -146,7 +152,7 @@ def alone(*what: str) -> dict[str, float]:
 
 
 def by_threads(name: str, turns: int) -> dict[str, float]:
-    """Return clock milliseconds a round on one thread and on two, in turns: wants a machine that does nothing else."""
+    """Return wall milliseconds per round on one thread and on two, in turns; needs an otherwise idle machine."""
     rivals = {
         "plain loop, fused optimiser": plain_loop.begin(name, "fused optimiser"),
         "saddlepoint, eager": ours.begin(name, "eager"),
@@ -164,20 +170,24 @@ def by_threads(name: str, turns: int) -> dict[str, float]:
 
 
 def by_ranks() -> dict[str, float]:
-    """Return clock milliseconds a round of (b) at batch 400 in all, on one process and on two."""
+    """Return wall milliseconds per round of (b) with a global batch of 400, on one process and on two."""
     return {str(count): alone("ranks", str(count))["clock_ms"] for count in (1, 2)}
 
 
 def main() -> None:
-    """Measure what is asked for, and put it beside what was measured before."""
+    """Make the chosen measurements and add them to the stored ones."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--games", default="abcde")
     parser.add_argument("--compiled", default="")
     parser.add_argument("--curves", default=",".join(CURVES))
-    parser.add_argument("--jax", help="python of an environment with jax and optax")
-    parser.add_argument("--lightning", help="python of an environment with lightning and saddlepoint")
+    parser.add_argument("--jax", help="Python interpreter of an environment with jax and optax")
     parser.add_argument(
-        "--threads", action="store_true", help="threads and ranks, by the clock of a quiet machine"
+        "--lightning", help="Python interpreter of an environment with lightning and saddlepoint"
+    )
+    parser.add_argument(
+        "--threads",
+        action="store_true",
+        help="also measure threads and ranks, by wall time on an idle machine",
     )
     parser.add_argument("--turns", type=int, default=7)
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""One measurement in a process of its own, one JSON line: python -m benchmarks.speed_alone curve|peak|ranks ..."""
+"""One speed measurement in a separate process, printed as a JSON line: python -m benchmarks.speed_alone curve|peak|ranks ..."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from saddlepoint.training import Game, ProcessRank, rounds
 
 
 def peak_mb() -> float:
-    """Return the most memory that this process has held; getrusage would count what its parent held before it began."""
+    """Return this process's peak memory in MB; getrusage would also count that of its parent before the fork."""
     status = Path("/proc/self/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return round(int(line.split()[1]) / 1024, 1)
 
 
 def curve(what: str, value: int) -> dict[str, float]:
-    """Return CPU milliseconds of an eager round with one number changed, and the peak."""
+    """Return CPU milliseconds of an eager round with one parameter changed, and the peak memory."""
     made: SpeedGame = pictures(side=value, batch=4, rows=16) if what == "side" else points(**{what: value})
     records = rounds(Game(made.generator, made.discriminator, made.settings), made.batches(), 10**9)
     next(records)
@@ -42,14 +42,14 @@ def curve(what: str, value: int) -> dict[str, float]:
 
 
 def peak(name: str, how: str) -> dict[str, float]:
-    """Return the peak of a few rounds of one rival."""
+    """Return the peak memory of a few rounds of one rival."""
     play = plain_loop.begin(name, "fused optimiser") if how == "plain" else ours.begin(name, how)
     play(3)
     return {"peak_mb": peak_mb()}
 
 
 def ranks(count: int) -> dict[str, float]:
-    """Return clock milliseconds of a round shared by so many processes."""
+    """Return wall milliseconds of a round distributed over `count` processes."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "clock"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
@@ -60,31 +60,31 @@ def ranks(count: int) -> dict[str, float]:
 
 
 def rank(out: str) -> dict[str, float]:
-    """Play one process's share of game (b) at a batch of 400, and write down the clock of the first one."""
+    """Play game (b) with a global batch of 400 on one rank; rank 0 writes its wall milliseconds per round to a file."""
     compute.join_process_group(torch.device("cpu"))
-    share = ProcessRank.of_this_process()
+    this_rank = ProcessRank.of_this_process()
     made = make("b")
     settings = dataclasses.replace(made.settings, batch=400)
     rows = made.rows
 
-    def mine() -> Iterator[Tensor]:
+    def batches() -> Iterator[Tensor]:
         while True:
-            yield rows.index_select(0, torch.randint(0, len(rows), (400 // share.count,)))
+            yield rows.index_select(0, torch.randint(0, len(rows), (400 // this_rank.count,)))
 
-    records = rounds(Game(made.generator, made.discriminator, settings, share=share), mine(), 10**9)
+    records = rounds(Game(made.generator, made.discriminator, settings, process=this_rank), batches(), 10**9)
     for _ in range(3):
         next(records)
     began = time.perf_counter()
     for _ in range(20):
         next(records)
     spent = round(1e3 * (time.perf_counter() - began) / 20, 2)
-    if share.rank == 0:
+    if this_rank.rank == 0:
         Path(out).write_text(str(spent))
     return {"clock_ms": spent}
 
 
 def main(what: str, *given: str) -> None:
-    """Print what one measurement found."""
+    """Print the result of one measurement."""
     torch.set_num_threads(1)
     compute.keep_freed_memory()
     if what == "curve":

@@ -1,4 +1,4 @@
-"""The five games of the speed measurements, in torch: networks, data, settings. Rivals in torch play these very networks."""
+"""The five games of the speed benchmarks, in torch: networks, data, settings. Rivals in torch play the same networks."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ ADULT = [
     (40, False),
     *[(20, True)] * 3,
 ]
-"""A layout of the size of Adult's: 13 columns, 327 one-hot entries, 6 scores."""
+"""Feature blocks of the size of Adult's: 13 columns, 327 one-hot entries, 6 scores."""
 TITLES = {
     "a": "2-D points, two hidden layers of 128, batch 256",
     "b": "the paper's MNIST pair: G 100-1200-1200-784, D maxout 240 x 5 twice with dropout, batch 100, SGD",
     "c": "32 x 32 colour pictures, transposed and strided convolutions, batch 64",
     "d": "(a) with R1 and R2",
-    "e": "a table of Adult's size: the span pair, batch 500, R1 and R2, average of G",
+    "e": "a table of Adult's size: the feature-block networks (`networks/tabular.py`), batch 500, R1 and R2, average of G",
 }
 _SGD = OptimiserSettings(name="sgd", rate=Schedule(start=0.05), momentum=Schedule(start=0.5))
 _ADAM = OptimiserSettings(rate=Schedule(start=2e-4), betas=(0.5, 0.999))
@@ -40,7 +40,7 @@ _FOREVER = 10**6
 
 @dataclass(frozen=True)
 class SpeedGame:
-    """Two networks, the rows they play about, and the settings."""
+    """Two networks, the data, and the settings."""
 
     generator: nn.Module
     discriminator: nn.Module
@@ -48,13 +48,13 @@ class SpeedGame:
     settings: Settings
 
     def batches(self) -> Iterator[Tensor]:
-        """Yield random rows for ever."""
+        """Yield random batches without end."""
         while True:
             yield self.rows.index_select(0, torch.randint(0, len(self.rows), (self.settings.batch,)))
 
 
 def perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    """Return two hidden layers of rectifiers."""
+    """Return an MLP with two hidden layers of rectifiers."""
     layers = [
         nn.Linear(inputs, width),
         nn.ReLU(),
@@ -68,7 +68,7 @@ def perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:
 def points(
     width: int = 128, batch: int = 256, dimensions: int = 2, rows: int = 10_000, **changes: object
 ) -> SpeedGame:
-    """Return game (a) or (d) at any size."""
+    """Return game (a) or (d) with any sizes."""
     noise = max(2, dimensions)
     values = {"horizon": _FOREVER, "objective": "non-saturating", "batch": batch, "noise_width": noise}
     values |= {"discriminator": _ADAM, "generator": _ADAM}
@@ -81,7 +81,7 @@ def points(
 
 
 def pictures(side: int = 32, batch: int = 64, width: int = 32, rows: int = 1_000) -> SpeedGame:
-    """Return game (c) at any side of 8 times a power of two."""
+    """Return game (c) with pictures of any side that is 8 times a power of two."""
     up: list[nn.Module] = [nn.Linear(100, 4 * width * 16), nn.Unflatten(1, (4 * width, 4, 4)), nn.ReLU()]
     down: list[nn.Module] = []
     channels, at = 4 * width, 4
@@ -106,7 +106,7 @@ def pictures(side: int = 32, batch: int = 64, width: int = 32, rows: int = 1_000
 
 
 def make(name: str) -> SpeedGame:
-    """Return a game by its letter; its first weights are always the same."""
+    """Return a game by its letter, always with the same initial weights."""
     torch.manual_seed(0)
     if name == "a":
         return points()

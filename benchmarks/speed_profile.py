@@ -1,6 +1,6 @@
-"""Where the time of a compiled round goes: python -m benchmarks.speed_profile [ad]
+"""Profile of a compiled round: python -m benchmarks.speed_profile [ad]
 
-Writes "profile" into benchmarks/results/speed.json: shares of the profiler's own CPU time of 200 rounds, by kind.
+Writes "profile" into benchmarks/results/speed.json: shares of the profiler's CPU time of 200 rounds, by kind of operation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KINDS = {
 
 
 def shares(name: str, count: int = 200) -> dict[str, float]:
-    """Return the share of each kind in a game's rounds; the rest is calling: Python, wrappers, allocation."""
+    """Return the share of each kind of operation in the time of a game's rounds; the rest is overhead."""
     compiler = torch._inductor.compile
 
     def named(graph: torch.fx.GraphModule, given: list[object], options: dict[str, object]) -> object:

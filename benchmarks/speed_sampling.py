@@ -1,11 +1,11 @@
-"""How fast samples are: a million points beside G's forward pass alone; rows of a table as a frame, and its writing apart.
+"""Speed of sampling: a million points compared with G's forward pass; rows of a table as a data frame, and writing them.
 
     python -m benchmarks.speed_sampling [--table adult.csv]
 
 Writes "sampling" into benchmarks/results/speed.json: CPU seconds of one thread, medians of several turns; shares are medians
-of the ratios within a turn, so that whatever else the machine does falls on both.
-The limit is G's own forward pass over chunks of the same size, on noise that is already there; `products` are its matrix
-products alone.
+of the ratios within a turn, so that other work of the machine affects both sides equally.
+The limit is G's own forward pass over chunks of the same size, with noise drawn before; `products` are its matrix products
+alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ POINTS = 1_000_000
 
 
 def points(start: str, turns: int) -> dict[str, Any]:
-    """Return the CPU seconds of a million points of the default networks, after a game of a few rounds."""
+    """Return the CPU seconds of sampling a million points from the default networks, after a game of a few rounds."""
     model = (
         sp.GAN(start=start, rounds=10, random_state=0)
         .fit(make_moons(3000, noise=0.05, random_state=0)[0])
@@ -68,7 +68,7 @@ def points(start: str, turns: int) -> dict[str, Any]:
 
 
 def table(path: str, turns: int, rows: int = 50 * CHUNK) -> dict[str, Any]:
-    """Return rows a CPU second of a table's sample as a frame, and of writing that frame as CSV."""
+    """Return rows per CPU second of sampling a table as a data frame, and of writing the frame as CSV."""
     import pandas as pd
 
     frame = pd.read_csv(path, skipinitialspace=True)
@@ -91,7 +91,7 @@ def table(path: str, turns: int, rows: int = 50 * CHUNK) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, and put it beside the rounds."""
+    """Measure, and store the results beside those of the rounds."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--table", help="a CSV file, such as Adult")
     parser.add_argument("--turns", type=int, default=5)

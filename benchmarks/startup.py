@@ -1,6 +1,6 @@
-"""What it costs to start: `--help` beside the bare command-line library, import, and time to the first round.
+"""Start-up time: `--help` compared with the bare command-line library, import, and time to the first round.
 
-python -m benchmarks.startup   ->   benchmarks/results/startup.json   (seconds, medians of interleaved runs, with spread)
+python -m benchmarks.startup   ->   benchmarks/results/startup.json   (wall seconds, medians of interleaved runs, with range)
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
-"""Does a game stop for the right reason, with the best snapshot, and is a lost mode found?
+"""Stopping decisions: do games stop for the right reason with the best snapshot, and are lost modes found?
 
     python -m benchmarks.stopping [states] [alarm] [validity] [remedy] [share] [--repeats 20] [--data digits ring curved]
 
-Each part is written to benchmarks/results/stopping.json when it ends; docs/stopping.md is made from that file. Games of
-"states" that stand there already are not played again: delete the file to begin anew.
+Each part is written to benchmarks/results/stopping.json when it ends; docs/stopping.md is made from that file. Stored games of
+"states" are not played again: delete the file to start over.
 
-states    80 games on a ring of 8 modes and 80 on the digits' law (`known_distributions.py`): generators of known law at 25 checks,
-          built to converge, to stall, to diverge and to collapse, restless by 2 % in width. No network is trained: what is
-          tested is what `CheckMonitor` sees, decides and keeps, as in a fit to 10,000 rows. Tolerance: a missing cluster of 10 %
-          (ring) or 20 % (digits). Kept: the true distance of the kept snapshot is within 10 % of the best checked one, or
-          .0005 nats.
-alarm     laws that miss one of 25 modes, narrow one by half, are healthy, or restless (weights times exp(.3 N(0,1)), widths
-          times exp(.15 N(0,1))); one look at the level of one of 25 checks.
-validity  200 runs of 30 checks on N((d, 0), I) against N(0, I), d falling from 1 to 0 or 0 all along.
-remedy    real games on the ring of 8 that lose modes, with --on-collapse stop and remedy.
-share     wall time of judging in three real runs.
+states: 80 games on a ring of 8 modes and 80 on the distribution of digits (`known_distributions.py`). They are known generators
+    at 25 checks, built to converge, to stall, to diverge and to collapse, with fluctuations of 2 % in width. No network is
+    trained: tested is what `CheckMonitor` measures, decides and keeps, as in a fit to 10,000 rows. Tolerance: a missing cluster
+    of 10 % (ring) or 20 % (digits). Kept: the true distance of the kept snapshot is within 10 % of the best checked one, or
+    .0005 nats.
+alarm: distributions that miss one of 25 modes, have one mode of half the width, are healthy, or fluctuate (weights times
+    exp(.3 N(0,1)), widths times exp(.15 N(0,1))); one coverage test at the level of one of 25 checks.
+validity: 200 runs of 30 checks on N((d, 0), I) against N(0, I), with d falling from 1 to 0 or always 0.
+remedy: real games on the ring of 8 modes that lose modes, with --on-collapse stop and remedy.
+share: the share of judging in the wall time of three real runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.known_distributions import LAWS, Mixture, grid, jsd
+from benchmarks.known_distributions import DISTRIBUTIONS, Mixture, grid, jsd
 from benchmarks.stopping_games import SHARES, remedy, share
 from scipy.integrate import quad
 from scipy.stats import norm
@@ -47,34 +47,34 @@ from saddlepoint.judging.monitor.stopping import LEVEL, Check, Rules, states_of
 OUT = Path(__file__).parent / "results" / "stopping.json"
 EXPECTED = {"converge": "reached", "stall": "plateau", "diverge": "diverging", "collapse": "collapsed"}
 CHECKS, EVERY, ROWS = 24, 100, 10_000
-TOLERANCE = {"ring": 0.1, "digits": 0.2}  # a missing cluster that the ruler finds on so many rows
-LOWEST = {"ring": (1.5, 1.8), "digits": (2.2, 2.8)}  # factors of the width below which a game does not come
-NOISE = 5e-4  # nats, of the Monte Carlo of the truths
+TOLERANCE = {"ring": 0.1, "digits": 0.2}  # a missing cluster that is detectable on 10,000 rows
+LOWEST = {"ring": (1.5, 1.8), "digits": (2.2, 2.8)}  # factors of the width below which a game does not fall
+NOISE = 5e-4  # nats, Monte Carlo error of the true distances
 
 
 # -- states --------------------------------------------------------------------------------------------------------
 
 
 class KnownModel:
-    """What `CheckMonitor` asks of a model: rows drawn from a known law, the same noise each time."""
+    """What `CheckMonitor` needs of a model: rows of a known distribution, drawn with the same noise each time."""
 
-    def __init__(self, law: Mixture) -> None:
-        self.law = law
+    def __init__(self, distribution: Mixture) -> None:
+        self.distribution = distribution
 
     def draw(self, n: int, *, random_state: int) -> tuple[np.ndarray, None]:
-        return self.law.draw(n, np.random.default_rng(random_state)), None
+        return self.distribution.draw(n, np.random.default_rng(random_state)), None
 
 
 class Snapshot(nn.Module):
-    """Stands for the weights of G."""
+    """A module in the place of G, with a number for weights."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self.register_buffer("number", torch.tensor(float(number)))
 
 
-def checks_on(rows: np.ndarray, mass: float, *, marks: tuple = (), seed: int = 0) -> CheckMonitor:
-    """The checks of a fit to these rows: 80 % train, 10 % monitor."""
+def checks_on(rows: np.ndarray, mass: float, *, power: tuple = (), seed: int = 0) -> CheckMonitor:
+    """Return the checks of a fit to these rows: 80 % are training rows, 10 % validation rows (monitor)."""
     dataset = open_source(rows, name="X")
     cut = int(0.8 * len(rows))
     plan = CheckSchedule(
@@ -86,48 +86,49 @@ def checks_on(rows: np.ndarray, mass: float, *, marks: tuple = (), seed: int = 0
         final="quick",
         seconds_a_check=0.0,
         foreseen_seconds=0.0,
-        power=marks,
+        power=power,
     )
     train, monitor = dataset.take(np.arange(cut)), dataset.take(np.arange(cut, cut + len(rows) // 10))
     return CheckMonitor(plan, train, monitor, seed=seed)
 
 
 def path(name: str, kind: str, data: Mixture, rng: np.random.Generator) -> list[Mixture]:
-    """The generator at each check. Widths are factors f in the plane, f^sqrt(2/d) in d dimensions: as far from the data."""
-    speed, turn = rng.uniform(1.5, 3.0), int(rng.integers(7, 11))
+    """Return the generator at each check. Widths are scaled by f in the plane, by f^sqrt(2/d) in d dimensions (equal JSD)."""
+    speed, turning_point = rng.uniform(1.5, 3.0), int(rng.integers(7, 11))
     lowest = 1.0 if kind == "converge" else rng.uniform(*LOWEST[name]) if kind == "stall" else LOWEST[name][0]
-    gone = int(rng.integers(data.modes))
-    laws = []
+    lost = int(rng.integers(data.modes))
+    generators = []
     for k in range(CHECKS + 1):
-        restless = 0.02 * rng.normal() * (lowest > 1 or k < 12)
-        factor = max(lowest, 1 + 8 * np.exp(-k / speed)) * np.exp(restless)
-        if kind == "diverge" and k >= turn:
-            factor *= 1.5 ** (k - turn + 1)
+        fluctuation = 0.02 * rng.normal() * (lowest > 1 or k < 12)
+        factor = max(lowest, 1 + 8 * np.exp(-k / speed)) * np.exp(fluctuation)
+        if kind == "diverge" and k >= turning_point:
+            factor *= 1.5 ** (k - turning_point + 1)
         weights = data.weights.copy()
-        if kind == "collapse" and k >= turn:
-            weights[gone] *= 0.01
-        laws.append(data.with_(weights=weights, scales=factor ** np.sqrt(2 / data.width)))
-    return laws
+        if kind == "collapse" and k >= turning_point:
+            weights[lost] *= 0.01
+        generators.append(data.with_(weights=weights, scales=factor ** np.sqrt(2 / data.width)))
+    return generators
 
 
 def play(name: str, kind: str, seed: int) -> dict[str, Any]:
-    data = LAWS[name]()
+    """Return the record of one game: its state when it stopped, and the true distances of its snapshots."""
+    data = DISTRIBUTIONS[name]()
     rng = np.random.default_rng([seed, list(EXPECTED).index(kind)])
     rows = data.draw(ROWS, rng)
     checks = checks_on(rows, TOLERANCE[name], seed=seed)
     level = checks.plan.alpha(0)
-    marks = power_analysis(
+    estimates = power_analysis(
         rows[: int(0.8 * ROWS)], checks.quick_judge, masses=(TOLERANCE[name],), alpha=level, seed=seed
     )
-    checks = checks_on(rows, TOLERANCE[name], marks=tuple(mark.to_dict() for mark in marks), seed=seed)
-    laws = path(name, kind, data, rng)
+    checks = checks_on(rows, TOLERANCE[name], power=tuple(each.to_dict() for each in estimates), seed=seed)
+    generators = path(name, kind, data, rng)
     state = "budget"
-    for number, law in enumerate(laws):
-        checks.check(KnownModel(law), Snapshot(number), number * EVERY)
+    for number, generator in enumerate(generators):
+        checks.check(KnownModel(generator), Snapshot(number), number * EVERY)
         if (decision := checks.decision()) is not None:
             state = decision
             break
-    truths = [jsd(data, law) for law in laws[: number + 1]]
+    truths = [jsd(data, generator) for generator in generators[: number + 1]]
     return {
         "law": name,
         "kind": kind,
@@ -137,14 +138,14 @@ def play(name: str, kind: str, seed: int) -> dict[str, Any]:
         "kept_truth": round(truths[checks.kept or 0], 5),
         "best_truth": round(min(truths), 5),
         "above_truth": sum(c.lower > t for c, t in zip(checks.history, truths, strict=True)),
-        "ruler_found": marks[0].found,
+        "ruler_found": estimates[0].found,
         "evidence": checks.state_at(len(checks.history)).evidence,
         "seconds_a_check": round(checks.seconds / (number + 1), 3),
     }
 
 
 def false_alarms(repeats: int = 2000) -> dict[str, Any]:
-    """Constant sequences of estimates with normal errors: no state but improving and plateau is right."""
+    """Return the states of constant sequences of estimates with normal errors; only improving and plateau are right."""
     rng = np.random.default_rng(0)
     rules = Rules(tolerance=0.0176, found=1.0, planned=CHECKS + 1)
     wrong, plateaus = 0, 0
@@ -161,20 +162,26 @@ def false_alarms(repeats: int = 2000) -> dict[str, Any]:
 
 
 def states(repeats: int) -> dict[str, Any]:
-    """Play the games that the results file does not hold yet, and sum them all up."""
+    """Play the games that are not yet in the results file, and return the summary of all."""
     runs = [run for run in results().get("states", {}).get("runs", []) if run["seed"] < repeats]
-    for name in LAWS:
+    for name in DISTRIBUTIONS:
         for seed in range(repeats):
             for kind in EXPECTED:
                 if any((run["law"], run["kind"], run["seed"]) == (name, kind, seed) for run in runs):
                     continue
                 runs.append(play(name, kind, seed))
                 store("states", {"runs": runs})
-                told = {k: v for k, v in runs[-1].items() if k != "evidence"}
-                print(told if told["state"] == EXPECTED[kind] else runs[-1], flush=True)
-    runs.sort(key=lambda run: (list(LAWS).index(run["law"]), list(EXPECTED).index(run["kind"]), run["seed"]))
+                short = {k: v for k, v in runs[-1].items() if k != "evidence"}
+                print(short if short["state"] == EXPECTED[kind] else runs[-1], flush=True)
+    runs.sort(
+        key=lambda run: (
+            list(DISTRIBUTIONS).index(run["law"]),
+            list(EXPECTED).index(run["kind"]),
+            run["seed"],
+        )
+    )
     summary = []
-    for name in LAWS:
+    for name in DISTRIBUTIONS:
         for kind, expected in EXPECTED.items():
             mine = [run for run in runs if (run["law"], run["kind"]) == (name, kind)]
             summary.append(
@@ -209,31 +216,32 @@ def states(repeats: int) -> dict[str, Any]:
 FAKES, PLANNED = 8000, 25
 
 
-def look(kind: str, monitor: int, seed: int) -> dict[str, bool]:
+def coverage_test(kind: str, monitor: int, seed: int) -> dict[str, bool]:
+    """Return whether one coverage test flags a region, names the defective mode, and names others."""
     data, rng = grid(), np.random.default_rng([seed, monitor])
     rows = data.draw(10 * monitor, rng)
-    cut = min(8000, 8 * monitor)  # the rows that a fit looks for regions in
+    cut = min(8000, 8 * monitor)  # as many rows as a fit searches for regions
     quick_judge = QuickJudge(rows[: 8 * monitor], rows[8 * monitor : 9 * monitor], seed=seed)
-    watch = CoverageTest(quick_judge.space(rows[:cut]), quick_judge.held, seed=0)
-    weights, scales, which = np.ones(25), np.ones(25), int(rng.integers(25))
+    test = CoverageTest(quick_judge.space(rows[:cut]), quick_judge.validation_rows, seed=0)
+    weights, scales, mode = np.ones(25), np.ones(25), int(rng.integers(25))
     if kind == "one mode missing":
-        weights[which] = 0
+        weights[mode] = 0
     elif kind == "one mode half as wide":
-        scales[which] = 0.5
+        scales[mode] = 0.5
     elif kind == "restless":
         weights, scales = np.exp(0.3 * rng.normal(size=25)), np.exp(0.15 * rng.normal(size=25))
     fakes = quick_judge.space(data.with_(weights=weights, scales=scales).draw(FAKES, rng))
-    found = watch.look(fakes, alpha=2 * (LEVEL / 2 / PLANNED))
-    at = quick_judge.space(data.means[which][None])[0]
-    named = [np.linalg.norm(watch.regions[each.region].centre - at) < 0.2 for each in found]
-    return {"flagged": bool(found), "named": any(named), "others": not all(named)}
+    alarms = test.find_alarms(fakes, alpha=2 * (LEVEL / 2 / PLANNED))
+    at = quick_judge.space(data.means[mode][None])[0]
+    named = [np.linalg.norm(test.regions[each.region].centre - at) < 0.2 for each in alarms]
+    return {"flagged": bool(alarms), "named": any(named), "others": not all(named)}
 
 
 def alarm(repeats: int) -> dict[str, Any]:
     rows = []
     for monitor in (200, 1000, 2000):
         for kind in ("one mode missing", "one mode half as wide", "healthy", "restless"):
-            trials = [look(kind, monitor, seed) for seed in range(repeats)]
+            trials = [coverage_test(kind, monitor, seed) for seed in range(repeats)]
             found = {
                 name: sum(each[name] for each in trials)
                 for name in ("flagged", *(() if kind in ("healthy", "restless") else ("named", "others")))
@@ -249,6 +257,8 @@ RUN_CHECKS, RUNS = 30, 200
 
 
 def gaussian_jsd(d: float) -> float:
+    """Return the JSD in nats of N((0, 0), I) and N((d, 0), I)."""
+
     def term(x: float) -> float:
         p, q = norm.pdf(x), norm.pdf(x, d)
         m = (p + q) / 2
@@ -258,12 +268,13 @@ def gaussian_jsd(d: float) -> float:
 
 
 def bounds(seed: int, steps: np.ndarray) -> np.ndarray:
+    """Return the bounds of one run, with samples of N((d, 0), I) at each d of steps."""
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(1000, 2))
     quick_judge = QuickJudge(rows[:800], rows[800:], seed=seed)
     noise = rng.normal(size=(quick_judge.fakes_wanted, 2))  # the same at every check, as in a fit
     level = LEVEL / 2 / RUN_CHECKS
-    return np.array([quick_judge.look(noise + np.array([d, 0.0]), alpha=level).lower for d in steps])
+    return np.array([quick_judge.judge(noise + np.array([d, 0.0]), alpha=level).lower for d in steps])
 
 
 def validity(repeats: int) -> dict[str, Any]:
@@ -297,7 +308,7 @@ def validity(repeats: int) -> dict[str, Any]:
 
 
 def shares(chosen_data: Sequence[str]) -> dict[str, Any]:
-    """Measure the runs one by one; each takes the place of its former measurement when it ends."""
+    """Measure the runs one by one; each replaces its stored measurement when it ends."""
     done = {run["data"]: run for run in results().get("share", {}).get("runs", [])}
     for row in share(chosen_data):
         print(row, flush=True)
@@ -329,7 +340,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS])
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument(
-        "--data", nargs="*", default=[], help="of share: digits, ring, curved; all if left out"
+        "--data", nargs="*", default=[], help="runs of share: digits, ring, curved; all if left out"
     )
     given = parser.parse_args()
     for part in given.parts or PARTS:

@@ -1,4 +1,4 @@
-"""The parts of `stopping.py` that play real games: what a remedy mends, and what judging costs."""
+"""The real games of `stopping.py`: recovery from mode collapse, and the cost of judging."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ TOO_FAST = 25.0
 SHOWN = ("round", "estimate", "lower", "upper", "floor", "missing", "narrow", "indicative", "state")
 
 
-def modes(rows: np.ndarray, law: Mixture, sd: float = 0.05) -> int:
-    """How many modes get a fifth of their share of samples within three standard deviations."""
-    away = np.linalg.norm(rows[:, None] - law.means[None], axis=2) / sd
-    hits = np.bincount(away.argmin(1)[away.min(1) < 3], minlength=law.modes)
-    return int((hits >= 0.2 * len(rows) / law.modes).sum())
+def modes(rows: np.ndarray, mixture: Mixture, sd: float = 0.05) -> int:
+    """Return the number of modes with a fifth of their expected samples within three standard deviations."""
+    away = np.linalg.norm(rows[:, None] - mixture.means[None], axis=2) / sd
+    hits = np.bincount(away.argmin(1)[away.min(1) < 3], minlength=mixture.modes)
+    return int((hits >= 0.2 * len(rows) / mixture.modes).sum())
 
 
-def doomed(seed: int, on_collapse: str) -> Preparation:
-    """A game on the ring that loses modes: constant rates of 25 times the recipe's, no penalty."""
+def collapsing(seed: int, on_collapse: str) -> Preparation:
+    """Return a game on the ring that loses modes: constant learning rates of 25 times the recipe's, no penalty."""
     rows = ring().draw(ROWS, np.random.default_rng(seed))
     chosen = FitOptions(rounds=ROUNDS, capacity="small", start="learned", seed=seed)
     preparation = prepare(open_source(rows, name="ring"), chosen)
@@ -65,39 +65,39 @@ def doomed(seed: int, on_collapse: str) -> Preparation:
 
 
 def played(seed: int, on_collapse: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """One doomed game to its end: what became of it, and its checks."""
-    law, fit = ring(), doomed(seed, on_collapse).fit(strip=False)
-    seen, mended, collapsed, records = [], 0, False, []
+    """Play one such game to its end; return its outcome and its checks."""
+    data, fit = ring(), collapsing(seed, on_collapse).fit(strip=False)
+    modes_at_checks, remedies, collapsed, records = [], 0, False, []
     for event in fit.play():
         if isinstance(event, Checked):
-            seen.append(modes(fit.playing().draw(2000, random_state=0)[0], law))
+            modes_at_checks.append(modes(fit.playing().draw(2000, random_state=0)[0], data))
             records.append({k: v for k, v in event.record.items() if k in SHOWN})
             collapsed |= event.record["state"] == "collapsed"
-        mended += isinstance(event, RolledBack)
-    told = {
+        remedies += isinstance(event, RolledBack)
+    outcome = {
         "seed": seed,
         "on_collapse": on_collapse,
         "collapsed": bool(collapsed),
-        "remedies": mended,
-        "modes_at_checks": seen,
-        "modes_at_the_end": modes(fit.playing().draw(ROWS, random_state=1)[0], law),
-        "modes_kept": modes(fit.model().draw(ROWS, random_state=1)[0], law),
+        "remedies": remedies,
+        "modes_at_checks": modes_at_checks,
+        "modes_at_the_end": modes(fit.playing().draw(ROWS, random_state=1)[0], data),
+        "modes_kept": modes(fit.model().draw(ROWS, random_state=1)[0], data),
     }
-    print(told, flush=True)
-    return told, records
+    print(outcome, flush=True)
+    return outcome, records
 
 
 def remedy(repeats: int) -> dict[str, Any]:
-    """Play seeds until so many games are called collapsed, and each of these again with the remedy."""
-    alone, mended, example = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
+    """Play seeds until `repeats` games are called collapsed, and each of these again with the remedy."""
+    alone, remedied, example = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
     for seed in range(3 * repeats):
         alone.append(played(seed, "stop")[0])
         if alone[-1]["collapsed"]:
-            told, records = played(seed, "remedy")
-            mended.append(told)
-            if told["modes_at_the_end"] == 8 and max(told["modes_at_checks"][1:5]) == 8:
+            outcome, records = played(seed, "remedy")
+            remedied.append(outcome)
+            if outcome["modes_at_the_end"] == 8 and max(outcome["modes_at_checks"][1:5]) == 8:
                 example = example or records
-        if len(mended) == repeats:
+        if len(remedied) == repeats:
             break
     lost = [run for run in alone if run["collapsed"]]
     return {
@@ -106,9 +106,9 @@ def remedy(repeats: int) -> dict[str, Any]:
         "collapsed": len(lost),
         "full_at_the_end_alone": sum(run["modes_at_the_end"] == 8 for run in lost),
         "kept_full_alone": sum(run["modes_kept"] == 8 for run in lost),
-        "full_at_the_end_remedied": sum(run["modes_at_the_end"] == 8 for run in mended),
-        "kept_full_remedied": sum(run["modes_kept"] == 8 for run in mended),
-        "runs": alone + mended,
+        "full_at_the_end_remedied": sum(run["modes_at_the_end"] == 8 for run in remedied),
+        "kept_full_remedied": sum(run["modes_kept"] == 8 for run in remedied),
+        "runs": alone + remedied,
         "example": example,
     }
 
@@ -121,7 +121,7 @@ SHARES: dict[str, tuple[str, dict[str, Any]]] = {  # data -> run folder, choices
 
 
 def _processor_seconds() -> dict[str, float]:
-    """Count from now on the processor's seconds of plan, checks and verdict: they do not hang on what else the machine does."""
+    """Count CPU seconds of plan, checks and verdict from now on: unlike wall time they do not depend on other jobs."""
     used = {"plan": 0.0, "checks": 0.0, "verdict": 0.0}
 
     def counted(owner: Any, name: str, part: str) -> None:
@@ -136,21 +136,25 @@ def _processor_seconds() -> dict[str, float]:
 
         setattr(owner, name, timed)
 
-    counted(preparing, "plan_checks", "plan")
+    counted(preparing, "schedule_checks", "plan")
     counted(CheckMonitor, "check", "checks")
     counted(final_verdict, "final_verdict", "verdict")
     return used
 
 
 def share(chosen_data: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-    """One run each, as a user starts it: what of its wall time was judging, by its stop.json. "digits" is `make demo`.
+    """Yield the share of judging in the wall time of each run, started as by a user, from its stop.json.
+
+    "digits" is `make demo`.
 
     chosen_data: beginnings of names of SHARES; all of them if empty.
     """
     from saddlepoint.runs.session import Session, Source
 
     RUNS.mkdir(exist_ok=True)
-    os.environ["SADDLEPOINT_CACHE"] = tempfile.mkdtemp()  # every ruler is made anew, as at a user's first run
+    os.environ["SADDLEPOINT_CACHE"] = (
+        tempfile.mkdtemp()
+    )  # power analyses are made again, as at a user's first run
     np.save(RUNS / "ring.npy", ring().draw(10_000, np.random.default_rng(0)))
     curved = np.random.default_rng(0).normal(size=(10_000, 12))
     curved[:, 1:] += 0.5 * curved[:, :-1] ** 2
@@ -168,12 +172,12 @@ def share(chosen_data: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
             pass
         whole = used["plan"] + time.process_time() - begun
         session.close()
-        told = json.loads((RUNS / folder / "stop.json").read_text())
-        spent, plan = told["seconds"], session.preparation.checks
+        stopped = json.loads((RUNS / folder / "stop.json").read_text())
+        spent, plan = stopped["seconds"], session.preparation.checks
         yield {
             "data": name,
             "until": chosen["until"],
-            "rounds": told["round"],
+            "rounds": stopped["round"],
             "checks": 0 if plan is None else plan.planned,
             "verdict": "" if plan is None else plan.final,
             "foreseen_share": None if plan is None else round(plan.share, 4),
@@ -185,5 +189,5 @@ def share(chosen_data: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
             },
             "processor_share": round(sum(used.values()) / whole, 4),
             "load": round(os.getloadavg()[1], 1),
-            "sentence": told["sentence"],
+            "sentence": stopped["sentence"],
         }

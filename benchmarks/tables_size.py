@@ -1,11 +1,11 @@
-"""Does size hurt? A Parquet file of 10 million rows, a column of 100,000 categories, a million sampled rows.
+"""Time and memory of large tables: a Parquet file of 10 million rows, 100,000 categories, a million sampled rows.
 
     python -m benchmarks.tables_size parts --rows 10000000 [--rounds 1000]
     python -m benchmarks.tables_size categories
     python -m benchmarks.tables_size sample --run RUN [-n 1000000]
 
-Each writes its figures into results/tables_size.json: CPU and wall seconds, and the peak of resident memory of the process
-that did the work (a fresh one; making the file is another). One thread.
+Each writes its results into results/tables_size.json: CPU and wall seconds, and the peak resident memory of the process that
+did the work (a new process; another one writes the file). One thread.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
             subprocess.run(
                 [sys.executable, __file__, "make", "--file", str(file), "--rows", str(given.rows)], check=True
             )
-        keep(f"{given.rows:,} rows from Parquet", accumulated_round(file, given.rounds))
+        keep(f"{given.rows:,} rows from Parquet", from_parquet(file, given.rounds))
     elif given.what == "categories":
         keep("100,000 categories", categories(given.rounds))
     else:
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def make(file: Path, rows: int) -> None:
-    """Write a file of 20 columns: numbers, whole numbers, spikes, words, dates, missing cells, a function, a key."""
+    """Write a file of 20 columns: numbers, frequent values, words, dates, missing cells, a dependency, an identifier."""
     rng = np.random.default_rng(0)
     cities = np.array([f"city {i:03d}" for i in range(300)])
     users = np.array([f"user {i:05d}" for i in range(50_000)])
@@ -100,8 +100,8 @@ def make(file: Path, rows: int) -> None:
         writer.close()
 
 
-def accumulated_round(file: Path, rounds: int) -> dict[str, Any]:
-    """Fit the encoder, play, sample; in this process, whose memory is then the figure."""
+def from_parquet(file: Path, rounds: int) -> dict[str, Any]:
+    """Fit the encoder, play and sample in this process, and return times and peak memory."""
     from saddlepoint.data.opening import open_source
     from saddlepoint.data.transforms.table import TableTransformer
     from saddlepoint.fitting import FitOptions, prepare
@@ -112,7 +112,7 @@ def accumulated_round(file: Path, rounds: int) -> dict[str, Any]:
     preparation = prepare(dataset, FitOptions(rounds=rounds))
     clock.note("split and fit the encoder")
     fit = preparation.fit()
-    clock.note("bring all rows to levels")
+    clock.note("encode all rows as codes")
     for _ in fit.play():
         pass
     clock.note(f"{rounds:,} rounds")
@@ -127,12 +127,12 @@ def accumulated_round(file: Path, rounds: int) -> dict[str, Any]:
         "width": encoder.shape[0],
         "rank_error": encoder.rank_error,
         "learnt": {name: how for name, _, how in encoder.describe()},
-        **clock.said(),
+        **clock.summary(),
     }
 
 
 def categories(rounds: int) -> dict[str, Any]:
-    """Train on a column of 100,000 words, by Zipf's law, beside two that go with it; do rare ones keep their share?"""
+    """Train on 100,000 Zipf-distributed words and two dependent columns; return shares of words by frequency."""
     import saddlepoint as sp
 
     rng = np.random.default_rng(0)
@@ -157,10 +157,10 @@ def categories(rounds: int) -> dict[str, Any]:
     shares = {}
     for low, high in pairwise(edges):
         real = float(((code >= low) & (code < high)).mean())
-        there = rank[made["word"]].to_numpy()
+        sampled_ranks = rank[made["word"]].to_numpy()
         shares[f"words {low + 1:,} to {high:,}"] = [
             round(real, 4),
-            round(float(((there >= low) & (there < high)).mean()), 4),
+            round(float(((sampled_ranks >= low) & (sampled_ranks < high)).mean()), 4),
         ]
     return {
         "rows": n,
@@ -169,7 +169,7 @@ def categories(rounds: int) -> dict[str, Any]:
         "distinct_in_as_many_rows": int(frame["word"].iloc[:200_000].nunique()),
         "share_real_and_made": shares,
         "width": gan.model_.encoder.shape[0],
-        **clock.said(),
+        **clock.summary(),
     }
 
 
@@ -181,10 +181,12 @@ def sampled(run: Path, n: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         sample_to_file(run, Path(folder) / "rows.parquet", n=n, seed=0)
     clock.note("sample and write")
-    return {"rows": n, **clock.said()}
+    return {"rows": n, **clock.summary()}
 
 
 class Clock:
+    """CPU seconds, wall seconds and peak memory of the steps of one process."""
+
     def __init__(self) -> None:
         self.cpu, self.wall, self.steps = time.process_time(), time.time(), {}
 
@@ -198,7 +200,7 @@ class Clock:
         print(step, self.steps[step], flush=True)
         self.cpu, self.wall = cpu, wall
 
-    def said(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         return {
             "steps": self.steps,
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -1,10 +1,10 @@
-"""Whole fits from first to last round, eager and compiled in turns: do they end sooner, and are they as good?
+"""Speed and quality of whole fits, eager and compiled, in turns.
 
     python -m benchmarks.whole_games [--table adult.csv --judged adult_test.csv] [--turns 2]
 
-Each fit is a process of its own with one thread; CPU seconds count all of it: preparation, compiler (its files are not
-there from before) and the fit. Quality is the judge's, on rows never trained on, and the modes of
-the grid. Writes "whole" into benchmarks/results/speed.json.
+Each fit is a separate process with one thread. CPU seconds include preparation, compilation (with an empty cache) and the fit.
+Quality is measured by the judge on held-out rows, and by the modes of the grid. Writes "whole" into
+benchmarks/results/speed.json.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WAYS = {"eager": "off", "compiled": "on", "auto": "auto"}
 
 
 def fit(game: str, way: str, table: str, judged: str) -> dict[str, Any]:
-    """Fit, and return CPU seconds, whether rounds were compiled, and what the judge says."""
+    """Fit a model and return CPU seconds, rounds, and the judge's bound and accuracy on held-out rows."""
     import numpy as np
     import pandas as pd
     import torch
@@ -81,9 +81,9 @@ def main() -> None:
         turns: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
         for turn in range(given.turns):
             for way in WAYS:
-                seen = own_process(game, way, given.table, given.judged)
-                turns[way].append(seen)
-                print(turn, game, way, seen, flush=True)
+                result = fit_in_subprocess(game, way, given.table, given.judged)
+                turns[way].append(result)
+                print(turn, game, way, result, flush=True)
         ratios = {
             way: [
                 eager["cpu_s"] / each["cpu_s"] for eager, each in zip(turns["eager"], turns[way], strict=True)
@@ -101,18 +101,18 @@ def main() -> None:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
-def own_process(game: str, way: str, table: str, judged: str) -> dict[str, Any]:
-    """Fit in a process of its own, whose compiler begins with an empty cache."""
+def fit_in_subprocess(game: str, way: str, table: str, judged: str) -> dict[str, Any]:
+    """Return `fit`'s result from a separate process, with an empty cache of the compiler."""
     arguments = ["--one", game, way, "--table", table, "--judged", judged]
     with tempfile.TemporaryDirectory() as cache:
-        said = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "benchmarks.whole_games", *arguments],
             env={**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache, "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             check=True,
         )
-    result: dict[str, Any] = json.loads(said.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 

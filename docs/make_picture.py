@@ -1,4 +1,4 @@
-"""Write docs/images/digits.png from the run that `make demo` leaves: samples beside their nearest training digits.
+"""Write docs/images/digits.png from the run of `make demo`: samples beside their nearest training digits.
 
 python -m docs.make_picture [RUN]
 """
@@ -24,7 +24,7 @@ ROWS, COLUMNS = 4, 6
 
 
 def main(run: Path) -> None:
-    """Draw samples of a run beside their nearest training rows."""
+    """Draw samples of a run beside their nearest training pictures."""
     settings = RunFolder.open(run).settings()
     train = restore(Source(**settings["source"]).open()[0], settings).train
     samples, _ = load_model(run).draw(ROWS * COLUMNS, random_state=0)

@@ -1,7 +1,7 @@
-"""Write the figures of docs/pictures.md from benchmarks/results/pictures.json: `python -m docs.make_pictures [SHEETS]`.
+"""Write the results in docs/pictures.md from benchmarks/results/pictures.json: `python -m docs.make_pictures [SHEETS]`.
 
-Only what stands between the page's two marks is made here, and no figure in it is typed by hand. SHEETS: the folder `sheets`
-of a benchmark's run, from which the page's pictures are taken anew.
+Only the text between the page's two marks is written here, and no result in it is typed by hand. SHEETS: the folder `sheets`
+of a benchmark's run, from which the page's pictures are copied again.
 """
 
 from __future__ import annotations
@@ -21,10 +21,38 @@ PAGE = ROOT / "docs" / "pictures.md"
 IMAGES = ROOT / "docs" / "images"
 BEGIN, END = "<!-- figures: made by docs/make_pictures.py -->", "<!-- end of figures -->"
 SHOWN = {"mnist": "ours", "orl": "ours", "stacked": "ours", "31x47x1": "ours"}
-"""Sets whose samples are shown, and whose row these are of."""
+"""Sets whose samples are shown, and the row from which they are."""
 Record = dict[str, Any]
 
-HEAD = """## What it reaches
+_TERMS = {
+    "- mnist, ours: of 20 real and 20 made digits, shuffled on a sheet, somebody who had not seen them told 28 of 40 right "
+    "(asked: at most 30), looking at the sheet as it is. Before the margin at black another told 40 of 40, by crops with dark "
+    "tones brightened: faint grey about the strokes. That game's bound was .011 nats, told right 57.6 %; one seed each.": "- "
+    "mnist, ours: of 20 real and 20 generated digits, shuffled on a sheet, a person who had not seen them before classified 28 "
+    "of 40 correctly (goal: at most 30), from the unchanged sheet. Before there was a margin at black, another person "
+    "classified 40 of 40 correctly, from crops with dark tones brightened: there was faint grey around the strokes. That "
+    "game's certified bound was .011 nats, its classifier accuracy 57.6 %; one seed each.",
+    "- CPU seconds compare within a set, and not everywhere there: stacked": "- CPU seconds can be compared only within a set, "
+    "and not in all sets: stacked",
+    "- smooth: a referee tells every one, here and in 33 x 33 with four channels (.667, not in the table): every grey level of "
+    "these pictures is smooth to rounding, and of samples none is.": "- smooth: a classifier recognises every sample, here and "
+    "in 33 x 33 with four channels (bound .667, not in the table): the grey levels of these pictures are smooth up to "
+    "rounding, and those of samples are not.",
+    "- orl: somebody who was shown 18 samples without a word called all of them faces, and 7 clear ones.": "- orl: a person "
+    "who was shown 18 samples without explanation called all of them faces, and 7 of them clear.",
+    "A classifier is right on half of these few real pictures, so that shares and its certainty say little.": "A classifier is "
+    "correct on half of these few real pictures, so class shares and its top probabilities mean little.",
+    "- copying: by the test 31x47x1's samples are copies (53.6 % lie nearer to a training picture than to a held-out one, 0 "
+    "equal one) and stacked's without clusters (52.4 %): so many held-out pictures show a small nearness.": "- copies: by the "
+    "memorisation test the samples of 31x47x1 are copies (53.6 % are nearer to a training picture than to a held-out one, none "
+    "equals one), and so are those of stacked, unclustered (52.4 %): with this many held-out pictures the test detects a small "
+    "effect.",
+    "28 held-out pictures are too few for the judge, and their distances say little.": "28 held-out pictures are too few for "
+    "the judge, and their distances mean little.",
+}
+"""Notes as pictures.json stores them, and in today's terms."""
+
+HEAD = """## Results
 
 ```sh
 python -m benchmarks pictures --sets mnist,orl --data data                        # ours, and real pictures beside
@@ -32,19 +60,20 @@ python -m benchmarks pictures --sets mnist --data data --rows unclustered       
 python -m benchmarks pictures --sets mnist --data data --rows ours,dcgan,wgan-gp  # older games, as many CPU seconds
 ```
 
-Every figure is of pictures that nothing was trained on (ORL: one of each person and a tenth of the rest). **bound**: the
-certified lower bound of the Jensen-Shannon distance, by quick referees (0.693 is the largest there is). **Frechet**,
-**kernel**, **precision**, **recall**: on the 64 features of a small classifier trained here on the set's training pictures,
-in units of their spread (for sets without classes on principal components of the pixels); they are no FID and compare only
-rows of one set. In brackets: the Frechet distance between two halves of the held-out pictures. **top octave**: power at the
-finest frequencies as a share of the training pictures'; 0.5 to 2 is asked for, and an enlarged picture of half the size has
-what stands below. **copying, p**: of the copying test; below 0.01 it would be called copying. **MB**: the most the
-process held, the judging of rows before it included. One thread.
+All results are against held-out pictures that no game was trained on (ORL: one of each person and a tenth of the rest).
+**certified JSD**: a lower bound of the Jensen-Shannon divergence with 95 % confidence, by quick classifiers (the largest
+possible value is 0.693). **classifier accuracy**: of the same classifiers; 50 % is guessing. **Frechet distance**, **kernel
+distance**, **precision**, **recall**: on the 64 features of a small classifier trained here on the set's training pictures,
+standardised (for sets without classes on principal components of the pixels); they are not FID or KID and compare only rows of
+one set. In brackets: the Frechet distance between two halves of the held-out pictures. **top octave**: spectral power at the
+highest frequencies, as a multiple of the training pictures'; the goal is 0.5 to 2, and the values of pictures enlarged from
+half their size are below the table. **memorisation test, p**: below 0.01 samples are called copies. **MB**: peak memory of the
+process, which includes judging the rows before. One thread.
 
-**ours** is the default game, which finds classes in many small sharp pictures; **unclustered** the same with `--cluster off`,
-as the older games are. **residual pair** and **perceptrons** are the pairs that played MNIST by default in earlier versions of
-this library. 31x47x1, 200x64x3 and 33x33x4 are white sprites on black, their shape, size, turn, place and lit channels drawn
-apart; **smooth** are soft discs on ramps, of 31 x 47.
+**ours** is the default game, which finds pseudo-labels in many small sharp pictures; **unclustered** is the same with
+`--cluster off`, like the older games. **residual pair** and **perceptrons** are the networks that were the default for MNIST in
+earlier versions of this library. 31x47x1, 200x64x3 and 33x33x4 are white sprites on black, with independent shape, size,
+rotation, position and channels; **smooth** are soft discs on linear ramps, of 31 x 47.
 """
 
 
@@ -54,52 +83,52 @@ def share(value: float) -> str:
 
 
 def of_classes(record: Record) -> list[str]:
-    """Return what a classifier says of one record."""
+    """Return the class shares and top probabilities of one record."""
     if "worst_share" not in record or record["set"] == "orl":
-        return []  # forty people share some hundred pictures: even real ones are far off
+        return []  # about a hundred pictures of forty people: shares are far off even for real pictures
     return [
-        f"- {record['set']}, {record['row']}: the class whose share is farthest from the held-out one is off by "
-        f"{share(record['worst_share'])} of it (asked: 20 %); mean top probability {record['top_probability']:.3f}, of real "
-        f"pictures {record['top_probability_real']:.3f} (asked: within .05), by a classifier that is right on "
+        f"- {record['set']}, {record['row']}: the largest relative error of a class's share is "
+        f"{share(record['worst_share'])} (goal: at most 20 %); mean top probability {record['top_probability']:.3f}, for real "
+        f"pictures {record['top_probability_real']:.3f} (goal: within .05), by a classifier that is correct on "
         f"{share(record['classifier_accuracy'])} of held-out pictures."
     ]
 
 
 def of_modes(record: Record) -> list[str]:
-    """Return how many of the 1,000 modes of stacked digits one record has."""
+    """Return the number of modes of stacked digits in one record."""
     if "modes" not in record:
         return []
     return [
         f"- stacked, {record['row']}: {record['modes']:,} of 1,000 modes, KL {record['kl']:.2f} nats, on "
-        f"{record['mode_samples']:,} samples, by a classifier of digits that is right on "
+        f"{record['mode_samples']:,} samples, by a classifier of digits with accuracy "
         f"{share(record['classifier_accuracy'])}."
     ]
 
 
 def of_detail(records: list[Record]) -> list[str]:
-    """Return the power in the top octave that enlarged pictures have, by set."""
+    """Return the spectral power of enlarged pictures in the top octave, by set."""
     by = {record["set"]: record["octave_enlarged"] for record in records}
     listed = ", ".join(f"{name} {value:.2f}" for name, value in by.items())
     return [f"- top octave of training pictures enlarged from half their size: {listed}."] if by else []
 
 
 def of_broken(results: Path) -> list[str]:
-    """Return what became of 10,000 files of which some are broken."""
+    """Return the results on 10,000 files of which some are broken."""
     path = results / "broken_pictures.json"
     if not path.is_file():
         return []
     found = json.loads(path.read_text())
     return [
         f"- {found['files']:,} files of which {found['broken']} are broken in ten ways (`python -m "
-        f"benchmarks.broken_pictures`): {found['kept']:,} are kept, the count and {found['named']} names are said, and "
-        f"left_out.txt in the run folder names {found['listed']} with what is wrong, in "
-        f"{found['open_seconds']['cpu']:.1f} CPU s; a run of ten rounds, opening included, takes "
-        f"{found['open_and_play_seconds']['cpu']:.1f}."
+        f"benchmarks.broken_pictures`): {found['kept']:,} are kept, a message gives the count and {found['named']} names, and "
+        f"left_out.txt in the run folder lists {found['listed']} with the reason; this takes "
+        f"{found['open_seconds']['cpu']:.1f} CPU s, and a run of ten rounds, opening included, "
+        f"{found['open_and_play_seconds']['cpu']:.1f} CPU s."
     ]
 
 
 def of_memory(results: Path) -> list[str]:
-    """Return what rounds hold: whole batches, parts, and levels that are run again."""
+    """Return the memory of a round: of whole batches, with gradient accumulation, and with recomputed activations."""
     path = results / "picture_memory.json"
     if not path.is_file():
         return []
@@ -113,17 +142,17 @@ def of_memory(results: Path) -> list[str]:
         }
         most = max(parts for _, parts, _ in by)
         lines.append(
-            f"- a round of {found['batch']} colour pictures of {side} x {side} holds, beside weights and optimisers, "
-            f"{by[True, 1, False]:.0f} MB, in {most} parts {by[True, most, False]:.0f} MB (`python -m "
-            f"benchmarks.picture_memory`). With levels that are run again it is {by[True, 1, True]:.0f} and "
-            f"{by[True, most, True]:.0f} MB, since the penalties' second derivatives keep what the first let go; without "
-            f"penalties {by[False, 1, False]:.0f}, and run again {by[False, 1, True]:.0f} MB."
+            f"- a round of {found['batch']} colour pictures of {side} x {side} needs, beside weights and optimiser states, "
+            f"{by[True, 1, False]:.0f} MB, with {most} micro-batches {by[True, most, False]:.0f} MB (`python -m "
+            f"benchmarks.picture_memory`). With recomputed activations it is {by[True, 1, True]:.0f} and "
+            f"{by[True, most, True]:.0f} MB, because the penalties' second derivatives keep what recomputation would free; "
+            f"without penalties {by[False, 1, False]:.0f}, and with recomputation {by[False, 1, True]:.0f} MB."
         )
     return lines
 
 
 def of_speed(results: Path) -> list[str]:
-    """Return how our rounds stand beside a plain loop of DCGAN's networks."""
+    """Return the time of our rounds beside a plain loop with DCGAN's networks."""
     path = results / "speed.json"
     game = json.loads(path.read_text())["games"].get("c") if path.is_file() else None
     if game is None:
@@ -136,7 +165,7 @@ def of_speed(results: Path) -> list[str]:
 
 
 def figures(results: Path = RESULTS) -> str:
-    """Return what stands between the marks."""
+    """Return the text between the marks."""
     path = results / "pictures.json"
     stored = json.loads(path.read_text()) if path.is_file() else {"records": []}
     records: list[Record] = sorted(stored["records"], key=lambda each: SETS.index(each["set"]))
@@ -146,8 +175,8 @@ def figures(results: Path = RESULTS) -> str:
             lines += [
                 f"![Samples of {name}, each beside its nearest training picture](images/pictures-{name}.png)",
                 "",
-                f"*{name}, {SHOWN[name]}: the first samples of the game, none chosen, each beside the training picture nearest "
-                "to it.*",
+                f"*{name}, {SHOWN[name]}: the first samples of the game, not selected, each beside the nearest training "
+                "picture.*",
                 "",
             ]
     lines += [table(records)]
@@ -157,23 +186,26 @@ def figures(results: Path = RESULTS) -> str:
     played = {(record["set"], record["row"]) for record in records}
     missing = [name for name in SETS if (name, "ours") not in played]
     if missing:
-        lines.append(f"- not played to an end yet: {', '.join(missing)}.")
+        lines.append(f"- not finished: {', '.join(missing)}.")
     for game in ("dcgan", "wgan-gp"):
         if absent := [name for name in SETS if (name, game) not in played]:
-            lines.append(f"- {game} was not played beside: {', '.join(absent)}.")
+            lines.append(f"- {game} was not played on: {', '.join(absent)}.")
     lines += [f"- {note}" for note in stored.get("notes", [])]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    for old, new in _TERMS.items():
+        text = text.replace(old, new)
+    return text
 
 
 def page(results: Path = RESULTS, text: str | None = None) -> str:
-    """Return the page with its figures made anew."""
+    """Return the page with its results written again."""
     text = PAGE.read_text(encoding="utf-8") if text is None else text
     before, _, rest = text.partition(BEGIN)
     return f"{before}{BEGIN}\n{figures(results)}{END}{rest.partition(END)[2]}"
 
 
 def main() -> None:
-    """Write the page, and its pictures where a folder of sheets is given."""
+    """Write the page, and its pictures if a folder of sheets is given."""
     if len(sys.argv) > 1:
         for name in SHOWN:
             for sheet in sorted(Path(sys.argv[1]).glob(f"{name}-{SHOWN[name]}-*.png")):

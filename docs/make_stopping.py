@@ -1,6 +1,6 @@
 """Write docs/stopping.md and its picture from benchmarks/results/stopping.json: `python -m docs.make_stopping`.
 
-No figure on that page is typed by hand.
+No result on that page is typed by hand.
 """
 
 from __future__ import annotations
@@ -16,37 +16,38 @@ PAGE = ROOT / "docs" / "stopping.md"
 PICTURE = ROOT / "docs" / "images" / "stopping.png"
 Found = dict[str, Any]
 
-HEAD = """# When to stop: what the checks see, and how well
+HEAD = """# When to stop: accuracy of the checks
 
 ```sh
-saddlepoint train points.csv --until settled                     # stops when it is settled, and says why
-saddlepoint train points.csv --until settled --tolerance 2%      # not before a missing cluster of 2 % would show
+saddlepoint train points.csv --until settled                     # stops when it has settled, and reports why
+saddlepoint train points.csv --until settled --tolerance 2%      # not before a missing cluster of 2 % would be detected
 saddlepoint train points.csv --until settled --on-collapse remedy
-saddlepoint train points.csv --until budget --metrics all           # checks, plays to the end, more figures at the end
+saddlepoint train points.csv --until budget --metrics all        # checks, but plays to the end; more metrics at the end
 ```
 
-In Python: `sp.GAN(until="settled")`, then `verdicts_` (every check), `stop_reason_` and `verdict_` (on rows that nothing had
-seen). A run folder holds the same as `verdicts.jsonl` and `stop.json`, its report shows the picture below. How a check is made,
-and what each state means, stands in [judge.md](judge.md#at-the-ringside-when-to-stop).
+In Python: `sp.GAN(until="settled")`, then `verdicts_` (every check), `stop_reason_` and `verdict_` (on the held-out test rows,
+the vault). A run folder holds the same as `verdicts.jsonl` and `stop.json`, and its report shows the picture below. How a check
+is made and what each state means is described in [judge.md](judge.md#checks-between-rounds-when-to-stop).
 
-![Checks of a game that loses modes, is set back to its safest snapshot and mended](images/stopping.png)
+![Checks of a game that loses modes, is set back to its safest snapshot and recovers](images/stopping.png)
 
-*A real game{example}: checks see lost modes
-(crosses below) until it is called collapsed; the game goes back to its safest snapshot, with half the rates and a firmer
-penalty, and every mode is there to the end. Bounds after that are indicative (hollow marks).*
+*A real game{example}: checks find lost
+modes (crosses below) until the game is called collapsed. It is set back to its safest snapshot, with half the learning rates
+and a larger penalty, and has every mode from then to the end. Bounds after that are only indicative (hollow marks).*
 
-Everything below is written by `python -m benchmarks.stopping` to
+All results below are written by `python -m benchmarks.stopping` to
 [stopping.json](../benchmarks/results/stopping.json), and from there to this page by `python -m docs.make_stopping`.
 """
 
-ALSO = """
-## Companions
+METRICS = """
+## Metrics
 
-`--metrics neighbours|energy|mmd|frechet|kernel|all` adds what others report: precision, recall, density and coverage by nearest
-neighbours, the energy distance and MMD^2 with permutation p-values, the Frechet and the kernel distance. Each comes with its
-protocol, the number of rows, a standard error (delete-half jackknife) and, where few rows move it away from its ideal, what the
-same rows give under one law. None is a bound. FID and KID are names for the features of Inception's network, which is not part
-of this package: the same formulas on other coordinates are called Frechet and kernel distance *on* these coordinates here.
+`--metrics neighbours|energy|mmd|frechet|kernel|all` adds metrics of the literature: precision, recall, density and coverage by
+nearest neighbours, the energy distance and MMD^2 with permutation p-values, the Frechet and the kernel distance. Each is
+reported with its protocol, the number of rows, a standard error (delete-half jackknife) and, where it is biased for few rows,
+its value for equal distributions at the same number of rows. None is a bound. FID and KID are defined by the features of the
+Inception network, which is not part of this package: the same formulas on other coordinates are called Frechet and kernel
+distance *on* these coordinates here.
 """
 
 
@@ -56,13 +57,13 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {line} |" for line in lines) + "\n"
 
 
-def said(met: bool) -> str:
-    """Return whether a goal is met, in a word."""
+def yes_or_no(met: bool) -> str:
+    """Return whether a goal is met, as a word."""
     return "yes" if met else "**no**"
 
 
 def states(found: Found) -> str:
-    """Return the section on the states."""
+    """Return the section on the states in which games stop."""
     rows = []
     for each in found["summary"]:
         others = {name: count for name, count in each["states"].items() if name != each["expected"]}
@@ -74,47 +75,60 @@ def states(found: Found) -> str:
                 ", ".join(f"{count} {name}" for name, count in others.items()) or "-",
                 f"{each['kept_within_10_percent']} of {each['of']}",
                 f"{each['mean_checks']:.0f}",
-                said(each["right"] >= 0.9 * each["of"]),
+                yes_or_no(each["right"] >= 0.9 * each["of"]),
             ]
         )
     null, tolerance = found["null_sequences"], found["tolerance"]
     return (
-        "## The right state, and the best snapshot\n\n"
-        f"Games built to converge, to stall, to diverge and to collapse, on a ring of 8 modes and on the digits' law (a "
-        f"Gaussian for each of ten classes, 16 columns). These are generators of known law at {found['checks']} checks, on "
-        f"{found['monitor_rows']:,} monitor rows; no network is trained. Tolerance: a missing cluster of "
-        + " or ".join(f"{100 * mass:g} % ({law})" for law, mass in tolerance.items())
-        + ". Kept: the kept snapshot's true distance is within 10 % of the best checked one (or .0005 nats). "
+        "## State and snapshot at the stop\n\n"
+        f"Games built to converge, to stall, to diverge and to collapse, on a ring of 8 modes and on a distribution fitted to "
+        f"digits (one Gaussian for each of ten classes, 16 columns). They are known generators at {found['checks']} checks, on "
+        f"{found['monitor_rows']:,} validation rows (monitor); no network is trained. Tolerance: a missing cluster of "
+        + " or ".join(f"{100 * mass:g} % ({name})" for name, mass in tolerance.items())
+        + ". Best snapshot kept: its true distance is within 10 % of that of the best checked one (or .0005 nats). "
         "Goal: 18 of 20.\n\n"
-        + table(["law", "game", "stopped as", "else", "kept the best", "checks", "goal met"], rows)
-        + f"\nOf {found['bounds']:,} bounds, {found['bounds_above_truth']} lay above the truth. Of "
-        f"{null['sequences']:,} sequences of normal estimates about a constant, "
-        f"{null['wrong_state']} were called anything but improving or a plateau.\n"
+        + table(
+            [
+                "distribution",
+                "game built to",
+                "expected state",
+                "other states",
+                "best snapshot kept",
+                "checks",
+                "goal met",
+            ],
+            rows,
+        )
+        + f"\n{found['bounds_above_truth']} of {found['bounds']:,} bounds were above the true distance. "
+        f"{null['wrong_state']} of {null['sequences']:,} sequences of normal estimates around a constant were given a state "
+        "other than improving or plateau.\n"
     )
 
 
 def alarm(found: Found) -> str:
-    """Return the section on the alarm."""
+    """Return the section on the coverage test."""
     rows = []
     for each in found["looks"]:
         healthy = each["law"] == "healthy"
         goal = each["flagged"] <= each["of"] / 20 if healthy else each.get("named", 0) >= 0.9 * each["of"]
-        restless = each["law"] == "restless"
+        fluctuating = each["law"] == "restless"
         rows.append(
             [
                 f"{each['monitor_rows']:,}",
-                each["law"],
+                "fluctuating" if fluctuating else each["law"],
                 f"{each['flagged']} of {each['of']}",
                 str(each.get("named", "-")),
                 str(each.get("others", "-")),
-                "-" if restless else said(goal),
+                "-" if fluctuating else yes_or_no(goal),
             ]
         )
     return (
-        f"## The alarm\n\nA grid of {found['modes']} modes, {found['fakes']:,} samples a look, at the level of one of 25 "
-        "checks. Restless: every weight times exp(.3 N(0,1)), every width times exp(.15 N(0,1)). Goal: 18 of 20 found and "
-        "named, at most 1 of 20 healthy ones flagged, at 2,000 monitor rows.\n\n"
-        + table(["monitor rows", "law", "flagged", "named", "others named too", "goal met"], rows)
+        f"## Coverage test\n\nA grid of {found['modes']} modes, {found['fakes']:,} samples for each test, at the level of one "
+        "of 25 checks. Fluctuating: every weight times exp(.3 N(0,1)), every width times exp(.15 N(0,1)). Goal: the defect "
+        "found and named in 18 of 20, at most 1 of 20 healthy generators flagged, with 2,000 validation rows (monitor).\n\n"
+        + table(
+            ["validation rows", "generator", "flagged", "defect named", "others named too", "goal met"], rows
+        )
     )
 
 
@@ -132,11 +146,18 @@ def validity(found: Found) -> str:
     wrong = sum(each["runs_with_any_bound_above_truth"] for each in found["paths"])
     runs = sum(each["runs"] for each in found["paths"])
     return (
-        f"## All bounds of a run at once\n\n{runs} simulated runs of {found['checks_a_run']} checks, normal rows in the plane, "
-        f"{found['monitor_rows']} monitor rows used again at every check. Any bound above its truth in {wrong} of {runs} runs; "
-        f"{100 * found['allowed']:g} % are allowed (goal met: {said(wrong <= found['allowed'] * runs)}).\n\n"
+        f"## Joint validity of all bounds of a run\n\n{runs} simulated runs of {found['checks_a_run']} checks, normal rows in "
+        f"the plane, {found['monitor_rows']} validation rows used again at every check. In {wrong} of {runs} runs any bound "
+        f"was above the true distance; {100 * found['allowed']:g} % are allowed (goal met: "
+        f"{yes_or_no(wrong <= found['allowed'] * runs)}).\n\n"
         + table(
-            ["distance", "runs with any bound above the truth", "JSD at first", "median bound at first"], rows
+            [
+                "distance",
+                "runs with any bound above the true distance",
+                "JSD at the first check",
+                "median bound at the first check",
+            ],
+            rows,
         )
     )
 
@@ -146,7 +167,7 @@ def remedy(found: Found) -> str:
     of = found["collapsed"]
     rows = [
         [
-            "left alone",
+            "no remedy",
             f"{found['full_at_the_end_alone']} of {of}",
             f"{found['kept_full_alone']} of {of}",
         ],
@@ -156,38 +177,38 @@ def remedy(found: Found) -> str:
             f"{found['kept_full_remedied']} of {of}",
         ],
     ]
-    met = said(found["full_at_the_end_remedied"] >= 0.75 * of)
+    met = yes_or_no(found["full_at_the_end_remedied"] >= 0.75 * of)
     return (
-        f"## The remedy\n\nReal games: {found['game']}. Of {found['played']} such games {of} were called collapsed, and were "
-        f"played again with the remedy. Goal: 15 of 20 back to full coverage (met: {met}).\n\n"
+        f"## Recovery from mode collapse\n\nReal games: {found['game']}. Of {found['played']} such games {of} were called "
+        f"collapsed and were played again with the remedy. Goal: full coverage again in 15 of 20 (met: {met}).\n\n"
         + table(["collapsed games", "all modes at the end", "all modes in the kept snapshot"], rows)
     )
 
 
 def share(found: Found) -> str:
-    """Return the section on the time that judging takes."""
+    """Return the section on the cost of judging."""
     rows = [
         [
-            each["data"],
+            each["data"].replace("plain start", "start noise"),
             f"{each['rounds']:,}",
             f"{each['checks']}",
             f"{each['seconds']['all']:.0f} s",
             f"{each['seconds']['plan']:.1f} + {each['seconds']['checks']:.1f} + {each['seconds']['verdict']:.1f} s",
             f"{100 * each['share']:.1f} %",
             f"{100 * each['processor_share']:.1f} %" if "processor_share" in each else "-",
-            said(each["share"] <= 0.1),
+            yes_or_no(each["share"] <= 0.1),
         ]
         for each in found["runs"]
     ]
     old = [each["data"] for each in found["runs"] if "foreseen_share" not in each]
     return (
-        "## What judging costs\n\nPlan with ruler, checks and final verdict, of the wall time of a run (digits: `make demo`). "
-        "Goal: a tenth. How often is checked is decided before round 0, by the measured cost of one look. A game that is to "
-        "settle gets eight checks all the same, where these take ten seconds or less, for a plateau needs them; any other gets "
-        "what a tenth pays for. Where that is more than a tenth, the plan says so at the start. Of processor time: the same "
-        "share without what else the machine does."
+        "## Cost of judging\n\nThe share of planning (with power analysis), checks and final verdict in the wall time of a run "
+        "(digits: `make demo`). Goal: at most a tenth. The number of checks is decided before round 0, by the measured cost of "
+        "one check. A game that runs until it has settled gets at least eight checks if these take ten seconds or less, "
+        "because a plateau needs them; any other game gets as many as a tenth of the time allows. If that is more than a "
+        "tenth, the plan says so at the start. Share of CPU time: the same, but independent of other jobs on the machine."
         + (
-            f" ({' and '.join(old)}: measured before the plan foresaw what ruler and verdict cost.)"
+            f" ({' and '.join(old)}: measured before the plan included the cost of power analysis and verdict.)"
             if old
             else ""
         )
@@ -199,8 +220,8 @@ def share(found: Found) -> str:
                 "checks",
                 "wall time",
                 "plan + checks + verdict",
-                "share",
-                "of processor time",
+                "share of wall time",
+                "share of CPU time",
                 "goal met",
             ],
             rows,
@@ -218,14 +239,16 @@ SECTIONS: dict[str, Callable[[Found], str]] = {
 
 
 def page(results: Path = RESULTS) -> str:
-    """Return the whole page."""
+    """Return the complete page."""
     found = json.loads(results.read_text())
     example = f" ({found['remedy']['game']})"
     parts = [HEAD.replace("{example}", example)]
     for name, section in SECTIONS.items():
-        took = f"\nBy `{found[name]['command']}`.\n"
-        parts.append(section(found[name]) + took)
-    return "\n".join(parts) + ALSO
+        command = found[name]["command"].replace(
+            "python benchmarks/stopping.py", "python -m benchmarks.stopping"
+        )
+        parts.append(section(found[name]) + f"\nMeasured with `{command}`.\n")
+    return "\n".join(parts) + METRICS
 
 
 def draw(results: Path = RESULTS) -> bytes:

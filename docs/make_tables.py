@@ -1,6 +1,6 @@
 """Write docs/tables.md and its pictures from benchmarks/results: `python -m docs.make_tables`.
 
-No figure on that page is typed by hand.
+No result on that page is typed by hand.
 """
 
 from __future__ import annotations
@@ -17,58 +17,60 @@ PAGE = ROOT / "docs" / "tables.md"
 PICTURE = ROOT / "docs" / "images" / "tables.png"
 Records = list[dict[str, Any]]
 
-HEAD = """# Tables: how near, how useful, how fast, beside what else there is
+HEAD = """# Tables: fidelity, usefulness and speed, compared with other methods
 
 ```sh
-python -m benchmarks tables --sets diabetes,cancer                                       # what scikit-learn ships
+python -m benchmarks tables --sets diabetes,cancer                                       # the sets in scikit-learn
 python -m benchmarks tables --data data --peer adult:CTGAN=adult-ctgan.csv               # Adult, Titanic, taxis, a peer
 ```
 
-![What a fresh classifier tells right, by who made the rows](images/tables.png)
+![Classifier accuracy by source of the samples](images/tables.png)
 
-*How often a fresh boosted classifier tells made rows from real ones that nobody was trained on, by table and maker; 50 % is
-guessing, and where real rows themselves lie. One mark a seed.*
+*Accuracy of a new boosted classifier of synthetic rows and real test rows, by table and source; 50 % is guessing, which is also
+what real rows reach. One mark per seed.*
 
-A table is cut in two halves by row number: one to train on, one to judge by. Adult comes as two files. No seed, recipe or
-setting was chosen by the rows judged here.
+A table is split in two halves at random: training and test rows. Adult comes as two files. No seed, recipe or setting was
+chosen on the test rows used here.
 """
 
 WHAT = """
-## What each figure is
+## Metrics
 
-- **certified JSD**: with 95 % confidence the Jensen-Shannon divergence to the data is at least this (nats; 0 is nothing
-  certified, 0.693 the largest there is): `saddlepoint judge` on the held-out half, as many made rows as were trained on.
-- **told right**: a boosted classifier is shown real and made rows (60 % to learn from, 40 % to be asked); the mean of two
-  splits, and its area under the ROC curve.
-- **four models, boosted**: trained on made rows, tested on real ones: F1 of the rarer class (R² where a number is
-  predicted) of a linear model, a tree, AdaBoost and a small network, their mean; and of boosted trees.
-- **worst margin**: the column whose shares are farthest from the held-out rows' (total variation, numbers in 20 bins), less
-  what real training rows have.
-- **columns of broken format**: made cells outside the training rows' bounds, or with fractions or digits that no real cell has.
-- **SDMetrics**: its quality score against the held-out rows. It averages columns and pairs, most of which show no trend, and
-  rates independent columns about as high as CTGAN (SDMetrics issue 815): a score near 1 says that margins are right, little
+- **certified JSD**: with 95 % confidence the Jensen-Shannon divergence to the data is at least this (nats; 0 means that no
+  difference is certified, 0.693 is the largest possible value): `saddlepoint judge` on the test rows, with as many synthetic
+  rows as training rows.
+- **classifier accuracy** (C2ST): a boosted classifier of real and synthetic rows (60 % to fit, 40 % to test); the mean of two
+  splits, and its area under the ROC curve. 50 % is guessing.
+- **TSTR** (train on synthetic rows, test on real ones): F1 of the rarer class (R² if a number is predicted); the mean
+  of a linear model, a tree, AdaBoost and a small network, and that of boosted trees.
+- **worst marginal**: the largest total variation distance of a column to the test rows (numbers in 20 bins), minus that of real
+  training rows.
+- **columns with broken format**: with synthetic cells outside the training rows' range, or with fractions or decimals that no
+  real cell has.
+- **SDMetrics**: its quality score against the test rows. It averages over columns and pairs, most of which show no trend, and
+  scores independent columns about as high as CTGAN (SDMetrics issue 815): a score near 1 means that marginals are right, little
   more.
-- **CPU s, MB**: of a process of its own (imports included; of CTGAN all its processes), to fit and sample. One thread.
-  Nearly all ran while other jobs shared the two cores, not always as many; busy caches cost CPU seconds too. An earlier recipe
-  took 39 s for Adult beside CTGAN in the same hour, 1/37 of its seconds.
+- **CPU s, MB**: of a separate process (imports included; for CTGAN of all its processes), to fit and sample. One thread. Nearly
+  all ran while other jobs used the same two cores, not always equally many; full caches cost CPU seconds too. An earlier recipe
+  took 39 s for Adult, beside CTGAN in the same hour: 1/37 of its seconds.
 
-Makers: **real** are the training rows themselves, what no maker can beat; **ours** the default recipe; **base** what its
-generator starts from before the game; **independent** every column drawn on its own; **copula** a Gaussian copula with
-empirical margins; peers by their own names, at their own defaults (300 epochs), *repaired*: every number moved to the nearest
-training value, and functions of a column restored, which saddlepoint's encoding does anyway.
+Sources: **real** are the training rows themselves, an upper limit for all; **ours** is the default recipe; **base** is the
+fitted start of its generator, before the game; **independent** draws every column independently; **copula** is a Gaussian
+copula with empirical marginals. Peers have their own names and default settings (300 epochs); *repaired*: every number moved to
+the nearest training value, and functional dependencies restored, which saddlepoint's encoding does anyway.
 """
 
 
 def records_of(results: Path) -> Records:
-    """Return the records of a results file, none where it is not there."""
+    """Return the stored records; none if there is no results file."""
     path = results / "benchmark_tables.json"
-    found: Records = json.loads(path.read_text())["records"] if path.is_file() else []
-    return found
+    records: Records = json.loads(path.read_text())["records"] if path.is_file() else []
+    return records
 
 
 def sentences(records: Records) -> str:
-    """Return what the records say of each set, in words."""
-    lines = ["\n## In short\n"]
+    """Return a summary of each set's records in words."""
+    lines = ["\n## Summary\n"]
     for name in dict.fromkeys(record["set"] for record in records):
         mine = {
             row: [r for r in records if (r["set"], r["row"]) == (name, row)] for row in _rows(records, name)
@@ -76,37 +78,41 @@ def sentences(records: Records) -> str:
         ours = mine.get("ours")
         if not ours:
             continue
-        said = [f"told right {_mean(ours, 'c2st_accuracy', 100):.1f} % of the time"]
-        for row, found in mine.items():
-            if row not in ("ours", "base"):
-                said.append(f"{row} {_mean(found, 'c2st_accuracy', 100):.1f} %")
-        lines.append(f"- {name}: ours are {said[0]}; {', '.join(said[1:])}.")
+        others = [
+            f"{row} {_mean(found, 'c2st_accuracy', 100):.1f} %"
+            for row, found in mine.items()
+            if row not in ("ours", "base")
+        ]
+        lines.append(
+            f"- {name}: classifier accuracy (50 % is guessing) of ours {_mean(ours, 'c2st_accuracy', 100):.1f} %; "
+            f"{', '.join(others)}."
+        )
         lines += [f"  - {note}" for note in dict.fromkeys(record.get("note") for record in ours) if note]
         if base := mine.get("base"):
             before, after = (_mean(each, "c2st_accuracy", 100) for each in (base, ours))
-            worse = "the game changed little" if abs(before - after) < 1.5 else "the game helped"
-            worse = "here the game did harm" if after - before >= 1.5 else worse
-            lines.append(f"  - before the game, from where its generator starts: {before:.1f} %; {worse}.")
+            effect = "the game changed little" if abs(before - after) < 1.5 else "the game helped"
+            effect = "here the game made it worse" if after - before >= 1.5 else effect
+            lines.append(f"  - the start of the generator, before the game: {before:.1f} %; {effect}.")
         for peer in [
             row for row in mine if row.startswith(("CTGAN", "TVAE")) and not row.endswith("repaired")
         ]:
             seconds = mine[peer][0].get("cpu_seconds")
-            mended = mine.get(f"{peer}, repaired", mine[peer])
-            theirs = min(_mean(mine[peer], "jsd_lower", 1), _mean(mended, "jsd_lower", 1))
+            repaired = mine.get(f"{peer}, repaired", mine[peer])
+            theirs = min(_mean(mine[peer], "jsd_lower", 1), _mean(repaired, "jsd_lower", 1))
             bounds = [_mean(ours, "jsd_lower", 1), theirs]
             if seconds and ours[0].get("cpu_seconds"):
-                # A peer measured on another machine than ours carries what ours took there.
+                # If a peer was measured on another machine than ours, its record also holds the time of ours there.
                 ratio = seconds / (mine[peer][0].get("ours_cpu_seconds") or _mean(ours, "cpu_seconds", 1))
                 lines.append(
                     f"  - {peer} took {ratio:.1f} times as many CPU seconds as ours; certified bound {bounds[0]:.4f} against "
-                    f"{bounds[1]:.4f} of {peer} (repaired, where that is lower)."
+                    f"{bounds[1]:.4f} for {peer} (repaired, if that is lower)."
                 )
         copied = [record for record in ours if record.get("copying", {}).get("copying")]
         if copied:
             shares = [100 * record["copying"]["share"] for record in copied]
             lines.append(
-                f"  - the copying test found nearness to training rows in {len(copied)} of {len(ours)} games "
-                f"({min(shares):.0f} to {max(shares):.0f} % nearest to one, 50 % expected; no exact copies)."
+                f"  - the memorisation test found samples too near to training rows in {len(copied)} of {len(ours)} games "
+                f"({min(shares):.0f} to {max(shares):.0f} % nearer to one than to a test row, 50 % expected; no exact copies)."
             )
     return "\n".join(lines) + "\n"
 
@@ -121,18 +127,19 @@ def _mean(found: Records, key: str, factor: float) -> float:
 
 
 def completing(results: Path) -> str:
-    """Return the section on filled-in cells, where it was measured."""
+    """Return the section on imputation; empty if it was not measured."""
     path = results / "complete.json"
     if not path.is_file():
         return ""
     stored = json.loads(path.read_text())
     lines = [
-        "\n## Missing cells filled in\n",
-        f"`python -m benchmarks.complete_check`: of {stored['rows']:,} held-out rows of {stored['set']} "
-        f"{100 * stored['hidden']:.0f} % of the cells were hidden and filled in; the completed table is judged against "
-        f"{stored['judged']:,} others. scikit-learn's IterativeImputer fills in the mean of what a cell may be (or, by "
-        "`sample_posterior`, a draw of a normal law about it); `saddlepoint complete` draws from what was learnt.\n",
-        "| filled in by | certified JSD ≥ | told right, % | words right, % | error of numbers (ranks) | CPU s |",
+        "\n## Imputation\n",
+        f"`python -m benchmarks.complete_check`: in {stored['rows']:,} test rows of {stored['set']} "
+        f"{100 * stored['hidden']:.0f} % of the cells were hidden and imputed; the completed table is judged against "
+        f"{stored['judged']:,} other test rows. scikit-learn's IterativeImputer predicts the mean of a cell (or, with "
+        "`sample_posterior`, draws from a normal distribution around it); `saddlepoint complete` draws from the learnt "
+        "conditional distribution.\n",
+        "| imputed by | certified JSD ≥ | classifier accuracy, % | correct words, % | mean error of numbers (ranks) | CPU s |",
         "|---|---|---|---|---|---|",
     ]
     for name, each in stored["by"].items():
@@ -145,17 +152,17 @@ def completing(results: Path) -> str:
 
 
 def conditions(results: Path) -> str:
-    """Return the section on conditional rows, where they were measured."""
+    """Return the section on conditional rows; empty if they were not measured."""
     path = results / "conditions.json"
     if not path.is_file():
         return ""
     stored = json.loads(path.read_text())
     lines = [
-        "\n## Rows that meet a condition\n",
-        "`python -m benchmarks.conditions_check`: Adult, one game; as many rows by `--given` as held-out rows meet the "
-        "condition, judged against these on all columns but the one given; beside them as many unconditional rows, since a "
-        "bound grows with the rows that show it, and unconditional rows whose cell is overwritten.\n",
-        "| condition | held-out rows | rows | certified JSD ≥ | told right, % (AUC) |",
+        "\n## Conditional rows\n",
+        "`python -m benchmarks.conditions_check`: Adult, one game. As many rows are drawn with `--given` as test rows meet the "
+        "condition, and are judged against these on all columns except the given one. For comparison: as many unconditional "
+        "rows (because a bound grows with the number of rows), and unconditional rows whose cell is overwritten.\n",
+        "| condition | test rows | rows | certified JSD ≥ | classifier accuracy, % (AUC) |",
         "|---|---|---|---|---|",
     ]
     for name, found in stored["by"].items():
@@ -171,16 +178,20 @@ def conditions(results: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+_STEPS = {"bring all rows to levels": "encode all rows as codes"}
+"""Steps as tables_size.json stores them, and in today's terms."""
+
+
 def size(results: Path) -> str:
-    """Return the section on large tables, where it was measured."""
+    """Return the section on large tables; empty if they were not measured."""
     path = results / "tables_size.json"
     if not path.is_file():
         return ""
     lines = [
         "\n## Large tables\n",
-        "`python -m benchmarks.tables_size`; each in a process of its own, one thread, on a machine whose two cores others "
-        "used too: wall seconds are of that hour, CPU seconds are the work.\n",
-        "| what | step | CPU s | wall s | peak memory, MB |",
+        "`python -m benchmarks.tables_size`; each in a separate process, one thread, on a machine whose two cores other jobs "
+        "used too: wall seconds depend on these jobs, CPU seconds measure the work.\n",
+        "| table | step | CPU s | wall s | peak memory, MB |",
         "|---|---|---|---|---|",
     ]
     stored = json.loads(path.read_text())
@@ -192,8 +203,8 @@ def size(results: Path) -> str:
     for name, found in stored.items():
         if "rank_error" in found:
             lines.append(
-                f"\n{name}: {found['columns']} columns ({found['file_mb']:,} MB), encoded {found['width']} wide; a number's "
-                f"rank is off by at most {100 * found['rank_error']:.4f} % of the rows."
+                f"\n{name}: {found['columns']} columns ({found['file_mb']:,} MB), encoded as {found['width']} features; the "
+                f"error of a number's rank is at most {100 * found['rank_error']:.4f} % of the rows."
             )
         if "share_real_and_made" in found:
             shares = "; ".join(
@@ -201,20 +212,24 @@ def size(results: Path) -> str:
                 for words, (real, made) in found["share_real_and_made"].items()
             )
             lines.append(
-                f"\n{name} ({found['distinct_in_rows']:,} of them in {found['rows']:,} rows): {shares}. Samples hold "
-                f"{found['distinct_in_samples']:,} different ones, as many real rows {found['distinct_in_as_many_rows']:,}."
+                f"\n{name} ({found['distinct_in_rows']:,} of them in {found['rows']:,} rows): {shares}. There are "
+                f"{found['distinct_in_samples']:,} different ones in the samples, and "
+                f"{found['distinct_in_as_many_rows']:,} in as many real rows."
             )
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    for old, new in _STEPS.items():
+        text = text.replace(f"| {old} |", f"| {new} |")
+    return text
 
 
 def page(results: Path = RESULTS) -> str:
-    """Return the whole page."""
+    """Return the complete page."""
     records = records_of(results)
     return (
         HEAD
         + sentences(records)
         + WHAT
-        + "\n## All figures\n\n"
+        + "\n## All results\n\n"
         + table(records)
         + conditions(results)
         + completing(results)
@@ -223,7 +238,7 @@ def page(results: Path = RESULTS) -> str:
 
 
 def draw(results: Path = RESULTS) -> bytes:
-    """Return the picture, as PNG: what a fresh classifier tells right, by set and maker."""
+    """Return the picture, as PNG: classifier accuracy by set and source."""
     from matplotlib.figure import Figure
 
     from saddlepoint.drawing import style
@@ -255,7 +270,7 @@ def draw(results: Path = RESULTS) -> bytes:
             panel.spines[side].set_visible(False)
         panel.spines["bottom"].set_color(style.FAINT)
     panels[-1].set_xlim(45, 101)
-    panels[-1].set_xlabel("told right by a fresh classifier, % (50 is guessing)", fontsize=9)
+    panels[-1].set_xlabel("classifier accuracy, % (50 is guessing)", fontsize=9)
     return to_png(figure, colours=64)
 
 

@@ -139,7 +139,8 @@ def test_the_label_column_s_name_may_stand_for_class(tmp_path):
             app, ["sample", folder, "--given", "kind=x", "--out", files[0], "--force"], catch_exceptions=False
         )
     with pytest.raises(
-        InputError, match=r"--given names 2 classes \(class=x, class=y\), and one file is drawn from one"
+        InputError,
+        match=r"--given names 2 classes \(class=x, class=y\), but a file holds samples of one class",
     ):
         CliRunner().invoke(
             app,

@@ -19,7 +19,7 @@ from saddlepoint.data.opening import open_source
 from saddlepoint.data.tables.read import frame_of
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting import FitOptions, prepare
-from saddlepoint.model import kept_by, rows_given
+from saddlepoint.model import accept_by_weight, rows_given
 
 N = 3000
 
@@ -117,13 +117,13 @@ def test_what_g_learnt_of_known_cells_changes_the_draws_but_not_their_law(fitted
 
 def test_rows_are_kept_in_proportion_to_their_weights() -> None:
     draws = torch.Generator().manual_seed(0)
-    assert kept_by(torch.zeros(100), draws).all()
+    assert accept_by_weight(torch.zeros(100), draws).all()
     weights = torch.tensor([1.0, 2.0, 4.0]).repeat(20_000)
-    kept = kept_by(weights.log() - 1000, draws)
+    kept = accept_by_weight(weights.log() - 1000, draws)
     shares = [float(kept[at::3].float().mean()) for at in range(3)]
     assert shares == pytest.approx([0.25, 0.5, 1.0], abs=0.015)
     # Where few rows have nearly all the weight, these are cut: a sixteenth is kept all the same.
-    uneven = kept_by(torch.cat([torch.full((100,), 9.0), torch.zeros(9_900)]), draws)
+    uneven = accept_by_weight(torch.cat([torch.full((100,), 9.0), torch.zeros(9_900)]), draws)
     assert uneven[:100].all()
     assert float(uneven.float().mean()) == pytest.approx(1 / 16, abs=0.01)
 
@@ -166,7 +166,7 @@ def test_the_base_is_the_fitted_law_and_round_0_samples_it() -> None:
     start = fit.playing()
     before = start.sample(200, random_state=1)
     assert fit.started is not None
-    assert fit.started.looks[-1][1] < fit.started.looks[0][1] - 0.05
+    assert fit.started.validation_curve[-1][1] < fit.started.validation_curve[0][1] - 0.05
     list(fit.play())
     moved = fit.playing()
     assert not moved.sample(200, random_state=1).equals(before)
@@ -175,9 +175,9 @@ def test_the_base_is_the_fitted_law_and_round_0_samples_it() -> None:
 
 def test_plain_tables_learn_no_conditions_and_say_so() -> None:
     plain = sp.GAN(start="noise", rounds=2, random_state=0).fit(known_law(n=300))
-    with pytest.raises(InputError, match=r"learnt no conditions.*--start autoregressive"):
+    with pytest.raises(InputError, match=r"cannot condition on columns.*--start autoregressive"):
         plain.sample(3, given={"left": "a"})
-    with pytest.raises(InputError, match="learnt no conditions"):
+    with pytest.raises(InputError, match="cannot condition on columns"):
         plain.complete(known_law(n=5))
     with pytest.raises(InputError, match="there is no base"):
         plain.model_.base()

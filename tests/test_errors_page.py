@@ -1,4 +1,4 @@
-"""docs/errors.md is what docs/make_errors.py writes today, and each of its sentences reads as one."""
+"""docs/errors.md is what docs/make_errors.py writes, and each of its messages is a sentence or two."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def written():
     return module.page()
 
 
-def test_the_page_is_what_is_said(written):
+def test_the_page_is_up_to_date(written):
     stored = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     assert stored == written, "stale: run `make docs`"
 
 
 def test_each_case_is_answered_in_a_sentence_or_two(written):
     rows = [line.strip("| ").split(" | ") for line in written.splitlines() if line.startswith("| ")]
-    said = {given: words for given, words in rows if given != "Given"}
-    assert len(said) >= 100
-    for given, words in said.items():
+    messages = {given: words for given, words in rows if given != "Input"}
+    assert len(messages) >= 100
+    for given, words in messages.items():
         assert re.search(r"[.?]$|name it: \S+$", words), given
         assert 20 < len(words) < 420, given
         assert not re.search(r"/tmp/|Traceback|\bError\b|  |[^.]\.\.$|;;|\?;", words), given

@@ -147,14 +147,14 @@ WRONG_DRAWS = [
     ({"noise": np.zeros((3, 5))}, "noise has shape (3, 5); this model takes (n, 6) with n at least 1."),
     ({"noise": np.zeros(6)}, "noise has shape (6,); this model takes (n, 6)"),
     ({"noise": np.zeros((0, 6))}, "noise has shape (0, 6)"),
-    ({"noise": np.full((2, 6), np.nan)}, "noise holds NaN or infinity; it must be finite."),
+    ({"noise": np.full((2, 6), np.nan)}, "noise has NaN or infinite values; give finite numbers."),
     (
         {"n": 3, "noise": np.zeros((2, 6))},
         "3 samples were asked for with noise for 2; leave one of them out.",
     ),
     (
         {"n": 3, "given": "cat"},
-        "given='cat' was asked of a model that learnt no classes; train it with labels",
+        "given='cat' was asked of a model without classes; train it with labels",
     ),
 ]
 
@@ -197,7 +197,7 @@ WRONG_CLASSES = [
     ("dgo", "Unknown class 'dgo', did you mean 'dog'? The classes are cat, dog, fish."),
     (["cat", "dog", "fsh"], "Unknown class 'fsh', did you mean 'fish'? The classes are"),
     (17, "Unknown class '17'. The classes are cat, dog, fish."),
-    (["cat", "dog"], "2 classes were given for 3 rows; give one for all or one a row."),
+    (["cat", "dog"], "2 classes were given for 3 rows; give one for all or one per row."),
     ([], "0 classes were given for 3 rows"),
 ]
 
@@ -234,7 +234,10 @@ def test_classes_are_described_by_values_shares_and_codes():
 
 
 def test_logits_of_a_conditional_model_need_the_class(by_class):
-    with pytest.raises(InputError, match="learnt rows together with their class; give the class of each row"):
+    with pytest.raises(
+        InputError,
+        match="learnt rows together with their class, so a logit needs it: give the class of each row",
+    ):
         by_class.logits(POINTS)
     assert by_class.logits(POINTS, "cat").shape == (50,)
 
@@ -360,7 +363,7 @@ def _flip_a_bit(folder):
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (_flip_a_bit, "are damaged: their checksum is another"),
+        (_flip_a_bit, "are damaged: their checksum does not match"),
         (lambda folder: _weights(folder).write_bytes(_weights(folder).read_bytes()[:-9]), "are damaged"),
         (lambda folder: _weights(folder).unlink(), "cannot be read"),
         (

@@ -140,7 +140,7 @@ WRONG = {
         generator,
         lambda: nn.Conv2d(1, 1, 4, 2, 1),
         same,
-        "The discriminator returned shape (64, 1, 4, 4) for 64 rows; it must return one logit a row",
+        "The discriminator returned shape (64, 1, 4, 4) for 64 rows; it must return one logit per row",
     ),
     "a discriminator of other pictures": (
         generator,

@@ -89,18 +89,18 @@ def refusals() -> list[tuple[str, Callable[[], object]]]:
             [act for _, act in refusals()],
             [
                 r"^g\.pt does not end in \.onnx; give the name of an ONNX file\.$",
-                "This model makes points, .* export is for pictures",
-                "a film of 2 frames shows no way from sample to sample; ask for 4 or more",
+                "This model generates points, .* only models of pictures can be exported",
+                "A film of 2 frames is too short to show a walk from sample to sample; ask for 4 or more",
                 r"points\.csv holds points; mirror images \(--flips\) are for pictures",
                 r"augment is 'of', did you mean 'off'\? Allowed are auto, on, off\.",
                 r"points\.csv holds points; augmentation \(augment\) is for pictures",
-                r"points\.csv holds points; finding classes \(cluster\) is for pictures: leave it out",
-                "^cluster is 'on', and a label says which classes to learn: leave out the one or the other",
-                r"^Classes are found in at least 200 pictures, and pictures has \d+ to train on: leave cluster out",
+                r"finding clusters is for pictures, and .*points\.csv holds points: leave cluster out",
+                "^cluster is 'on', and there is a label, which already gives the classes to learn: leave out one of the two",
+                r"^Finding classes needs at least 200 training pictures, and pictures has \d+; leave cluster out",
                 r"augment is 0\.5; it must be below 0\.5, since changes made more often can leak",
                 "^memory is 'much'; give what a round may hold, such as 500MB or 2GB",
                 r"^memory is 50KB, and a round holds \d+ MB even one row at a time: give more",
-                "^A batch of 12 in 5 parts cannot be played: parts must divide the batch",
+                "^A batch of 12 cannot be played in 5 micro-batches: accumulation_steps must divide the batch",
             ],
             strict=True,
         )
@@ -247,7 +247,7 @@ def test_onnx_and_torch_agree(run: Path, tmp_path: Path, capsys: pytest.CaptureF
     import onnxruntime
 
     call("export", run, tmp_path / "g.onnx")
-    assert "the generator as ONNX, z and y -> pictures, at most" in capsys.readouterr().out
+    assert "generator exported to ONNX (z and y -> pictures), largest difference" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["g.onnx"]
     session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
     facts = session.get_modelmeta().custom_metadata_map

@@ -27,7 +27,7 @@ ROUNDS = 20
 @pytest.fixture(scope="module")
 def short_games():
     """Let recipes plan a few rounds."""
-    adjusted = preparation._adjusted
+    adjusted = preparation._with_options
 
     def cut(plan, choices):
         plan = adjusted(plan, choices)
@@ -35,7 +35,7 @@ def short_games():
         return dataclasses.replace(plan, settings=settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "_adjusted", cut)
+        patch.setattr(preparation, "_with_options", cut)
         yield
 
 
@@ -152,7 +152,7 @@ def test_figures_are_those_of_the_results_files():
         f"{demo['rounds']:,} rounds; {demo['samples']:,} samples",
         f"{percent(min(reader['shares']))} to {percent(max(reader['shares']))} each",
         f"right on {percent(reader['accuracy on held-out digits'])} of held-out digits; none equals",
-        f"{100 * demo['share of samples nearest to a training row (expected 0.5)']:.0f} % of samples lie nearer",
+        f"{100 * demo['share of samples nearest to a training row (expected 0.5)']:.0f} % of samples are nearer",
         f"at least {percent(min(run['worst'] for run in by_class))} of 1,000 samples",
         f"in {len(by_class)} seeds",
         f"right on {percent(min(run['classifier_accuracy'] for run in by_class))} of held-out",
@@ -163,9 +163,9 @@ def test_figures_are_those_of_the_results_files():
         f"no class's share off by more than {percent(max(each['worst_share'] for each in mnist))};",
         f"{modes['ours']['rounds']:,} rounds in {modes['ours']['cpu_seconds'] / 60:.0f} CPU minutes of one core: "
         f"{modes['ours']['modes']:,} of 1,000 modes",
-        f"KL {modes['ours']['kl']:.2f} nats (real pictures {modes['real']['kl']:.2f}); DCGAN's game of the same networks and "
+        f"KL {modes['ours']['kl']:.2f} nats (real pictures {modes['real']['kl']:.2f}); DCGAN with the same networks and "
         f"rounds {modes['dcgan']['modes']}, KL {modes['dcgan']['kl']:.2f}",
-        f"told from held-out ones {100 * modes['ours']['accuracy']:.0f} % of the time",
+        f"the classifier accuracy is {100 * modes['ours']['accuracy']:.0f} % on held-out pictures",
     ]
     assert [figure for figure in figures if figure not in README] == []
     assert demo["samples equal to a training row"] == 0

@@ -94,7 +94,7 @@ def test_kinds_can_be_told_and_make_a_table_of_plain_numbers() -> None:
     assert gan.model_.encoder.kinds == {"code": "categorical", "x": "numeric"}
     assert gan.sample(9).dtypes.equals(frame.dtypes)
     assert sp.GAN(rounds=3, random_state=0).fit(frame).model_.like.kind == "points"
-    with pytest.raises(InputError, match="X is no frame, so leave it out"):
+    with pytest.raises(InputError, match="X is not a frame: leave columns out"):
         sp.GAN(columns={"code": "categorical"}).fit(frame.to_numpy())
 
 
@@ -153,10 +153,10 @@ def test_the_few_cells_that_spoil_a_column_of_dates_are_named_or_taken_as_missin
     days = pd.date_range("2019-01-01", periods=200).strftime("%Y-%m-%d").to_numpy(dtype=object, copy=True)
     days[31] = "2019-02-30"
     frame = pd.DataFrame({"day": days, "sex": ["m", "f"] * 100})
-    said = "1 cell that is no date, '2019-02-30' in row 32"
+    said = "1 cell that is not a date, '2019-02-30' in row 32"
     assert open_source(frame).notes[-1] == (
-        f"column 'day' is learnt as categorical, for it holds dates but for {said} (--column day=date-time: as dates, with "
-        "such cells missing)"
+        f"column 'day' is learnt as categorical, because it holds dates except {said} (--column day=date-time learns it as "
+        "dates and takes such cells as missing)"
     )
     dataset = open_source(frame, columns={"day": "date-time"})
     assert dataset.notes[0] == f"column 'day' has {said}: taken as missing"
@@ -168,8 +168,8 @@ def test_what_is_not_learnt_is_told() -> None:
     frame = pd.DataFrame({"name": [f"Mrs {i} Ng" for i in range(60)], "sex": ["m", "f"] * 30, "none": None})
     dataset = open_source(frame)
     assert dataset.notes[-1] == (
-        "column 'name' is made anew in its pattern and not learnt, for 60 of 60 texts are distinct: a key or free text "
-        "(--column name=categorical: as words)"
+        "column 'name' is treated as an identifier (60 of 60 texts are distinct: a key or free text): it is not learnt, and "
+        "new values are generated in the same format (--column name=categorical learns its values as categories)"
     )
     said = {name: how for name, _, how in fit_encoder(dataset).describe()}
     assert said["none"] == "empty in every row, kept empty"
@@ -180,23 +180,23 @@ def test_the_few_cells_that_spoil_a_column_of_numbers_are_named_or_taken_as_miss
     frame.loc[123, "age"] = "12x"
     as_words = open_source(frame)
     assert as_words.notes[-1] == (
-        "column 'age' is learnt as categorical, for it holds numbers but for 1 cell that is no number, '12x' in row 124 "
-        "(--column age=numeric: as numbers, with such cells missing)"
+        "column 'age' is learnt as categorical, because it holds numbers except 1 cell that is not a number, '12x' in row "
+        "124 (--column age=numeric learns it as numbers and takes such cells as missing)"
     )
     for kind in ("numeric", "integer"):
         dataset = open_source(frame, columns={"age": kind})
         assert (
             dataset.notes[0]
-            == "column 'age' has 1 cell that is no number, '12x' in row 124: taken as missing"
+            == "column 'age' has 1 cell that is not a number, '12x' in row 124: taken as missing"
         )
-        assert dataset.notes[1] == "learnt as a table, for column 'age' has missing cells"
+        assert dataset.notes[1] == "learnt as a table, because column 'age' has missing cells"
         assert list(np.flatnonzero(dataset.rows["age"].isna())) == [123]
         assert dataset.rows["age"].drop(123).tolist() == [20 + i % 50 for i in range(200) if i != 123]
     codes = pd.DataFrame({"zip": [f"{i % 90:05d}" for i in range(200)], "x": np.arange(200) / 7})
     for kinds in ({"zip": "numeric"}, {"x": "numeric", "zip": "categorical"}):
         # What the column holds as text is no reason any more.
         assert open_source(codes, columns=kinds).notes == (
-            f"learnt as a table, for the kind of column {next(iter(kinds))!r} is given",
+            f"learnt as a table, because the kind of column {next(iter(kinds))!r} is given",
         )
     # Where no fifth of the cells is left to be numbers, they are none.
     with pytest.raises(

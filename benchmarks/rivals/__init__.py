@@ -1,1 +1,1 @@
-"""One file a rival: each plays the games of `speed_games` as its users would, and is timed by `speed.py`."""
+"""Other implementations, one in each file: each plays the games of `speed_games` as its users would; `speed.py` times them."""

@@ -1,6 +1,6 @@
 """JAX + optax, many rounds in one jitted scan: python benchmarks/rivals/jax_scan.py GAME (games a, b, d)
 
-Runs in an environment of its own (JAX and optax, no torch). XLA is held to one thread, as all rivals are.
+Runs in a separate environment (JAX and optax, no torch). XLA is limited to one thread, like all rivals.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def layers(key: Any, widths: list[int], scale: float | None = None) -> list[Any]
 
 
 def dense(parameters: list[Any], h: Any) -> Any:
-    """Return a perceptron's outputs: rectifiers, the last layer linear."""
+    """Return the outputs of an MLP of rectifiers with a linear last layer."""
     for weight, bias in parameters[:-1]:
         h = jax.nn.relu(h @ weight + bias)
     return h @ parameters[-1][0] + parameters[-1][1]
@@ -53,7 +53,7 @@ def maxout(parameters: list[Any], h: Any, key: Any) -> Any:
 
 
 def main(name: str) -> None:
-    """Play a game, CHUNK rounds in one call of the compiled scan."""
+    """Play a game, with CHUNK rounds in each call of the compiled scan."""
     keys = jax.random.split(jax.random.key(0), 3)
     batch = 100 if name == "b" else 256
     if name == "b":
@@ -71,21 +71,22 @@ def main(name: str) -> None:
     def generate(g: Any, z: Any) -> Any:
         return jax.nn.sigmoid(dense(g, z)) if name == "b" else dense(g, z)
 
-    def look(d: Any, rows: Any, key: Any) -> Any:
+    def criticise(d: Any, rows: Any, key: Any) -> Any:
         return maxout(d, rows, key) if name == "b" else dense(d, rows)[:, 0]
 
     def d_loss(d: Any, real: Any, fake: Any, ones: Any) -> Any:
         loss = (
-            jax.nn.softplus(-look(d, real, ones[0])).mean() + jax.nn.softplus(look(d, fake, ones[1])).mean()
+            jax.nn.softplus(-criticise(d, real, ones[0])).mean()
+            + jax.nn.softplus(criticise(d, fake, ones[1])).mean()
         )
         if name == "d":
             for rows in (real, fake):
-                slope = jax.grad(lambda x: look(d, x, None).sum())(rows)
+                slope = jax.grad(lambda x: criticise(d, x, None).sum())(rows)
                 loss += 0.5 * (slope**2).sum(1).mean()
         return loss
 
     def g_loss(fake: Any, d: Any, key: Any) -> Any:
-        return jax.nn.softplus(-look(d, fake, key)).mean()
+        return jax.nn.softplus(-criticise(d, fake, key)).mean()
 
     def one(carry: Any, key: Any) -> Any:
         g, d, gs, ds = carry
@@ -94,12 +95,12 @@ def main(name: str) -> None:
         z = jax.random.normal(ks[1], (batch, 100 if name == "b" else 2))
         fake, back = jax.vjp(lambda g: generate(g, z), g)
         loss, dg = jax.value_and_grad(d_loss)(d, real, fake, ks[2:])
-        move, ds = optimiser.update(dg, ds, d)
-        moved = optax.apply_updates(d, move)
-        against = d if name == "b" else moved
+        update, ds = optimiser.update(dg, ds, d)
+        new_d = optax.apply_updates(d, update)
+        against = d if name == "b" else new_d
         other, pull = jax.value_and_grad(g_loss)(fake, against, ks[3])
-        move, gs = optimiser.update(back(pull)[0], gs, g)
-        return (optax.apply_updates(g, move), moved, gs, ds), (loss, other)
+        update, gs = optimiser.update(back(pull)[0], gs, g)
+        return (optax.apply_updates(g, update), new_d, gs, ds), (loss, other)
 
     run = jax.jit(
         lambda carry, key: jax.lax.scan(one, carry, jax.random.split(key, CHUNK[name])), donate_argnums=0

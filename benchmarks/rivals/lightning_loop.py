@@ -1,7 +1,7 @@
-"""Lightning with manual optimisation, in the manner of its own GAN example: python -m benchmarks.rivals.lightning_loop GAME
+"""Lightning with manual optimisation, as in its own GAN example: python -m benchmarks.rivals.lightning_loop GAME
 
-Runs in an environment of its own that has lightning beside torch and saddlepoint (games a, b, d). Rows come from a
-DataLoader; each step toggles a player's optimiser, draws noise, calls manual_backward. No logger, bar or checkpoint.
+Runs in a separate environment that has lightning, torch and saddlepoint (games a, b, d). Rows come from a DataLoader; each step
+toggles a player's optimiser, draws noise and calls manual_backward. There is no logger, progress bar or checkpoint.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class GAN(lightning.LightningModule):
-    """Two players, and both their moves in a training step."""
+    """Both players, and a training step that updates both."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -36,16 +36,16 @@ class GAN(lightning.LightningModule):
 
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[Any]]:
         """Return G's and D's optimiser."""
-        moves = [
+        optimisers = [
             torch.optim.SGD(player.parameters(), lr=0.05, momentum=0.5)
             if self.sgd
             else torch.optim.Adam(player.parameters(), lr=2e-4, betas=(0.5, 0.999))
             for player in (self.generator, self.discriminator)
         ]
-        return moves, []
+        return optimisers, []
 
-    def looked(self, rows: Tensor, label: float) -> Tensor:
-        """Return D's loss on rows, with the squared slope where the game has penalties."""
+    def discriminator_loss(self, rows: Tensor, label: float) -> Tensor:
+        """Return D's loss on rows, with the gradient penalty if the game has penalties."""
         rows = rows.detach().requires_grad_(self.penalised)
         logits = self.discriminator(rows)
         loss = self.loss(logits, torch.full_like(logits, label)) / 2
@@ -55,7 +55,7 @@ class GAN(lightning.LightningModule):
         return loss
 
     def training_step(self, batch: list[Tensor], _: int) -> None:
-        """Move G, then D."""
+        """Update G, then D."""
         (real,) = batch
         of_g, of_d = self.optimizers()
         self.toggle_optimizer(of_g)
@@ -68,19 +68,19 @@ class GAN(lightning.LightningModule):
         self.untoggle_optimizer(of_g)
         self.toggle_optimizer(of_d)
         of_d.zero_grad()
-        self.manual_backward(self.looked(real, 1.0) + self.looked(fake, 0.0))
+        self.manual_backward(self.discriminator_loss(real, 1.0) + self.discriminator_loss(fake, 0.0))
         of_d.step()
         self.untoggle_optimizer(of_d)
 
 
 class Turns(lightning.Callback):
-    """Waits for a number of rounds on stdin whenever those before are played, and answers with their CPU seconds."""
+    """Reads a number of rounds from stdin when the previous ones are done, and answers with their CPU seconds."""
 
     def __init__(self) -> None:
         self.left, self.asked, self.cpu, self.clock = 3, 0, 0.0, 0.0
 
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-        """Count a round; at the last of a turn, answer and wait."""
+        """Count a round; after the last one of a turn, answer and wait."""
         self.left -= 1
         if self.left:
             return

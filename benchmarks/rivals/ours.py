@@ -1,4 +1,4 @@
-"""saddlepoint itself, in eager or compiled rounds."""
+"""saddlepoint itself, with eager or compiled rounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saddlepoint.training.records import checked
 
 
 def begin(name: str, how: str) -> Callable[[int], None]:
-    """Return what plays so many rounds of a game."""
+    """Return a function that plays `count` rounds of a game; how is "eager" or "compiled"."""
     made = make(name)
     game = Game(made.generator, made.discriminator, made.settings)
     play_round = CompiledRound() if how == "compiled" else None

@@ -1,6 +1,6 @@
-"""A loop in the manner of the popular reference scripts.
+"""A training loop in the style of popular reference scripts.
 
-BCEWithLogitsLoss against ones and zeros, zero_grad, backward, step for G and then for D, the losses read each round.
+BCEWithLogitsLoss against ones and zeros; zero_grad, backward and step for G and then for D; losses are read in each round.
 R1 and R2 by autograd.grad with create_graph, dropout by nn.Dropout's own draws, the average of G parameter by parameter.
 """
 
@@ -14,7 +14,7 @@ from benchmarks.speed_games import make
 from torch import Tensor, nn
 
 VARIANTS = ("default optimiser", "foreach optimiser", "fused optimiser", "fused optimiser, compiled networks")
-"""The last where no penalty asks for a derivative of a derivative, which torch.compile refuses."""
+"""The last one only for games without penalties, because torch.compile does not support second derivatives."""
 
 
 class Dropped(nn.Module):
@@ -34,13 +34,13 @@ class Dropped(nn.Module):
 
 
 def begin(name: str, how: str) -> Callable[[int], None]:
-    """Return what plays so many rounds of a game; how is one of `VARIANTS`."""
+    """Return a function that plays `count` rounds of a game; how is one of `VARIANTS`."""
     made = make(name)
     settings, generator = made.settings, made.generator
     discriminator = Dropped() if name == "b" else made.discriminator
     extra = {"foreach": True} if how == "foreach optimiser" else {"fused": True} if "fused" in how else {}
     players = (generator, discriminator)
-    moves: list[torch.optim.Optimizer] = [
+    optimisers: list[torch.optim.Optimizer] = [
         torch.optim.SGD(player.parameters(), lr=0.05, momentum=0.5, **extra)
         if name == "b"
         else torch.optim.Adam(player.parameters(), lr=2e-4, betas=(0.5, 0.999), **extra)
@@ -64,13 +64,13 @@ def begin(name: str, how: str) -> Callable[[int], None]:
         for _ in range(count):
             real = next(batches)
             z = torch.randn(settings.batch, settings.noise_width)
-            moves[0].zero_grad()
+            optimisers[0].zero_grad()
             fake = generator(z)
             logits = discriminator(fake)
             g_loss = loss(logits - discriminator(real), ones) if paired else loss(logits, ones)
             g_loss.backward()
-            moves[0].step()
-            moves[1].zero_grad()
+            optimisers[0].step()
+            optimisers[1].zero_grad()
             if penalised:
                 (on_real, r1), (on_fake, r2) = penalty(real), penalty(fake)
             else:
@@ -80,7 +80,7 @@ def begin(name: str, how: str) -> Callable[[int], None]:
             else:
                 d_loss = (loss(on_real, ones) + loss(on_fake, zeros)) / 2
             (d_loss + r1 + r2).backward()
-            moves[1].step()
+            optimisers[1].step()
             if average is not None:
                 with torch.no_grad():
                     for mean, live in zip(average.parameters(), generator.parameters(), strict=True):

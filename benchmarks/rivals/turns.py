@@ -1,4 +1,4 @@
-"""How a rival is timed: it waits for numbers on stdin and answers each with the CPU seconds of so many rounds."""
+"""The timing protocol of a rival: it reads numbers of rounds from stdin and answers each with their CPU seconds."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from collections.abc import Callable
 
 
 def take_turns(play: Callable[[int], None], **facts: object) -> None:
-    """Play the rounds that are asked for, one JSON line each: seconds of CPU and of the clock, peak memory in MB.
+    """Play the requested numbers of rounds and print a JSON line for each: CPU seconds, wall seconds, peak memory in MB.
 
-    On a shared machine the clock tells how busy others are; CPU seconds of one thread do not.
+    On a shared machine wall time depends on other jobs; CPU seconds of one thread do not.
+
+    play: plays a number of rounds.
+    facts: what the first line reports.
     """
     print(json.dumps({"ready": True, **facts}), flush=True)
     for line in sys.stdin:

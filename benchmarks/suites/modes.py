@@ -1,7 +1,7 @@
-"""Does every mode come, and does it stay? Point sets against starts, over seeds, judged on rows never trained on.
+"""Benchmark of mode coverage: point sets by start and seed, judged on rows that no model was trained on.
 
-A column of the table is what made the rows: `real` (another draw of the law; for real sets another part of the rows),
-`mixture` (the Gaussian mixture that the game starts from), `mixture+game` (the default), `learned`, `noise`.
+A column is a source of samples: `real` (another draw from the distribution; for real sets another part of the rows), `mixture`
+(the Gaussian mixture that the game starts from), `mixture+game` (the default), `learned`, `noise`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,19 @@ from saddlepoint.networks import MixtureGenerator
 COLUMNS = ("real", "mixture", "mixture+game", "learned", "noise")
 TRAIN, JUDGED, SAMPLES = 100_000, 10_000, 2_500
 _REACHED = 0.97
+"""Share of samples within 3 standard deviations of a mode from which a set counts as reached."""
 
 
 def coverage(rows: NDArray[np.float64], points: PointSet) -> dict[str, float] | None:
-    """Return what 2,500 samples hold of a set's modes; None for a set without modes.
+    """Return how samples cover a set's modes (PacGAN's protocol, on 2,500 samples); None for a set without modes.
 
-    modes: with a sample within 3 standard deviations; modes20: with at least 20 % of their expected number; high_quality:
-    share of samples within 3 standard deviations of a mode (.989 is the ideal in the plane); spread: root mean square
-    distance of these in units of sigma sqrt(d) (.975 is the ideal, since the tails are cut); reverse_kl: KL(samples'
-    modes || true weights) in nats, of the high-quality samples (PacGAN's protocol).
+    modes: the number of modes with a sample within 3 standard deviations.
+    modes20: the number of modes with at least 20 % of their expected samples.
+    of: the number of modes.
+    high_quality: share of samples within 3 standard deviations of a mode (.989 is the ideal in the plane).
+    spread: root mean square distance of these samples to their mode, in units of sigma sqrt(d) (.975 is the ideal, because the
+    tails are cut).
+    reverse_kl: KL(samples' modes || true weights) in nats, of the high-quality samples.
     """
     if points.centres is None:
         return None
@@ -44,20 +48,20 @@ def coverage(rows: NDArray[np.float64], points: PointSet) -> dict[str, float] | 
     weights = np.full(count, 1 / count) if points.weights is None else points.weights
     hits = np.bincount(mode[good], minlength=count)
     share = hits / max(1, hits.sum())
-    some = share > 0
+    present = share > 0
     return {
         "modes": int((hits > 0).sum()),
         "modes20": int((hits >= 0.2 * weights * len(rows)).sum()),
         "of": count,
         "high_quality": float(good.mean()),
         "spread": float(np.sqrt((nearest[good] ** 2).mean() / rows.shape[1])) if good.any() else float("nan"),
-        "reverse_kl": float((share[some] * np.log(share[some] / weights[some])).sum()),
+        "reverse_kl": float((share[present] * np.log(share[present] / weights[present])).sum()),
     }
 
 
-def reached(seen: dict[str, float]) -> bool:
-    """Return whether all modes are there with at least 20 % of their mass, and 97 % of samples in them."""
-    return seen["modes20"] == seen["of"] and seen["high_quality"] >= _REACHED
+def reached(covered: dict[str, float]) -> bool:
+    """Return whether every mode has at least 20 % of its expected samples, and 97 % of samples are within modes."""
+    return covered["modes20"] == covered["of"] and covered["high_quality"] >= _REACHED
 
 
 def measure(
@@ -70,16 +74,22 @@ def measure(
     rounds: int | None = None,
     thorough: bool = True,
 ) -> list[dict[str, Any]]:
-    """Return one record a column: coverage, verdict on `judged` fresh real rows, CPU seconds of making the generator.
+    """Return one record for each column: coverage, verdict on `judged` unseen real rows, CPU seconds of training.
 
-    thorough=False asks the judge's quick referees.
+    points: the set.
+    seed: seed of data and game.
+    columns: the sources of samples.
+    train: training rows, where rows are unlimited.
+    judged: judged rows, where rows are unlimited.
+    rounds: rounds of the game; by recipe if None.
+    thorough: the judge's full ensemble of classifiers, else its quick one.
     """
-    made: list[tuple[str, NDArray[np.float64], float, dict[str, Any]]] = []
+    sources: list[tuple[str, NDArray[np.float64], float, dict[str, Any]]] = []
     wanted = list(columns)
     own, real = points.split(train, judged, seed)
     if "real" in wanted:
         again, other = points.split(train, judged, seed + 10_000)
-        made.append(("real", other if points.draw is not None else again[: len(real)], 0.0, {}))
+        sources.append(("real", other if points.draw is not None else again[: len(real)], 0.0, {}))
     for start in [
         each
         for each in ("mixture", "learned", "noise")
@@ -91,37 +101,37 @@ def measure(
         )
         fitted = time.process_time() - began
         fit = preparation.fit(strip=False)
-        held, components = [], getattr(preparation.encoder, "components", 0)
+        reached_at_estimates, components = [], getattr(preparation.encoder, "components", 0)
         playing = 0.0
         began = time.process_time()
         for event in fit.play():
             if isinstance(event, Estimated) and event.round > 0 and points.centres is not None:
                 playing += time.process_time() - began
-                seen = coverage(_rows(fit.playing(), SAMPLES, seed), points)
-                held.append(bool(seen and reached(seen)))
+                covered = coverage(_rows(fit.playing(), SAMPLES, seed), points)
+                reached_at_estimates.append(bool(covered and reached(covered)))
                 began = time.process_time()
         playing += time.process_time() - began
         model = fit.model()
         extra = {
-            "held": held,
+            "held": reached_at_estimates,
             "components": components,
             "rounds": fit.round,
             "kept_round": model.description.get("kept_round"),
             "start_seconds": round(fitted, 2),
         }
         if _column_of(start) in wanted:
-            made.append((_column_of(start), _rows(model, judged, seed), fitted + playing, extra))
+            sources.append((_column_of(start), _rows(model, judged, seed), fitted + playing, extra))
         if start == "mixture" and "mixture" in wanted and isinstance(model.generator, MixtureGenerator):
             model.generator.reset_to_start()
-            made.append(("mixture", _rows(model, judged, seed), fitted, {"components": components}))
+            sources.append(("mixture", _rows(model, judged, seed), fitted, {"components": components}))
     return [
         record(points, seed, column, real, rows, seconds, thorough=thorough) | extra
-        for column, rows, seconds, extra in made
+        for column, rows, seconds, extra in sources
     ]
 
 
 def _column_of(start: str) -> str:
-    """The column of a start and the game after it; "mixture" alone is the start without a game."""
+    """Return the column of a start followed by the game; "mixture" alone is the start without a game."""
     return "mixture+game" if start == "mixture" else start
 
 
@@ -135,7 +145,7 @@ def record(
     *,
     thorough: bool = True,
 ) -> dict[str, Any]:
-    """Return what one column's rows are: their coverage, the judge's verdict against fresh real rows, CPU seconds."""
+    """Return one column's record: coverage, the judge's verdict against unseen real rows, CPU seconds."""
     verdict = judge(real, rows, held_out="declared", random_state=seed, pool="full" if thorough else "quick")
     return {
         "set": points.name,
@@ -163,14 +173,22 @@ def run(
     say: Callable[[str], None] = print,
     **how: Any,
 ) -> list[dict[str, Any]]:
-    """Measure every set and seed, keeping each record in `out`/modes.json at once; what is there already is not redone."""
+    """Measure every set and seed; each record is stored in `out`/modes.json at once, and stored records are not repeated.
+
+    sets: the sets.
+    seeds: the seeds.
+    columns: the sources of samples.
+    out: folder of modes.json and modes.md.
+    say: prints progress.
+    how: further arguments of `measure`.
+    """
     path = out / "modes.json"
     records: list[dict[str, Any]] = json.loads(path.read_text())["records"] if path.is_file() else []
     columns = list(columns)
     for points in sets:
         for seed in seeds:
-            there = {r["column"] for r in records if (r["set"], r["seed"]) == (points.name, seed)}
-            missing = [column for column in columns if column not in there]
+            stored = {r["column"] for r in records if (r["set"], r["seed"]) == (points.name, seed)}
+            missing = [column for column in columns if column not in stored]
             if not missing:
                 continue
             found = measure(points, seed, missing, **how)
@@ -184,61 +202,65 @@ def run(
 
 
 def line(found: dict[str, Any]) -> str:
-    """Return a record in one line."""
-    seen = found["coverage"]
+    """Return a record as one line of text."""
+    covered = found["coverage"]
     modes = (
-        f", {seen['modes20']}/{seen['of']} modes, {100 * seen['high_quality']:.1f} % in them" if seen else ""
+        f", {covered['modes20']}/{covered['of']} modes, {100 * covered['high_quality']:.1f} % of samples in modes"
+        if covered
+        else ""
     )
     bound = "none" if found["jsd_lower"] is None else f"{found['jsd_lower']:.4f}"
     return (
-        f"{found['set']}, seed {found['seed']}, {found['column']}: JSD >= {bound}, told right "
+        f"{found['set']}, seed {found['seed']}, {found['column']}: JSD >= {bound}, classifier accuracy "
         f"{100 * (found['accuracy'] or 0):.1f} %{modes}, {found['cpu_seconds']:.0f} CPU s"
     )
 
 
 def table(records: list[dict[str, Any]]) -> str:
-    """Return the records as two Markdown tables: coverage of sets with modes, and what the judge says of every set."""
+    """Return the records as two Markdown tables: mode coverage, and the judge's verdicts."""
     by: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for record in records:
         by.setdefault((record["set"], record["column"]), []).append(record)
     lines = [
-        "| set | made by | seeds | all modes | at least 97 % in them | in modes, % (worst) | spread | reverse KL (worst) "
-        "| held at every look once reached | CPU s (worst) |",
+        "| set | samples from | seeds | seeds with all modes | and 97 % of samples in modes | samples in modes, % (worst seed) "
+        "| spread | reverse KL (worst) | kept once reached | CPU s (worst) |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (name, column), found in by.items():
-        seen = [record["coverage"] for record in found if record["coverage"]]
-        if not seen:
+        covered = [record["coverage"] for record in found if record["coverage"]]
+        if not covered:
             continue
-        full = [each["modes20"] == each["of"] for each in seen]
-        good = [reached(each) for each in seen]
-        looks = [record["held"] for record in found if record.get("held")]
-        held = f"{sum(_kept(each) for each in looks)} of {len(looks)}" if looks else "-"
+        full = [each["modes20"] == each["of"] for each in covered]
+        good = [reached(each) for each in covered]
+        over_time = [record["held"] for record in found if record.get("held")]
+        kept = f"{sum(_kept(each) for each in over_time)} of {len(over_time)}" if over_time else "-"
         seconds = [record["cpu_seconds"] for record in found]
+        quality = [each["high_quality"] for each in covered]
         lines.append(
-            f"| {name} | {column} | {len(seen)} | {sum(full)} | {sum(good)} "
-            f"| {100 * np.mean([e['high_quality'] for e in seen]):.1f} ({100 * min(e['high_quality'] for e in seen):.1f}) "
-            f"| {min(e['spread'] for e in seen):.3f} to {max(e['spread'] for e in seen):.3f} "
-            f"| {np.mean([e['reverse_kl'] for e in seen]):.4f} ({max(e['reverse_kl'] for e in seen):.4f}) "
-            f"| {held} | {np.mean(seconds):.0f} ({max(seconds):.0f}) |"
+            f"| {name} | {column} | {len(covered)} | {sum(full)} | {sum(good)} "
+            f"| {100 * np.mean(quality):.1f} ({100 * min(quality):.1f}) "
+            f"| {min(e['spread'] for e in covered):.3f} to {max(e['spread'] for e in covered):.3f} "
+            f"| {np.mean([e['reverse_kl'] for e in covered]):.4f} ({max(e['reverse_kl'] for e in covered):.4f}) "
+            f"| {kept} | {np.mean(seconds):.0f} ({max(seconds):.0f}) |"
         )
     lines += [
         "",
-        "| set | made by | seeds | bound (nats), median | told right, %, median (worst) | CPU s |",
+        "| set | samples from | seeds | certified JSD >= (nats), median | classifier accuracy, %, median (worst) | CPU s |",
         "|---|---|---|---|---|---|",
     ]
     for (name, column), found in by.items():
         bounds = [record["jsd_lower"] for record in found if record["jsd_lower"] is not None]
-        right = [100 * record["accuracy"] for record in found if record["accuracy"] is not None]
-        if not bounds or not right:
+        accuracies = [100 * record["accuracy"] for record in found if record["accuracy"] is not None]
+        if not bounds or not accuracies:
             continue
+        seconds = [record["cpu_seconds"] for record in found]
         lines.append(
-            f"| {name} | {column} | {len(found)} | {np.median(bounds):.4f} | {np.median(right):.1f} ({max(right):.1f}) "
-            f"| {np.mean([record['cpu_seconds'] for record in found]):.0f} |"
+            f"| {name} | {column} | {len(found)} | {np.median(bounds):.4f} "
+            f"| {np.median(accuracies):.1f} ({max(accuracies):.1f}) | {np.mean(seconds):.0f} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _kept(looks: list[bool]) -> bool:
-    """Return whether it was reached, and held at every look from then on."""
-    return True in looks and all(looks[looks.index(True) :])
+def _kept(estimates: list[bool]) -> bool:
+    """Return whether coverage was reached, and was still reached at every later estimate."""
+    return True in estimates and all(estimates[estimates.index(True) :])

@@ -1,9 +1,9 @@
-"""Games about one set of pictures: the default recipe, the same without classes found, and two older games, each resumable.
+"""Resumable games on one set of pictures: the default recipe, the same without pseudo-labels, DCGAN and WGAN-GP.
 
-The older games differ from ours in what their papers set: DCGAN (Radford et al. 2016, arXiv 1511.06434) the non-saturating
-objective, Adam of rate 2e-4 with momentum .5, no penalty; WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028) the Wasserstein
-objective, five steps of D a round, a gradient penalty of weight 10, Adam of rate 1e-4 without momentum. Networks, start,
-batch, augmentation and average of G are ours, so that what differs is the game; batch normalisation has no place in them.
+The older games have the settings of their papers. DCGAN (Radford et al. 2016, arXiv 1511.06434): non-saturating objective, Adam
+with rate 2e-4 and momentum .5, no penalty. WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028): Wasserstein objective, five steps
+of D per round, gradient penalty of weight 10, Adam with rate 1e-4 and no momentum. Networks, start, batch, augmentation and
+average of G are ours, so that only the game differs; our networks have no batch normalisation.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from saddlepoint.model import Model
 from saddlepoint.training import OptimiserSettings, PenaltySettings, Schedule, Settings
 
 GAMES = ("ours", "unclustered", "dcgan", "wgan-gp")
-"""`unclustered` is ours without classes found in the pictures (`--cluster off`), as the older games; none is told labels."""
+"""`unclustered` is ours without pseudo-labels (`--cluster off`), like the older games; no game uses labels."""
 
 
 def settings_of(game: str, ours: Settings) -> Settings:
-    """Return the settings of a game about the data that ours were planned for."""
+    """Return the settings of a game, derived from those of our game on the same data."""
     if game == "dcgan":
-        pace = OptimiserSettings(rate=Schedule(start=2e-4), betas=(0.5, 0.999))
+        optimiser = OptimiserSettings(rate=Schedule(start=2e-4), betas=(0.5, 0.999))
         changes: dict[str, Any] = {"objective": "non-saturating", "penalties": (), "fresh_noise": True}
     elif game == "wgan-gp":
-        pace = OptimiserSettings(rate=Schedule(start=1e-4), betas=(0.0, 0.9))
+        optimiser = OptimiserSettings(rate=Schedule(start=1e-4), betas=(0.0, 0.9))
         penalty = PenaltySettings(name="gradient-penalty", weight=Schedule(start=10.0))
         changes = {
             "objective": "wasserstein",
@@ -44,15 +44,15 @@ def settings_of(game: str, ours: Settings) -> Settings:
         }
     else:
         return ours
-    return dataclasses.replace(ours, discriminator=pace, generator=pace, **changes)
+    return dataclasses.replace(ours, discriminator=optimiser, generator=optimiser, **changes)
 
 
 def prepared(pictures: PictureSet, game: str, seed: int, rounds: int | None) -> Preparation:
-    """Return a game on one thread with eager rounds, whose vault is the set's held-out part."""
-    rows, held = (open_source(part, name=pictures.name) for part in (pictures.train, pictures.held))
+    """Return a prepared game, on one thread with eager rounds, whose test rows (vault) are the set's held-out pictures."""
+    rows, held_out = (open_source(part, name=pictures.name) for part in (pictures.train, pictures.held_out))
     rows = refuse_flips(rows) if pictures.flips else rows
     choices = FitOptions(seed=seed, rounds=rounds, compile="off", cluster="auto" if game == "ours" else "off")
-    preparation = prepare(rows, choices, holdout=held, device="cpu")
+    preparation = prepare(rows, choices, holdout=held_out, device="cpu")
     plan = preparation.plan
     plan = dataclasses.replace(plan, settings=settings_of(game, plan.settings))
     return dataclasses.replace(preparation, plan=plan, threads=1)
@@ -65,9 +65,12 @@ def played(
     cpu_seconds: float | None = None,
     say: Callable[[str], None] = print,
 ) -> tuple[Model, dict[str, Any]]:
-    """Return the model at the end of a game and what it took; a game that was interrupted in `folder` goes on.
+    """Return the model at the end of a game and its costs; a game that was interrupted is resumed.
 
-    cpu_seconds: stop after so many, all sittings counted.
+    preparation: the prepared game.
+    folder: its folder.
+    cpu_seconds: CPU seconds after which to stop, over all sessions.
+    say: prints progress.
     """
     fit = preparation.fit(folder / "checkpoint", strip=False)
     spent = folder / "spent.json"

@@ -1,7 +1,7 @@
-"""What is measured of generated pictures: classes by a classifier trained here, distances on its features, detail, copies.
+"""Metrics of generated pictures: class shares by a classifier trained here, distances on its features, spectral detail.
 
-FID and inception scores are figures of one network trained on ImageNet. These are the same formulas on the features of a small
-network trained on the set's own training pictures, and each is named so; they compare the columns of one table alone.
+FID and inception scores are defined by one network trained on ImageNet. These are the same formulas on the features of a small
+network trained on the set's own training pictures, so they have other names; they compare only the rows of one table.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _CHUNK = 500
 _MOST = 3_000
 _FEATURES = 64
 _LARGEST = 64
-_STILL = 1e-6
+_CONSTANT = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A small convolutional network of a set's classes; `accuracy` is that on pictures it was not trained on."""
+    """A small convolutional classifier of a set's classes; `accuracy` is measured on pictures it was not trained on."""
 
     network: nn.Module
     classes: int
@@ -36,13 +36,13 @@ class Classifier:
 
     def read(self, rows: Bytes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return features (n, 64) and class probabilities (n, classes)."""
-        features, chances = [], []
+        features, probabilities = [], []
         with torch.no_grad():
             for start in range(0, len(rows), _CHUNK):
                 h = self.network[:-1](encoded(rows[start : start + _CHUNK]))  # type: ignore[index]
                 features.append(h.double().numpy())
-                chances.append(self.network[-1](h).double().softmax(1).numpy())  # type: ignore[index]
-        return np.concatenate(features), np.concatenate(chances)
+                probabilities.append(self.network[-1](h).double().softmax(1).numpy())  # type: ignore[index]
+        return np.concatenate(features), np.concatenate(probabilities)
 
 
 def encoded(rows: Bytes) -> Tensor:
@@ -53,13 +53,21 @@ def encoded(rows: Bytes) -> Tensor:
 def classifier(
     rows: Bytes,
     classes: NDArray[np.int64],
-    held: Bytes,
-    held_classes: NDArray[np.int64],
+    held_out: Bytes,
+    held_out_classes: NDArray[np.int64],
     *,
     seed: int = 0,
     batches: int = 900,
 ) -> Classifier:
-    """Return a classifier of pictures, trained on so many batches of 100 with a rate that falls to nothing."""
+    """Return a classifier of pictures, trained by AdamW with a learning rate that falls to 0.
+
+    rows: training pictures.
+    classes: their classes.
+    held_out: held-out pictures, on which its accuracy is measured.
+    held_out_classes: their classes.
+    seed: seed of weights and batches.
+    batches: the number of batches of 100.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         count = int(classes.max()) + 1
@@ -77,7 +85,7 @@ def classifier(
             optimiser.step()
             falling.step()
     found = Classifier(network.eval(), count, 0.0)
-    right = found.read(held)[1].argmax(1) == held_classes
+    right = found.read(held_out)[1].argmax(1) == held_out_classes
     return Classifier(network, count, float(right.mean()))
 
 
@@ -101,80 +109,85 @@ def _network(shape: tuple[int, ...], classes: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def by_class(judge: Classifier, made: Bytes, held: Bytes) -> dict[str, Any]:
-    """Return shares of classes and mean top probabilities of made and held-out pictures, and distances on the features.
+def by_class(judge: Classifier, samples: Bytes, held_out: Bytes) -> dict[str, Any]:
+    """Return class shares and mean top probabilities of generated and held-out pictures, and distances on the features.
 
-    worst_share: the largest |share / held-out share - 1| of a class. The distances' `_real` are those between two halves of
-    the held-out pictures, what no generator can be expected to beat.
+    worst_share is the largest |share / held-out share - 1| of a class. Distances with `_real` are those between two halves of
+    the held-out pictures, a lower limit for every generator.
     """
-    features, chances = judge.read(made)
-    real_features, real_chances = judge.read(held)
+    features, probabilities = judge.read(samples)
+    real_features, real_probabilities = judge.read(held_out)
     shares, real_shares = (
-        np.bincount(each.argmax(1), minlength=judge.classes) / len(each) for each in (chances, real_chances)
+        np.bincount(each.argmax(1), minlength=judge.classes) / len(each)
+        for each in (probabilities, real_probabilities)
     )
-    some = real_shares > 0
+    present = real_shares > 0
     return {
         "classifier_accuracy": judge.accuracy,
         "shares": [round(float(each), 4) for each in shares],
-        "worst_share": float(np.abs(shares[some] / real_shares[some] - 1).max()),
+        "worst_share": float(np.abs(shares[present] / real_shares[present] - 1).max()),
         "classes_found": int((shares > 0).sum()),
-        "top_probability": float(chances.max(1).mean()),
-        "top_probability_real": float(real_chances.max(1).mean()),
+        "top_probability": float(probabilities.max(1).mean()),
+        "top_probability_real": float(real_probabilities.max(1).mean()),
         **distances(features, real_features),
     }
 
 
-def distances(made: NDArray[np.float64], held: NDArray[np.float64]) -> dict[str, float]:
-    """Return Frechet and kernel distance, precision and recall of features, in the held-out features' units.
+def distances(samples: NDArray[np.float64], held_out: NDArray[np.float64]) -> dict[str, float]:
+    """Return Frechet and kernel distance, precision and recall of features, standardised by the held-out pictures.
 
-    Features in which few held-out pictures do not differ are left out.
+    Features that are constant over the held-out pictures are left out.
     """
-    n = min(len(made), len(held), _MOST)
-    mean, spread = held.mean(0), held.std(0)
-    varies = spread > _STILL * spread.max()
-    made, held = ((each[:, varies] - mean[varies]) / spread[varies] for each in (made[:n], held[: 2 * n]))
-    half = len(held) // 2
-    kernel = statistics.cubic_kernel(np.concatenate([held[:n], made]))
-    marks = (np.arange(2 * n) < n)[:, None]
+    n = min(len(samples), len(held_out), _MOST)
+    mean, spread = held_out.mean(0), held_out.std(0)
+    varies = spread > _CONSTANT * spread.max()
+    samples, held_out = (
+        (each[:, varies] - mean[varies]) / spread[varies] for each in (samples[:n], held_out[: 2 * n])
+    )
+    half = len(held_out) // 2
+    kernel = statistics.cubic_kernel(np.concatenate([held_out[:n], samples]))
+    is_real = (np.arange(2 * n) < n)[:, None]
     found = statistics.neighbour_figures(
-        statistics.distances(np.concatenate([held[:n], made])), np.arange(n), n + np.arange(n)
+        statistics.distances(np.concatenate([held_out[:n], samples])), np.arange(n), n + np.arange(n)
     )
     return {
-        "frechet": statistics.frechet(held[:n], made),
-        "frechet_real": statistics.frechet(held[:half], held[half:]),
-        "kernel": float(statistics.u_statistics(kernel, marks)[0]),
+        "frechet": statistics.frechet(held_out[:n], samples),
+        "frechet_real": statistics.frechet(held_out[:half], held_out[half:]),
+        "kernel": float(statistics.u_statistics(kernel, is_real)[0]),
         "precision": float(found[0]),
         "recall": float(found[1]),
         "features": n,
     }
 
 
-def stacked_modes(judge: Classifier, made: Bytes) -> dict[str, float]:
-    """Return how many of the 1,000 modes of stacked digits are there, and KL(made || uniform) in nats.
+def stacked_modes(judge: Classifier, samples: Bytes) -> dict[str, float]:
+    """Return how many of the 1,000 modes of stacked digits are present, and KL(samples || uniform) in nats.
 
-    A picture's mode is what the classifier of digits says of its three channels (PacGAN, arXiv 1712.04086, section 4.2).
+    A picture's mode is the classifier's digit in each of its three channels (PacGAN, arXiv 1712.04086, section 4.2).
     """
     digits = [
-        judge.read(np.ascontiguousarray(made[..., channel : channel + 1]))[1].argmax(1)
+        judge.read(np.ascontiguousarray(samples[..., channel : channel + 1]))[1].argmax(1)
         for channel in range(3)
     ]
     modes = np.bincount(100 * digits[0] + 10 * digits[1] + digits[2], minlength=1000)
-    share = modes[modes > 0] / len(made)
+    share = modes[modes > 0] / len(samples)
     return {
         "modes": int((modes > 0).sum()),
         "kl": float((share * np.log(1000 * share)).sum()),
-        "mode_samples": len(made),
+        "mode_samples": len(samples),
         "classifier_accuracy": judge.accuracy,
     }
 
 
-def detail(made: Bytes, train: Bytes) -> dict[str, float]:
-    """Return the power of made pictures in the top octave, as a share of the training pictures', and what that of training
-    pictures is after halving and doubling their size."""
-    there = top_octave(train[:_MOST])
+def detail(samples: Bytes, train: Bytes) -> dict[str, float]:
+    """Return the spectral power of generated pictures in the top octave, as a multiple of the training pictures'.
+
+    octave_enlarged is the same for training pictures that were halved in size and enlarged again.
+    """
+    of_train = top_octave(train[:_MOST])
     return {
-        "octave": top_octave(made[:_MOST]) / there,
-        "octave_enlarged": top_octave(_enlarged(train[:_MOST])) / there,
+        "octave": top_octave(samples[:_MOST]) / of_train,
+        "octave_enlarged": top_octave(_enlarged(train[:_MOST])) / of_train,
     }
 
 

@@ -1,6 +1,6 @@
-"""Pictures to learn from and pictures to judge by: four sets from files, one stacked from MNIST, four drawn here.
+"""Picture sets, each with training and held-out pictures: four from files, one stacked from MNIST, four generated here.
 
-The drawn ones are of known factors and come in any number: sprites of odd shapes, and smooth discs.
+The generated ones have known factors of variation and any number of pictures: sprites of unusual sizes, and smooth discs.
 """
 
 from __future__ import annotations
@@ -40,54 +40,62 @@ ROUNDS = {
     "33x33x4": 4_000,
     "smooth": 600,
 }
-"""Rounds of our own game: what one core plays within some twenty minutes; `--rounds` sets others."""
+"""Rounds of our own game: as many as one core plays in about twenty minutes; `--rounds` sets others."""
 DRAWN, STACKED = 6_000, 50_000
 _SEED = 20_141
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PictureSet:
-    """Pictures (n, height, width, channels) to train on and to judge by, with their classes where there are any."""
+    """Training and held-out pictures (n, height, width, channels).
+
+    name: the set's name.
+    train: training pictures.
+    held_out: held-out pictures.
+    classes: classes of the training pictures, if the set has classes.
+    held_out_classes: classes of the held-out pictures.
+    flips: whether mirrored pictures are also training pictures.
+    """
 
     name: str
     train: Bytes
-    held: Bytes
+    held_out: Bytes
     classes: NDArray[np.int64] | None = None
-    held_classes: NDArray[np.int64] | None = None
+    held_out_classes: NDArray[np.int64] | None = None
     flips: bool = False
 
 
 def picture_set(name: str, data: Path | None) -> PictureSet:
-    """Return a set by name; data is the folder that holds the files.
+    """Return a set by name; `data` is the folder that holds the files.
 
     Raises:
-        InputError: the folder is needed and not given, or does not hold the file.
+        InputError: the folder is needed but not given, or does not hold the file.
     """
     if name in DRAWN_SETS:
         draw, shape = (sprites, ODD[name]) if name in ODD else (discs, ODD["31x47x1"])
         rows = draw(2 * DRAWN, shape, seed=_SEED)
-        return PictureSet(name=name, train=rows[:DRAWN], held=rows[DRAWN:])
+        return PictureSet(name=name, train=rows[:DRAWN], held_out=rows[DRAWN:])
     path = None if data is None else data / FILES[name]
     if path is None or not path.exists():
-        where = "no folder was named" if path is None else f"{data} does not hold it"
+        where = "no folder was given" if path is None else f"{data} does not hold it"
         raise InputError(f"The set {name!r} needs {FILES[name]}, and {where}: give --data FOLDER.")
     rows, classes = _opened(path)
-    held = {"mnist": 10_000, "stacked": 10_000, "cifar": 800, "orl": 40, "sunflowers": 20}[name]
+    held_out = {"mnist": 10_000, "stacked": 10_000, "cifar": 800, "orl": 40, "sunflowers": 20}[name]
     order = np.random.default_rng(_SEED).permutation(len(rows))
     if name == "orl" and classes is not None:  # one picture of each person
         first = np.unique(classes[order], return_index=True)[1]
         order = np.concatenate([np.delete(order, first), order[first]])
-    train, test = order[:-held], order[-held:]
+    train, test = order[:-held_out], order[-held_out:]
     if name == "stacked":
         return PictureSet(
-            name=name, train=stacked(rows[train], STACKED, 1), held=stacked(rows[test], held, 2)
+            name=name, train=stacked(rows[train], STACKED, 1), held_out=stacked(rows[test], held_out, 2)
         )
     return PictureSet(
         name=name,
         train=rows[train],
-        held=rows[test],
+        held_out=rows[test],
         classes=None if classes is None else classes[train],
-        held_classes=None if classes is None else classes[test],
+        held_out_classes=None if classes is None else classes[test],
         flips=name in ("orl", "cifar", "sunflowers"),
     )
 
@@ -113,16 +121,16 @@ def _read(file: Path) -> Bytes:
 
 
 def stacked(digits: Bytes, n: int, seed: int) -> Bytes:
-    """Return n pictures of three digits each, drawn at random, one a channel (arXiv 1611.02163, 1712.04086)."""
+    """Return n pictures of three random digits each, one in each channel (arXiv 1611.02163, 1712.04086)."""
     chosen = np.random.default_rng([_SEED, seed]).integers(0, len(digits), (n, 3))
     return np.ascontiguousarray(digits[chosen][..., 0].transpose(0, 2, 3, 1))
 
 
 def sprites(n: int, shape: tuple[int, int, int], *, seed: int) -> Bytes:
-    """Return n pictures (height, width, channels) of a white sprite on black, every factor uniform and independent.
+    """Return n pictures (height, width, channels) of a white sprite on black, with uniform and independent factors.
 
-    Factors: square, disc or bar; size; turn; place, wholly inside; and which channels are lit, at least one. After dSprites
-    (Matthey et al. 2017), with edges that are grey where they cut a pixel.
+    Factors: shape (square, disc or bar), size, rotation, position (wholly inside), and which channels are white (at least one).
+    After dSprites (Matthey et al. 2017), with antialiased edges.
     """
     height, width, channels = shape
     random = np.random.default_rng(seed)
@@ -133,24 +141,24 @@ def sprites(n: int, shape: tuple[int, int, int], *, seed: int) -> Bytes:
         reach = math.sqrt(2) * size
         down = y - random.uniform(reach, height - reach)
         across = x - random.uniform(reach, width - reach)
-        turn = random.uniform(0, 2 * np.pi)
-        u = np.abs(np.cos(turn) * across + np.sin(turn) * down)
-        v = np.abs(np.cos(turn) * down - np.sin(turn) * across)
-        beyond = (
+        angle = random.uniform(0, 2 * np.pi)
+        u = np.abs(np.cos(angle) * across + np.sin(angle) * down)
+        v = np.abs(np.cos(angle) * down - np.sin(angle) * across)
+        outside = (
             np.maximum(u, v) - size,
             np.hypot(u, v) - size,
             np.maximum(u - 1.3 * size, v - 0.5 * size),
         )[random.integers(3)]
         lit = (random.integers(1, 2**channels) >> np.arange(channels)) & 1
-        row[:] = np.rint(255 * np.clip(0.5 - beyond, 0, 1)[..., None] * lit)
+        row[:] = np.rint(255 * np.clip(0.5 - outside, 0, 1)[..., None] * lit)
     return rows
 
 
 def discs(n: int, shape: tuple[int, int, int], *, seed: int) -> Bytes:
-    """Return n pictures (height, width, channels) of a soft disc on a ramp, every factor uniform and independent.
+    """Return n pictures (height, width, channels) of a soft disc on a linear ramp, with uniform and independent factors.
 
-    Factors: place, radius and brightness of the disc (a level a channel); slope and direction of the ramp. Every grey level is
-    smooth in place, so that the least roughness gives a sample away.
+    Factors: position, radius and brightness of the disc (one level per channel); slope and direction of the ramp. Grey levels
+    vary smoothly over the picture, so that any roughness distinguishes a sample from data.
     """
     height, width, channels = shape
     random = np.random.default_rng(seed)
@@ -160,8 +168,8 @@ def discs(n: int, shape: tuple[int, int, int], *, seed: int) -> Bytes:
     for row in rows:
         at = random.uniform(0.25, 0.75, 2) * (height, width)
         radius = random.uniform(0.12, 0.24) * short
-        turn, slope = random.uniform(0, 2 * np.pi), random.uniform(0, 60)
-        ramp = slope * (np.cos(turn) * (x / width - 0.5) + np.sin(turn) * (y / height - 0.5))
+        angle, slope = random.uniform(0, 2 * np.pi), random.uniform(0, 60)
+        ramp = slope * (np.cos(angle) * (x / width - 0.5) + np.sin(angle) * (y / height - 0.5))
         inside = 1 / (1 + np.exp((np.hypot(y - at[0], x - at[1]) - radius) / 0.7))
         disc, ground = random.uniform(150, 250, channels), random.uniform(40, 90, channels)
         row[:] = np.rint((ground + ramp[..., None]) + inside[..., None] * (disc - ground))

@@ -1,7 +1,7 @@
-"""Sets of points of known law, and real ones: drawn afresh for every seed, split into training and judged rows.
+"""Point sets, from known distributions (drawn again for every seed) and real ones, split into training and judged rows.
 
 Ring and grid are PacGAN's (Lin et al. 2018, arXiv 1712.04086, section 4.1): radius 1 and standard deviation .01 for 8
-modes; -4..4 in steps of 2 and .05 for 25.
+modes; -4..4 in steps of 2 and standard deviation .05 for 25 modes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,22 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Draw = Callable[[int, np.random.Generator], Floats]
 
-LAW_SEED = 5
-"""Fixes the mixtures and the curved set themselves; a run's seed draws rows from them."""
+DISTRIBUTION_SEED = 5
+"""Fixes the mixtures themselves; a run's seed draws rows from them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PointSet:
-    """A set by name: rows of its law, or the rows there are, and its modes where it has some."""
+    """A point set.
+
+    name: its name.
+    about: what it is, in a few words.
+    draw: draws n rows of its distribution, if that is known.
+    rows: returns all rows of a real set.
+    centres: the centres of its modes, if it has modes.
+    width: the standard deviation of a mode.
+    weights: the modes' weights; equal if None.
+    """
 
     name: str
     about: str
@@ -33,38 +42,38 @@ class PointSet:
     weights: Floats | None = None
 
     def split(self, train: int, judged: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return training rows and judged rows; of a real set all rows, every fifth (or `judged`) of them judged."""
+        """Return training rows and judged rows; of a real set all rows are used, a fifth (at most `judged`) of them judged."""
         random = np.random.default_rng([seed, sum(map(ord, self.name))])
         if self.draw is not None:
             rows = self.draw(train + judged, random)
             return rows[:train], rows[train:]
         if self.rows is None:
             raise ValueError(self.name)
-        found = self.rows()
-        found = found[random.permutation(len(found))]
-        held = min(judged, len(found) // 5)
-        return found[held : held + train], found[:held]
+        rows = self.rows()
+        rows = rows[random.permutation(len(rows))]
+        judged = min(judged, len(rows) // 5)
+        return rows[judged : judged + train], rows[:judged]
 
 
 def _mixture(centres: Floats, width: float, weights: Floats | None = None) -> Draw:
     def draw(n: int, random: np.random.Generator) -> Floats:
-        which = random.choice(len(centres), n, p=weights)
-        rows: Floats = centres[which] + width * random.normal(size=(n, centres.shape[1]))
+        mode = random.choice(len(centres), n, p=weights)
+        rows: Floats = centres[mode] + width * random.normal(size=(n, centres.shape[1]))
         return rows
 
     return draw
 
 
 def normals(width: int, count: int, spread: float) -> Draw:
-    """Return a law of `count` Gaussians in `width` columns: centres spread times normal, shapes drawn once."""
-    law = np.random.default_rng([LAW_SEED, width])
-    centres = spread * law.normal(size=(count, width))
-    shapes = law.normal(size=(count, width, width)) / np.sqrt(width)
+    """Return a mixture of `count` Gaussians in `width` columns: centres `spread` times N(0, I), random covariances."""
+    fixed = np.random.default_rng([DISTRIBUTION_SEED, width])
+    centres = spread * fixed.normal(size=(count, width))
+    factors = fixed.normal(size=(count, width, width)) / np.sqrt(width)
 
     def draw(n: int, random: np.random.Generator) -> Floats:
-        which = random.integers(count, size=n)
-        away: Floats = np.einsum("nij,nj->ni", shapes[which], random.normal(size=(n, width)))
-        return np.asarray(centres[which] + away)
+        mode = random.integers(count, size=n)
+        offsets: Floats = np.einsum("nij,nj->ni", factors[mode], random.normal(size=(n, width)))
+        return np.asarray(centres[mode] + offsets)
 
     return draw
 
@@ -113,27 +122,27 @@ def _scales(n: int, random: np.random.Generator) -> Floats:
 
 
 def _curved(n: int, random: np.random.Generator) -> Floats:
-    """Twelve sines of whole combinations of three angles, noise .05: a bent sheet that no few Gaussians follow."""
-    law = np.random.default_rng(7)
-    waves = law.integers(-2, 3, size=(12, 3))
-    waves[(waves == 0).all(1)] = 1
-    phases = law.uniform(0, 2 * np.pi, 12)
+    """Twelve sines of integer combinations of three angles, noise .05: a curved manifold that few Gaussians cannot fit."""
+    fixed = np.random.default_rng(7)
+    frequencies = fixed.integers(-2, 3, size=(12, 3))
+    frequencies[(frequencies == 0).all(1)] = 1
+    phases = fixed.uniform(0, 2 * np.pi, 12)
     angles = random.uniform(0, 2 * np.pi, (n, 3))
-    return np.sin(angles @ waves.T + phases) + 0.05 * random.normal(size=(n, 12))
+    return np.sin(angles @ frequencies.T + phases) + 0.05 * random.normal(size=(n, 12))
 
 
 def _sklearn(name: str) -> Callable[[], NDArray[Any]]:
     def rows() -> NDArray[Any]:
         from sklearn import datasets
 
-        found: NDArray[Any] = getattr(datasets, f"load_{name}")().data
-        return found
+        data: NDArray[Any] = getattr(datasets, f"load_{name}")().data
+        return data
 
     return rows
 
 
 def mnist_components(path: str, components: int = 50) -> PointSet:
-    """Return MNIST's first principal components as a set, from an .npz whose first array holds the pictures."""
+    """Return MNIST's first principal components as a point set, from an .npz of pictures."""
 
     def rows() -> NDArray[Any]:
         from sklearn.decomposition import PCA
@@ -141,8 +150,8 @@ def mnist_components(path: str, components: int = 50) -> PointSet:
         with np.load(path) as stored:
             pictures = np.concatenate([stored[name] for name in stored.files if stored[name].ndim == 3])
         flat = pictures.reshape(len(pictures), -1) / 255.0
-        found: NDArray[Any] = PCA(components, random_state=0).fit_transform(flat)
-        return found
+        scores: NDArray[Any] = PCA(components, random_state=0).fit_transform(flat)
+        return scores
 
     return PointSet(name="mnist", about=f"MNIST, first {components} principal components", rows=rows)
 

@@ -1,6 +1,6 @@
-"""What makes rows to be judged: our game, the base it starts from, and two baselines that learn no relation or only one.
+"""Sources of synthetic rows: our game, the start of its generator, and two baselines (independent columns, Gaussian copula).
 
-Each maker takes training rows and returns as many made ones, in the same form.
+Each source takes training rows and returns as many synthetic ones, in the same format.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from scipy.special import ndtr, ndtri
 
 from saddlepoint.errors import InputError
 
-MAKERS = ("ours", "base", "independent", "copula")
+SOURCES = ("ours", "base", "independent", "copula")
 
 
 def independent(train: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return rows whose every column is drawn on its own: all margins right, no relation at all."""
+    """Return rows whose columns are drawn independently: correct marginals, no dependence."""
     rng = np.random.default_rng(seed)
     drawn = {name: train[name].to_numpy()[rng.integers(0, len(train), len(train))] for name in train}
     return pd.DataFrame(drawn).astype(train.dtypes)
 
 
 def copula(train: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return rows of a Gaussian copula: empirical margins, relations by one correlation matrix of normal scores.
+    """Return rows of a Gaussian copula: empirical marginals, dependence by one correlation matrix of normal scores.
 
-    A value's score is ndtri(u), u uniform on its interval of the cumulative shares; words count by falling frequency, a
-    missing cell is one more value.
+    A value's score is ndtri(u), with u uniform on its interval of the cumulative shares. Words are ordered by falling
+    frequency; a missing cell is one more value.
     """
     rng = np.random.default_rng(seed)
     scores, margins = [], []
@@ -60,9 +60,9 @@ def copula(train: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def repaired(made: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
-    """Return a peer's rows with its format mended: numbers at the nearest training value, functions of a column restored.
+    """Return a peer's rows with repaired format: numbers at the nearest training value, functional dependencies restored.
 
-    What it does not write exactly (a gain of 0, whole numbers, bounds) would otherwise be all that a referee looks at.
+    Otherwise a classifier would only read what the peer does not write exactly (a gain of 0, whole numbers, limits).
     """
     out = made.copy()
     for name in train:
@@ -86,33 +86,35 @@ def repaired(made: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
 
 
 def _function_of(train: pd.DataFrame, name: str) -> str | None:
-    """Return a column of words, not nearly a key, that settles a column of numbers on all training rows."""
+    """Return a column of few words that determines this column of numbers (and the reverse) in all training rows, or None."""
     if not pd.api.types.is_numeric_dtype(train[name]) or train[name].nunique() < 2:
         return None
     for of in map(str, train.columns):
         words = not pd.api.types.is_numeric_dtype(train[of])
         few = train[of].nunique() <= max(50, len(train) / 200)
-        settled = words and few and train[of].notna().all() and (train.groupby(of)[name].nunique() == 1).all()
-        if settled and train.groupby(name)[of].nunique().max() == 1:
+        determined = (
+            words and few and train[of].notna().all() and (train.groupby(of)[name].nunique() == 1).all()
+        )
+        if determined and train.groupby(name)[of].nunique().max() == 1:
             return of
     return None
 
 
 def make(
-    maker: str, train: pd.DataFrame, seed: int, *, rounds: int | None = None
+    source: str, train: pd.DataFrame, seed: int, *, rounds: int | None = None
 ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
-    """Return made rows and what it took; None where there is no base to sample from."""
+    """Return synthetic rows and their cost; None for `base` if the generator has no fitted start."""
     began = time.process_time()
-    if maker in ("independent", "copula"):
-        made = {"independent": independent, "copula": copula}[maker](train, seed)
+    if source in ("independent", "copula"):
+        made = {"independent": independent, "copula": copula}[source](train, seed)
         return made, {"fit_cpu_seconds": round(time.process_time() - began, 2)}
     from saddlepoint.estimator import GAN
 
-    gan = GAN(rounds=(1 if rounds is None else rounds) if maker == "base" else rounds, random_state=seed)
+    gan = GAN(rounds=(1 if rounds is None else rounds) if source == "base" else rounds, random_state=seed)
     gan.fit(train)
     fitted = time.process_time() - began
     model = gan.model_
-    if maker == "base":
+    if source == "base":
         try:
             model = model.base()
         except InputError:
@@ -132,32 +134,32 @@ def make(
     return made, facts
 
 
-def made_apart(
-    maker: str, train: pd.DataFrame, seed: int, folder: Path, *, rounds: int | None = None
+def samples_in_subprocess(
+    source: str, train: pd.DataFrame, seed: int, folder: Path, *, rounds: int | None = None
 ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
-    """Make rows in a process of their own, whose CPU seconds (imports included) and peak memory are then the maker's."""
+    """Return `make`'s rows from a separate process, so that CPU seconds (imports included) and peak memory are the source's."""
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{maker}-{seed}.parquet"
-    source = folder / "train.parquet"
-    train.to_parquet(source, index=False)
+    target = folder / f"{source}-{seed}.parquet"
+    train_file = folder / "train.parquet"
+    train.to_parquet(train_file, index=False)
     spawning = multiprocessing.get_context("spawn")
-    ours, theirs = spawning.Pipe(duplex=False)
-    child = spawning.Process(target=_child, args=(maker, source, target, seed, rounds, theirs))
+    receiver, sender = spawning.Pipe(duplex=False)
+    child = spawning.Process(target=_child, args=(source, train_file, target, seed, rounds, sender))
     child.start()
-    theirs.close()
+    sender.close()
     try:
-        facts: dict[str, Any] = ours.recv()
+        facts: dict[str, Any] = receiver.recv()
     except EOFError:
         raise InputError(
-            f"Making rows by {maker!r} ended without a result; its own words stand above."
+            f"The process that makes rows by {source!r} ended without a result; its own message is above."
         ) from None
     finally:
         child.join()
     return (pd.read_parquet(target) if facts.pop("made") else None), facts
 
 
-def _child(maker: str, source: Path, target: Path, seed: int, rounds: int | None, out: Any) -> None:
-    made, facts = make(maker, pd.read_parquet(source), seed, rounds=rounds)
+def _child(source: str, train_file: Path, target: Path, seed: int, rounds: int | None, sender: Any) -> None:
+    made, facts = make(source, pd.read_parquet(train_file), seed, rounds=rounds)
     if made is not None:
         made.to_parquet(target, index=False)
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -166,4 +168,4 @@ def _child(maker: str, source: Path, target: Path, seed: int, rounds: int | None
         "peak_memory_mb": used.ru_maxrss // 1024,
         "made": made is not None,
     }
-    out.send(facts)
+    sender.send(facts)

@@ -1,7 +1,7 @@
-"""What is measured of made rows, on real rows that no maker saw: told apart, useful, copied, certified.
+"""Metrics of synthetic rows against unseen real rows: C2ST, TSTR, marginals, format, copies, and the judge's bound.
 
-The protocol is fixed here and nothing is chosen by it: a boosted classifier told to tell real from made (60 % fit, 40 %
-read, mean of two splits); classifiers or regressors trained on made rows and tested on real ones; exact copies; the judge.
+The protocol is fixed here, and nothing is chosen by it: a boosted classifier of real and synthetic rows (60 % to fit, 40 % to
+read, mean of two splits); models trained on synthetic rows and tested on real ones; exact copies; the judge.
 """
 
 from __future__ import annotations
@@ -45,11 +45,14 @@ _DATE = r"\d{4}-\d\d-\d\d \d\d:"
 def figures(
     tables: TableSet, made: pd.DataFrame, *, bound: bool = True, copies: bool = True
 ) -> dict[str, Any]:
-    """Return C2ST, TSTR, margins and copies of made rows, and with `bound` the judge's certified bound.
+    """Return C2ST, TSTR, marginal distances and copies of synthetic rows, and the judge's certified bound.
 
-    copies: whether to look for copies of training rows (which real rows in the place of made ones are).
+    tables: the set.
+    made: the synthetic rows.
+    bound: also judge the rows.
+    copies: also search for copies of training rows (not useful where training rows take the place of samples).
     """
-    found: dict[str, Any] = dict(zip(("c2st_accuracy", "c2st_auc"), told_apart(tables, made), strict=True))
+    found: dict[str, Any] = dict(zip(("c2st_accuracy", "c2st_auc"), c2st(tables, made), strict=True))
     found["tstr"] = tstr(tables, made)
     schema = infer(tables.train)
     reals, fakes = schema.matrices(tables.test, made)
@@ -87,9 +90,9 @@ def figures(
 
 
 def broken_format(train: pd.DataFrame, made: pd.DataFrame) -> list[str]:
-    """Return the columns whose made cells lie outside the bounds of the training rows, are finer than they, or of another kind.
+    """Return the columns whose synthetic cells are outside the training rows' range, too precise, or of another kind.
 
-    Finer: fractions among whole numbers, or more digits behind the point.
+    Too precise: fractions where the training rows have whole numbers, or more decimals than they have.
     """
     broken = []
     for name in map(str, train.columns):
@@ -108,8 +111,8 @@ def broken_format(train: pd.DataFrame, made: pd.DataFrame) -> list[str]:
     return broken
 
 
-def told_apart(tables: TableSet, made: pd.DataFrame) -> tuple[float, float]:
-    """Return accuracy and AUC of a boosted classifier of real and made rows, the mean of two splits; 1/2 is the best."""
+def c2st(tables: TableSet, made: pd.DataFrame) -> tuple[float, float]:
+    """Return accuracy and AUC of a boosted classifier of real and synthetic rows, the mean of two splits; 1/2 is the best."""
     real, fake = _prepared(tables, [tables.test, made])
     found = []
     for seed in range(2):
@@ -134,9 +137,9 @@ def told_apart(tables: TableSet, made: pd.DataFrame) -> tuple[float, float]:
 
 
 def tstr(tables: TableSet, made: pd.DataFrame) -> dict[str, float]:
-    """Return what models trained on made rows reach on real ones: F1 of the positive class, or R^2 of a number.
+    """Return TSTR (train on synthetic rows, test on real ones): F1 of the positive class, or R^2 of a number.
 
-    mean4: of a linear model, a tree, AdaBoost and a small network; boosting: gradient-boosted trees (and their AUC).
+    mean4 is the mean of a linear model, a tree, AdaBoost and a small network; boosting is gradient-boosted trees (with AUC).
     """
     target = tables.target
     made, test = (side[side[target].notna()] for side in (made, tables.test))
@@ -204,9 +207,9 @@ def _flat(frame: pd.DataFrame) -> ColumnTransformer:
 
 
 def _prepared(tables: TableSet, sides: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Return the sides with numbers as floats, dates as seconds, texts as categories of both; keys are left out.
+    """Return the frames with numbers as floats, dates as seconds and texts as common categories; keys are left out.
 
-    A text of which more than a tenth is distinct in real rows says nothing to a classifier and is left out too.
+    A text column in which more than a tenth of the training values are distinct is useless to a classifier and is left out too.
     """
     out: list[dict[str, Any]] = [{} for _ in sides]
     for name in tables.train:
@@ -234,7 +237,7 @@ def _prepared(tables: TableSet, sides: list[pd.DataFrame]) -> list[pd.DataFrame]
 
 
 def sdmetrics_quality(tables: TableSet, made: pd.DataFrame, python: str) -> float:
-    """Return SDMetrics' quality score (shapes and pair trends, 0 to 1), computed by another interpreter that has it.
+    """Return SDMetrics' quality score (column shapes and pair trends, 0 to 1), computed by another interpreter.
 
     Raises:
         InputError: that interpreter cannot compute it.
@@ -258,7 +261,7 @@ def sdmetrics_quality(tables: TableSet, made: pd.DataFrame, python: str) -> floa
     try:
         return round(float(done.stdout.strip().splitlines()[-1]), 4)
     except (IndexError, ValueError):
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise InputError(
             f"{python} cannot compute SDMetrics' score ({last}); give a Python that has sdmetrics and pyarrow, or leave "
             "--sdmetrics out."

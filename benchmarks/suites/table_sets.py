@@ -1,7 +1,7 @@
-"""Tables to learn from and rows to judge by: two that scikit-learn ships, and three that a folder must hold.
+"""Table sets, each with training and test rows: two from scikit-learn, and three from files.
 
-A set is cut in two halves by a fixed order of its rows, the same for every seed: one to train on, one to judge by. Where a
-file NAME_test.csv lies beside NAME.csv the files are taken as they are.
+A set is split in two halves by a fixed random order of its rows, the same for every seed: training and test rows. If there is a
+file NAME_test.csv beside NAME.csv, these files are the two parts.
 """
 
 from __future__ import annotations
@@ -29,8 +29,13 @@ _KEYS = {"titanic": ("PassengerId",)}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TableSet:
-    """Rows to train on, rows to judge by, and what is predicted: a class (`positive` is its rarer value) or a number.
+    """Training rows, test rows, and the column that is predicted: a class or a number.
 
+    name: the set's name.
+    train: training rows.
+    test: test rows.
+    target: the column that is predicted.
+    positive: the rarer class of the target; None if it is a number.
     keys: columns that number the rows, which no classifier reads.
     """
 
@@ -43,10 +48,10 @@ class TableSet:
 
 
 def table_set(name: str, data: Path | None) -> TableSet:
-    """Return a set by name; data is the folder of the files that do not come with scikit-learn.
+    """Return a set by name; `data` is the folder of the files that scikit-learn does not contain.
 
     Raises:
-        InputError: the folder is needed and not given, or does not hold the file.
+        InputError: the folder is needed but not given, or does not hold the file.
     """
     target, positive = _TARGETS[name]
     train, test = _shipped(name) if name in SHIPPED else _from_files(name, data)
@@ -57,9 +62,9 @@ def table_set(name: str, data: Path | None) -> TableSet:
 
 def _from_files(name: str, data: Path | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     if data is None or not (data / f"{name}.csv").is_file():
-        where = "was not named" if data is None else f"{data} does not hold it"
+        where = "its folder was not given" if data is None else f"{data} does not hold it"
         raise InputError(
-            f"The set {name!r} needs {name}.csv, and its folder {where}: give it with --data, or choose among "
+            f"The set {name!r} needs {name}.csv, but {where}: give the folder with --data, or choose among "
             f"{', '.join(SHIPPED)} with --sets."
         )
     frame = pd.read_csv(data / f"{name}.csv")
@@ -73,7 +78,7 @@ def _shipped(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     if name == "diabetes":
         frame = datasets.load_diabetes(as_frame=True, scaled=False).frame
-        # Its two sexes are coded 1 and 2: words, as in a file of a clinic, so that it is a table and no set of points.
+        # The column "sex" is coded 1 and 2. It becomes words, so that the frame is a table and not a set of points.
         frame = frame.assign(sex=frame["sex"].map("{:g}".format).radd("code "))
         return _halves(frame.rename(columns={"target": "progression"}))
     bunch = datasets.load_breast_cancer(as_frame=True)

@@ -1,7 +1,7 @@
-"""How good are tables, beside peers and baselines, on rows that nothing was trained on and nothing was chosen by?
+"""Benchmark of synthetic tables: ours beside peers and baselines, on rows used for neither training nor any choice.
 
-A row of the table is a maker: `real` (the training rows themselves, what no maker can beat), `ours`, `base` (what our
-generator started from, where it started from anything), `independent`, `copula`, and the files of peers.
+A row of the results is a source of samples: `real` (the training rows themselves, an upper limit for all), `ours`, `base` (the
+fitted start of our generator, if it has one), `independent`, `copula`, and the files of peers.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from benchmarks.suites.table_baselines import MAKERS, made_apart, repaired
+from benchmarks.suites.table_baselines import SOURCES, repaired, samples_in_subprocess
 from benchmarks.suites.table_metrics import figures, sdmetrics_quality
 from benchmarks.suites.table_sets import TableSet
 
-ROWS = ("real", *MAKERS)
+ROWS = ("real", *SOURCES)
 _ORDER = ("real", "ours", "base", "independent", "copula")
 
 
@@ -33,27 +33,34 @@ def measure(
     bound: bool = True,
     sdmetrics: str | None = None,
 ) -> dict[str, Any] | None:
-    """Return one record: what a maker took, and the figures of its rows; None where there is no such maker.
+    """Return one record: the cost of a source and the metrics of its rows; None if there is no such source.
 
-    peers: files of rows that others made of the same training rows; "NAME, repaired" mends the format of NAME first.
+    tables: the set.
+    row: the source of rows.
+    seed: seed of the source.
+    folder: folder of the generated rows.
+    peers: files of rows that other programs generated from the same training rows; "NAME, repaired" first repairs the format.
+    rounds: rounds of our game; by recipe if None.
+    bound: also judge the rows.
+    sdmetrics: a Python interpreter that has SDMetrics.
     """
     facts: dict[str, Any] = {}
     began = time.process_time()
     if row == "real":
-        made: pd.DataFrame | None = tables.train
+        samples: pd.DataFrame | None = tables.train
     elif peers is not None and row.removesuffix(", repaired") in peers:
         path = peers[row.removesuffix(", repaired")]
-        made = _as_words(pd.read_csv(path)[list(tables.train.columns)], tables.train)
-        beside = path.with_suffix(".json")
-        facts = json.loads(beside.read_text()) if beside.is_file() else {}
-        made = repaired(made, tables.train) if row.endswith(", repaired") else made
+        samples = _words_restored(pd.read_csv(path)[list(tables.train.columns)], tables.train)
+        costs = path.with_suffix(".json")
+        facts = json.loads(costs.read_text()) if costs.is_file() else {}
+        samples = repaired(samples, tables.train) if row.endswith(", repaired") else samples
     else:
-        made, facts = made_apart(row, tables.train, seed, folder, rounds=rounds)
-    if made is None:
+        samples, facts = samples_in_subprocess(row, tables.train, seed, folder, rounds=rounds)
+    if samples is None:
         return None
-    found = figures(tables, made, bound=bound, copies=row != "real")
+    found = figures(tables, samples, bound=bound, copies=row != "real")
     if sdmetrics is not None:
-        found["sdmetrics"] = sdmetrics_quality(tables, made, sdmetrics)
+        found["sdmetrics"] = sdmetrics_quality(tables, samples, sdmetrics)
     return {
         "set": tables.name,
         "row": row,
@@ -65,13 +72,13 @@ def measure(
     }
 
 
-def _as_words(made: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
-    """Return made rows with the codes of a column of words, which a peer was given as numbers, as these words."""
+def _words_restored(samples: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """Return a peer's rows with words restored in columns of words that the peer was given as numbers."""
     for name in train:
-        if pd.api.types.is_numeric_dtype(made[name]) and not pd.api.types.is_numeric_dtype(train[name]):
+        if pd.api.types.is_numeric_dtype(samples[name]) and not pd.api.types.is_numeric_dtype(train[name]):
             words = {str(word).rpartition(" ")[2]: word for word in train[name].dropna().unique()}
-            made = made.assign(**{str(name): made[name].map("{:g}".format).map(words)})
-    return made
+            samples = samples.assign(**{str(name): samples[name].map("{:g}".format).map(words)})
+    return samples
 
 
 def run(
@@ -84,9 +91,15 @@ def run(
     say: Callable[[str], None] = print,
     **how: Any,
 ) -> list[dict[str, Any]]:
-    """Measure every set, row and seed, keeping each record in `out`/tables.json at once; what is there is not redone.
+    """Measure every set, row and seed; each record is stored in `out`/tables.json at once, and stored ones are not repeated.
 
-    peers: by set and name, files of made rows; each is measured raw and repaired, once.
+    sets: the sets.
+    rows: the sources of rows.
+    seeds: the seeds of our game; other sources have the first only.
+    out: folder of tables.json, tables.md and generated rows.
+    peers: files of peers' rows, by set and name; each is measured once as it is and once repaired.
+    say: prints progress.
+    how: further arguments of `measure`.
     """
     path = out / "tables.json"
     records: list[dict[str, Any]] = json.loads(path.read_text())["records"] if path.is_file() else []
@@ -95,7 +108,7 @@ def run(
     for tables in sets:
         files = (peers or {}).get(tables.name, {})
         wanted = [(row, seed) for row in rows for seed in (seeds if row in ("ours", "base") else seeds[:1])]
-        wanted += [(f"{name}{mended}", seeds[0]) for name in files for mended in ("", ", repaired")]
+        wanted += [(f"{name}{suffix}", seeds[0]) for name in files for suffix in ("", ", repaired")]
         for row, seed in wanted:
             if (tables.name, row, seed) in done:
                 continue
@@ -113,23 +126,24 @@ def run(
 def _line(record: Mapping[str, Any]) -> str:
     bound = "no bound" if record.get("jsd_lower") is None else f"JSD >= {record['jsd_lower']:.4f}"
     return (
-        f"{record['set']}, {record['row']}, seed {record['seed']}: {bound}, told right "
-        f"{100 * record['c2st_accuracy']:.1f} %, mean4 {record['tstr']['mean4']:.3f}, boosting "
+        f"{record['set']}, {record['row']}, seed {record['seed']}: {bound}, classifier accuracy "
+        f"{100 * record['c2st_accuracy']:.1f} %, TSTR mean4 {record['tstr']['mean4']:.3f}, boosting "
         f"{record['tstr']['boosting']:.3f}"
     )
 
 
 def table(records: list[dict[str, Any]]) -> str:
-    """Return the records as one Markdown table a set; several seeds as their mean and range."""
+    """Return the records as one Markdown table for each set; several seeds are shown by mean and range."""
     parts = []
     for name in dict.fromkeys(record["set"] for record in records):
         mine = [record for record in records if record["set"] == name]
         score = "R²" if mine[0]["tstr"].get("boosting_auc") is None else "F1"
         parts += [
-            f"### {name}: {mine[0]['trained']:,} rows to train on, {mine[0].get('judged', 0):,} to judge by",
+            f"### {name}: {mine[0]['trained']:,} training rows, {mine[0].get('judged', 0):,} test rows",
             "",
-            f"| rows made by | seeds | certified JSD ≥ | told right, % (AUC) | four models' {score} | boosted {score} | worst "
-            "margin | columns of broken format | exact copies, % | copying found | SDMetrics | CPU s | MB |",
+            f"| samples from | seeds | certified JSD ≥ | classifier accuracy, % (AUC) | TSTR: four models' {score} | TSTR: "
+            f"boosted trees' {score} | worst marginal, TV | columns with broken format | exact copies, % | copies found "
+            "(memorisation test) | SDMetrics | CPU s | MB |",
             "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         ]
         for row in sorted(dict.fromkeys(record["row"] for record in mine), key=_place):

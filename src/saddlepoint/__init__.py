@@ -1,13 +1,13 @@
-"""Learn to sample from any data by the game of Generative Adversarial Nets, and measure how far it got.
+"""Generative Adversarial Nets for points, pictures and tables: train, sample, and measure the distance to the data.
 
     import saddlepoint as sp
 
     gan = sp.GAN(random_state=0).fit(X)         # X: numbers (n, d), a frame, or pictures (n, H, W[, C])
     gan.sample(100)
-    sp.judge(real, fake)                        # how far fake rows are from real ones, whatever made them
+    sp.judge(real, fake)                        # the distance of fake rows from real ones, from any source
     sp.training.play(G, D, batches, settings=sp.training.Settings(horizon=1000))
 
-Names are loaded when they are first used, so that `import saddlepoint` costs nothing.
+Names are loaded when they are first used, so that `import saddlepoint` is fast.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from saddlepoint.judging import judge as judge
     from saddlepoint.model import Model as Model
 
-_WHERE = {
+_MODULE_OF = {
     "GAN": "estimator",
     "Model": "model",
     "cite": "estimator",
     "judge": "judging",
     "load": "estimator",
 }
-_ROOMS = ("objectives", "training", "errors")
+_SUBMODULES = ("objectives", "training", "errors")
 
 __all__ = ["GAN", "Model", "__version__", "cite", "judge", "load", "objectives", "training"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"saddlepoint.{_WHERE[name]}"), name)
-    if name in _ROOMS:
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"saddlepoint.{_MODULE_OF[name]}"), name)
+    if name in _SUBMODULES:
         return importlib.import_module(f"saddlepoint.{name}")
     raise AttributeError(f"module 'saddlepoint' has no attribute {name!r}")
 

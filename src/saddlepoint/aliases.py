@@ -10,6 +10,9 @@ from typing import Any
 
 STARTS: Mapping[str, str] = {"charts": "mixture", "fitted": "autoregressive", "plain": "noise"}
 
+JUDGED_KINDS: Mapping[str, str] = {"table": "tables"}
+"""Kinds of arrays in `judge(kind=...)`."""
+
 OPTIONS: Mapping[str, str] = {"--ruler": "--power", "--also": "--metrics"}
 OPTION_VALUES: Mapping[str, Mapping[str, str]] = {"--start": STARTS}
 

@@ -1,15 +1,14 @@
-"""One thread for the referees: their problems are small, and threads that wait for each other cost more.
+"""Random streams, devices, precision, threads and the process group.
 
-Measured on two cores that others used too: 10,000 against 10,000 rows in 10-D took 130 s on two threads and 9 s
-on one, because every short parallel loop of the trees waits for the slower core. Nor does a verdict then hang on
-the number of threads.
+Randomness is a function, not a state: every draw is keyed by (seed, purpose, index), where the index is mostly a round. So
+the numbers of a round depend neither on how the run got there nor on the number of ranks, and a resumed run needs no stored
+generator. Draws are made on the CPU in float32 for the whole global batch and then moved, so that every device and every
+precision gets the same noise.
 
-Where the numbers are made: device, precision, threads, random streams and the process group.
-
-Randomness here is a function, not a state: every draw is keyed by (seed, purpose, index), where the index is
-mostly a round. So the numbers of a round depend neither on how the run got there nor on how many ranks play,
-and a resumed run needs no stored generator. Draws are made on the CPU in float32 for the whole global batch and
-then moved, so that every device and every precision sees the same noise.
+Classifiers of the test run on one thread (`one_thread`), because their problems are small and threads that wait for each
+other cost more: on two cores that others used too, 10,000 against 10,000 rows in 10-D took 130 s on two threads and 9 s on
+one, because every short parallel loop of the trees waits for the slower core. This also makes a verdict independent of the
+number of threads.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 def derived_seed(seed: int, purpose: str, index: int = 0) -> int:
-    """Return the 63-bit key of the random stream (seed, purpose, index).
+    """Return the 63-bit seed of the random stream (seed, purpose, index).
 
     >>> derived_seed(0, "noise", 7) == derived_seed(0, "noise", 7), derived_seed(0, "noise", 7) == derived_seed(0, "rows", 7)
     (True, False)
@@ -54,37 +53,37 @@ def derived_seed(seed: int, purpose: str, index: int = 0) -> int:
 
 
 def random_generator(seed: int, purpose: str, index: int = 0) -> torch.Generator:
-    """Return torch's generator for the stream (seed, purpose, index); always on the CPU."""
+    """Return a torch generator for the random stream (seed, purpose, index); always on the CPU."""
     return torch.Generator().manual_seed(derived_seed(seed, purpose, index))
 
 
 def numpy_generator(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
-    """Return numpy's generator for the stream (seed, purpose, index)."""
+    """Return a numpy generator for the random stream (seed, purpose, index)."""
     return np.random.default_rng(derived_seed(seed, purpose, index))
 
 
 def fresh_seed() -> int:
-    """Return a seed from the operating system, for a draw that nobody wants to repeat."""
+    """Return a random seed from the operating system, for draws that need not be repeatable."""
     return int.from_bytes(os.urandom(6), "little")
 
 
-def noise(law: NoiseDistribution, rows: int, width: int, generator: torch.Generator) -> Tensor:
+def noise(distribution: NoiseDistribution, rows: int, width: int, generator: torch.Generator) -> Tensor:
     """Draw z of shape (rows, width) with mean 0 and variance 1, float32.
 
     "normal" is N(0, I); "uniform" is uniform on (-sqrt 3, sqrt 3), the p_z of the paper's MNIST networks.
     """
-    if law == "uniform":
+    if distribution == "uniform":
         return torch.rand(rows, width, generator=generator).mul_(2.0).sub_(1.0).mul_(3.0**0.5)
     return torch.randn(rows, width, generator=generator)
 
 
 def all_finite(values: Tensor) -> bool:
-    """Return whether no number is NaN or infinite; a sum, which nearly always tells, is a fraction of the work."""
+    """Return whether no number is NaN or infinite; their sum is checked first, which is cheap and nearly always enough."""
     return math.isfinite(values.sum().item()) or bool(values.isfinite().all())
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """Return the device to play on: the named one, else this rank's GPU where there is one, else the CPU.
+    """Return the device to use: the named one, else this rank's GPU where there is one, else the CPU.
 
     Raises:
         InputError: the named device does not exist on this machine.
@@ -98,8 +97,8 @@ def choose_device(name: str | None = None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(
-            f"The device {name!r} cannot be used here; allowed are 'cpu' and what torch finds "
-            f"({torch.cuda.device_count()} CUDA devices): choose one of them or leave it out."
+            f"The device {name!r} cannot be used here; allowed are 'cpu' and the devices that torch finds "
+            f"({torch.cuda.device_count()} CUDA devices): choose one of them or leave the device out."
         ) from error
     return device
 
@@ -119,11 +118,11 @@ def choose_precision(name: str) -> torch.dtype:
 
 
 def choose_threads(multiply_adds: float) -> int:
-    """Return how many threads one round of that many multiply-adds can feed.
+    """Return the number of threads for rounds of this many multiply-adds.
 
-    Two threads on a small network are slower than one, and on a busy machine many times slower; so a thread must
-    have about 1 G multiply-adds a round to be worth waking. Never more than torch may use (OMP_NUM_THREADS,
-    torch.set_num_threads): whoever set these knows who else wants the cores.
+    Two threads on a small network are slower than one, and on a busy machine many times slower; so each thread should get
+    about 1 G multiply-adds a round. The number never exceeds what torch may use (OMP_NUM_THREADS, torch.set_num_threads),
+    because these limits take other users of the cores into account.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(available, torch.get_num_threads(), int(multiply_adds / _MULTIPLY_ADDS_A_THREAD)))
@@ -131,7 +130,7 @@ def choose_threads(multiply_adds: float) -> int:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch use that many threads inside the block, and what it used before afterwards."""
+    """Set torch's number of threads inside the block, and restore it afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -142,10 +141,10 @@ def threads(count: int) -> Iterator[None]:
 
 @cache
 def keep_freed_memory() -> None:
-    """Let this process keep up to 256 MB that it freed (glibc only; elsewhere nothing happens).
+    """Let this process keep up to 256 MB of freed memory (glibc only; no effect elsewhere).
 
-    A round frees and takes the same few megabytes again and again; handed back to the system each time, they cost a
-    page fault for every 4 KiB: 5 to 10 % of a small game's round.
+    A round allocates and frees the same few megabytes again and again. If they went back to the system each time, every
+    4 KiB would cost a page fault: 5 to 10 % of the time of a small game's round.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
@@ -156,7 +155,7 @@ def keep_freed_memory() -> None:
 
 
 def started_by_torchrun() -> bool:
-    """Whether this process is one of several that torchrun (or `--processes`) started."""
+    """Return whether this process is one of several that torchrun (or `--processes`) started."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
 
 
@@ -169,27 +168,27 @@ def join_process_group(device: torch.device) -> None:
 
 
 def rank_and_count() -> tuple[int, int]:
-    """Return this process's rank and the number of ranks; (0, 1) when it plays alone."""
+    """Return this process's rank and the number of ranks; (0, 1) for a single process."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
 
 
 def to_channels_last(module: nn.Module) -> nn.Module:
-    """Lay a network's convolutions out channels last, in place: on CPUs and GPUs alike their products are faster so."""
+    """Change a network's convolutions to channels-last memory format, in place: it is faster on CPUs and GPUs."""
     if has_conv_weights(module):
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
 
 
 def has_conv_weights(module: nn.Module) -> bool:
-    """Return whether a network has weights of four dimensions."""
+    """Return whether a network has convolution weights, which have four dimensions."""
     return any(parameter.dim() == 4 for parameter in module.parameters())
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS, OpenMP and (where loaded) torch to one thread; what was set before returns afterwards."""
+    """Limit BLAS, OpenMP and (where loaded) torch to one thread inside the block, and restore the limits afterwards."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch is not None else 0
     with threadpool_limits(limits=1):

@@ -1,32 +1,32 @@
-"""What can go wrong, as a user meets it.
+"""The exceptions of this package.
 
-Every message is one sentence or two: what was given, what is allowed, what to do. Nothing here imports
-anything, so that the command line can catch these errors before a single heavy library is loaded.
+Every message has one sentence or two: what was given, what is allowed, what to do. This module imports nothing, so that the
+command line can catch these errors before any heavy library is loaded.
 """
 
 
 class SaddlepointError(Exception):
-    """The root of every error that this package raises on purpose; the command line prints it in one line."""
+    """Base class of all errors that this package raises on purpose; the command line prints them in one line."""
 
 
 class InputError(SaddlepointError, ValueError):
-    """What the user gave cannot be used: a file, an array, a name or a number."""
+    """An input cannot be used: a file, an array, a name or a number."""
 
 
 class StoredFileError(SaddlepointError):
-    """Something that we wrote earlier (a checkpoint, a model, a run folder) cannot be read or written."""
+    """A file of this package (a checkpoint, a model, a run folder) cannot be read or written."""
 
 
 class GameError(SaddlepointError):
-    """The game itself cannot go on: a loss or a gradient is no longer a finite number."""
+    """The game cannot go on: a loss or a gradient is no longer a finite number."""
 
 
 _CLOSE = 0.65
-"""Of two letters in three the same: "dgo" is near "dog", "nope" is not near "income"."""
+"""Smallest similarity of a suggestion, about two letters in three: "dgo" is near "dog", "nope" is not near "income"."""
 
 
 def nearest(given: object, allowed: list[str] | tuple[str, ...]) -> str:
-    """Return ", did you mean 'x'?" for the closest allowed name, or an empty string; only words are misspelt.
+    """Return ", did you mean 'x'?" for the closest allowed name, or an empty string; numbers get no suggestion.
 
     >>> nearest("relativstic", ["minimax", "relativistic"])
     ", did you mean 'relativistic'?"

@@ -1,16 +1,13 @@
-"""The fitted model: an encoder and two players; enough to sample, to judge and to export, and nothing of the game.
+"""The fitted model: an encoder, a generator and a discriminator; it samples, imputes, gives D's logits, saves and loads.
 
-On disk it is a folder with `model.json` and one safetensors file that the JSON names and seals.
+On disk a model is a folder with `model.json` and one safetensors file, which the JSON names with its SHA-256 checksum.
 
-Rows of a table that meet conditions, and tables with their missing cells filled in: what a conditional G is for.
-
-Where unconditional rows often meet the conditions, these are drawn until enough do. Otherwise cells that are known exactly
-are given to G, which draws all others from its p(unknown | known); of sets and ranges the rarest column takes a value by
-the shares seen in training, if no cell is exact; whatever conditions are left are met by drawing again. Of rows drawn so
-some are kept, by the weight p(row) that whole rows have, over the density they were drawn with. So either way the law is
-that of unconditional rows which meet the conditions; what G learnt of known cells settles how many draws that takes.
-
-A model on disk: a folder with `model.json` and one safetensors file, which the JSON names and seals by its SHA-256.
+Conditional sampling of tables (`rows_given`): where unconditional rows often meet the conditions, they are drawn until
+enough do. Otherwise cells that a condition fixes exactly are given to G, which draws all others from its
+p(unknown | known). If no condition is exact, the rarest column takes a value by its shares in training among the allowed
+ones. The remaining conditions are met by drawing again. Draws given known cells are accepted by rejection sampling with
+weight p(row) / q(row), where q is the density that they were drawn with. So in both cases the rows follow the distribution
+of unconditional rows that meet the conditions; how well G learnt to condition decides only how many draws are needed.
 """
 
 from __future__ import annotations
@@ -47,7 +44,11 @@ _OF_THE_FILE = ("format", "saddlepoint", "encoder", "weights", "sha256")
 
 
 def write(folder: Path, facts: dict[str, Any], players: dict[str, nn.Module]) -> None:
-    """Write facts (plain JSON values, the encoder's among them) and the players' weights, whole or not at all.
+    """Write a model atomically: either all of it or nothing.
+
+    folder: the folder of the model.
+    facts: the description and the encoder, as plain JSON values.
+    players: generator and discriminator by name.
 
     Raises:
         StoredFileError: the folder cannot be written.
@@ -59,14 +60,14 @@ def write(folder: Path, facts: dict[str, Any], players: dict[str, nn.Module]) ->
             for key, value in module.state_dict().items()
         }
     )
-    seal = hashlib.sha256(content).hexdigest()
-    weights = folder / f"weights-{seal[:12]}.safetensors"
+    checksum = hashlib.sha256(content).hexdigest()
+    weights = folder / f"weights-{checksum[:12]}.safetensors"
     facts = {
         "format": _FORMAT,
         "saddlepoint": __version__,
         **facts,
         "weights": weights.name,
-        "sha256": seal,
+        "sha256": checksum,
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,11 +86,11 @@ def write(folder: Path, facts: dict[str, Any], players: dict[str, nn.Module]) ->
 
 
 def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, nn.Module], Encoder]:
-    """Return the facts, the players by name, and the encoder.
+    """Return what `write` wrote: the description, the players by name, and the encoder.
 
     Raises:
         InputError: there is no model in that folder.
-        StoredFileError: the model is damaged, of a newer format, or of networks that have changed since.
+        StoredFileError: the model is damaged, has a newer format, or has networks that have changed since.
     """
     if not (folder / "model.json").is_file():
         raise InputError(
@@ -99,11 +100,11 @@ def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, 
         facts = modernise(json.loads((folder / "model.json").read_bytes()))
         if facts["format"] != _FORMAT:
             raise StoredFileError(
-                f"{folder} has format {facts['format']}; this version reads format {_FORMAT}: upgrade."
+                f"{folder} has format {facts['format']}; this version reads format {_FORMAT}: upgrade saddlepoint."
             )
         content = (folder / Path(facts["weights"]).name).read_bytes()
         if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-            raise StoredFileError(f"The weights in {folder} are damaged: their checksum is another.")
+            raise StoredFileError(f"The weights in {folder} are damaged: their checksum does not match.")
         tensors = safetensors.torch.load(content)
         try:
             players = {
@@ -111,7 +112,7 @@ def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, 
                 for name in ("generator", "discriminator")
             }
         except RuntimeError:
-            # The seal holds, so these are the weights that were saved: of networks that are built otherwise today.
+            # The checksum matches, so the file is intact, but networks with these names have other shapes today.
             raise StoredFileError(
                 f"The model in {folder} was saved by another version of saddlepoint, whose networks had weights of other "
                 "shapes: train it again, or load it with the version that saved it."
@@ -135,26 +136,35 @@ def _player(description: dict[str, Any], tensors: dict[str, Tensor], name: str) 
 
 CHUNK = 4096
 _TRIES, _LEAST_SHARE = 25, 1e-4
-_OFTEN = 1 / 40  # of unconditional rows: then these are drawn until enough meet the conditions
-_LEAST_KEPT = 1 / 16  # of a chunk, however uneven its weights: beyond that they are cut
+_OFTEN = 1 / 40  # share of unconditional rows that must meet the conditions for simple rejection
+_LEAST_ACCEPTED = (
+    1 / 16
+)  # share of a chunk that is accepted at least; for this the largest weights are capped
 
 Generate = Callable[[int, Tensor, Tensor, Tensor | None], Tensor]
-"""(number of the chunk, known rows (m, width), known (m, spans), entries never drawn) -> encoded rows (m, width)."""
+"""(chunk number, known rows (m, width), known (m, feature blocks), entries never drawn) -> encoded rows (m, width)."""
 
 Places = npt.NDArray[np.int64]
 
 Weigh = Callable[[int, Tensor, Tensor, Tensor], Tensor]
-"""(number of the chunk, known rows, known, rows drawn) -> log p(row) - log p(unknown | known), (m,)."""
+"""(chunk number, known rows, known, drawn rows) -> log p(row) - log p(unknown | known), (m,)."""
 
 
 def rows_given(
     conditions: Conditions, generate: Generate, weigh: Weigh, n: int, seed: int
 ) -> tuple[pd.DataFrame, Places]:
-    """Return n rows that meet the conditions, and where they were drawn, (n,): CHUNK times the chunk, plus the row in it.
+    """Return n rows that meet the conditions, and their numbers among all draws (chunk number * CHUNK + row), (n,).
 
     The first rows do not depend on n.
 
-    Raises InputError where next to no draw meets all of them.
+    conditions: what the rows must meet.
+    generate: draws a chunk of rows given known cells.
+    weigh: returns the log weights of drawn rows.
+    n: number of rows.
+    seed: seed of the draw.
+
+    Raises:
+        InputError: almost no draw meets all conditions.
     """
     kept: list[pd.DataFrame] = []
     places: list[Places] = []
@@ -162,7 +172,7 @@ def rows_given(
     while found < n:
         if tries >= _TRIES and found < _LEAST_SHARE * tries * CHUNK:
             raise InputError(
-                f"Of {tries * CHUNK:,} rows drawn, {found:,} meet {conditions.said} together: they are too rare to draw "
+                f"Of {tries * CHUNK:,} rows drawn, {found:,} meet {conditions.text} together: such rows are too rare to draw "
                 f"{n:,}; ask for fewer rows or leave a condition out."
             )
         if whole:
@@ -179,7 +189,7 @@ def rows_given(
 
 
 def _of_whole_rows(conditions: Conditions, generate: Generate, chunk: int) -> tuple[pd.DataFrame, Places]:
-    """Return the rows of a chunk drawn without a condition, and their numbers."""
+    """Return the rows of a chunk, drawn without conditions, and their numbers."""
     encoder = conditions.encoder
     nothing = torch.zeros(CHUNK, encoder.shape[0]), torch.zeros(CHUNK, len(encoder.feature_blocks))
     return encoder.decode(generate(chunk, *nothing, None)), np.arange(CHUNK)
@@ -188,57 +198,59 @@ def _of_whole_rows(conditions: Conditions, generate: Generate, chunk: int) -> tu
 def _of_known_cells(
     conditions: Conditions, generate: Generate, weigh: Weigh, chunk: int, seed: int
 ) -> tuple[pd.DataFrame, Places]:
-    """Return those rows of a chunk drawn given known cells that their weights keep, and their numbers."""
+    """Return the accepted rows of a chunk, drawn given known cells, and their numbers."""
     encoder = conditions.encoder
-    levels, known = conditions.known(CHUNK, compute.numpy_generator(seed, "given", chunk).random(CHUNK))
-    rows = _expanded(encoder, levels, seed, chunk)
+    cell_codes, known = conditions.known(CHUNK, compute.numpy_generator(seed, "given", chunk).random(CHUNK))
+    rows = _features(encoder, cell_codes, seed, chunk)
     mask = torch.from_numpy(known).float().expand(CHUNK, -1)
     drawn = generate(chunk, rows, mask, None)
     weights = weigh(chunk, rows, mask, drawn) - encoder.log_shares(rows, mask)
-    chosen = kept_by(weights, compute.random_generator(seed, "given/kept", chunk))
-    return conditions.written(encoder.decode(drawn[chosen])), np.flatnonzero(chosen.numpy())
+    chosen = accept_by_weight(weights, compute.random_generator(seed, "given/kept", chunk))
+    return conditions.with_exact_cells(encoder.decode(drawn[chosen])), np.flatnonzero(chosen.numpy())
 
 
-def kept_by(log_weights: Tensor, draws: torch.Generator) -> Tensor:
-    """Return which of m rows are kept, (m,) booleans: each with the chance min(1, weight / c).
+def accept_by_weight(log_weights: Tensor, draws: torch.Generator) -> Tensor:
+    """Return which of m rows rejection sampling accepts, (m,) booleans: each with probability min(1, weight / c).
 
-    c is the largest weight, or so much less that a sixteenth of the rows is kept on average.
+    c is the largest weight, or smaller, so that on average at least a sixteenth of the rows is accepted.
     """
     weights = torch.exp(log_weights.double() - log_weights.max())
     m = len(weights)
-    most = int(_LEAST_KEPT * m)
-    # With the k heaviest cut, k + (sum of the others) / c rows are kept: c by that, for the first k it agrees with.
+    most = int(_LEAST_ACCEPTED * m)
+    # If the k largest weights are capped at c, k + (sum of the others) / c rows are accepted. This gives a c for each k;
+    # the first consistent one is taken.
     heaviest = weights.sort(descending=True).values
     others = heaviest.flip(0).cumsum(0).flip(0)[: most or 1]
-    cuts = others / (_LEAST_KEPT * m - torch.arange(len(others)))
-    cut = cuts[heaviest[: len(cuts)] <= cuts][:1].clamp_max(1.0)
+    caps = others / (_LEAST_ACCEPTED * m - torch.arange(len(others)))
+    cap = caps[heaviest[: len(caps)] <= caps][:1].clamp_max(1.0)
     return (
-        torch.rand(m, generator=draws, dtype=torch.float64) * (float(cut) if len(cut) else float(cuts[-1]))
+        torch.rand(m, generator=draws, dtype=torch.float64) * (float(cap) if len(cap) else float(caps[-1]))
         < weights
     )
 
 
-def completed(partial: ImputationTask, generate: Generate, seed: int) -> pd.DataFrame:
-    """Return a partly known table with its missing cells drawn given the known ones of their row."""
-    never = torch.from_numpy(partial.never) if partial.never.any() else None
-    encoder, drawn = partial.encoder, []
-    for chunk, start in enumerate(range(0, len(partial.levels), CHUNK)):
+def impute(task: ImputationTask, generate: Generate, seed: int) -> pd.DataFrame:
+    """Return a table with its missing cells drawn given the known cells of their row."""
+    never = torch.from_numpy(task.forbidden) if task.forbidden.any() else None
+    encoder, drawn = task.encoder, []
+    for chunk, start in enumerate(range(0, len(task.codes), CHUNK)):
         mine = slice(start, start + CHUNK)
-        rows = _expanded(encoder, partial.levels[mine], seed, chunk)
-        drawn.append(generate(chunk, rows, torch.from_numpy(partial.known[mine]).float(), never))
-    return partial.written(encoder.decode(torch.cat(drawn)))
+        rows = _features(encoder, task.codes[mine], seed, chunk)
+        drawn.append(generate(chunk, rows, torch.from_numpy(task.known[mine]).float(), never))
+    return task.with_known_cells(encoder.decode(torch.cat(drawn)))
 
 
-def _expanded(encoder: TableTransformer, levels: np.ndarray, seed: int, chunk: int) -> Tensor:
+def _features(encoder: TableTransformer, cell_codes: np.ndarray, seed: int, chunk: int) -> Tensor:
+    """Return the encoded rows of a chunk of cell codes; scores within ties are drawn by a stream of their own."""
     uniforms = torch.rand(
-        len(levels), encoder.draws, generator=compute.random_generator(seed, "given/scores", chunk)
+        len(cell_codes), encoder.draws, generator=compute.random_generator(seed, "given/scores", chunk)
     )
-    return encoder.expand(torch.from_numpy(levels), uniforms)
+    return encoder.to_features(torch.from_numpy(cell_codes), uniforms)
 
 
 _CHUNK = CHUNK
 _PIECE = 2048
-"""Rows that a network takes at once: twice as many leave the cache, and a table's rows take half as long again."""
+"""Rows in one forward pass: twice as many no longer fit into the cache, and rows of a table take 1.5 times as long."""
 _FORM = (
     *("name", "kind", "columns", "dtypes", "levels", "form", "shape", "dtype", "fractions"),
     *("resolution", "other_sizes", "pandas"),
@@ -246,10 +258,12 @@ _FORM = (
 
 
 class Model:
-    """An encoder, a generator and a discriminator that belong together.
+    """A fitted encoder, generator and discriminator.
 
-    description holds the networks' names and numbers, the noise law and width, the classes with their shares (or
-    None), and where the model comes from: what `model.json` says.
+    encoder: maps rows to what the networks see, and back.
+    generator, discriminator: the networks; they are set to evaluation mode.
+    description: the content of `model.json`: names and numbers of the networks, distribution and width of the noise, the
+        classes with their shares (or None), and the origin of the model.
     """
 
     def __init__(
@@ -262,13 +276,13 @@ class Model:
 
     @property
     def classes(self) -> list[Any] | None:
-        """The values of the condition y in the order of its one-hot code, or None if there is no condition."""
+        """The class values in the order of the one-hot code, or None for a model without classes."""
         classes: list[Any] | None = self.description["classes"]
         return classes
 
     @property
     def like(self) -> Dataset:
-        """A data set without rows, of the form that the training data came in."""
+        """An empty data set in the form of the training data."""
         form = dict(self.description["data"])
         for name in ("columns", "dtypes", "shape"):
             form[name] = None if form[name] is None else tuple(form[name])
@@ -276,12 +290,12 @@ class Model:
 
     @property
     def noise_width(self) -> int:
-        """How many numbers make one z."""
+        """The number of values in one z."""
         return int(self.description["noise_width"])
 
     @property
     def device(self) -> torch.device:
-        """Where the generator is."""
+        """The device of the generator."""
         return next(self.generator.parameters()).device
 
     def noise(self, n: int, random_state: int) -> Tensor:
@@ -302,16 +316,18 @@ class Model:
         given: Any = None,
         random_state: int | None = None,
     ) -> Any:
-        """Return n rows from p_g in the form of the training data.
+        """Return n samples in the form of the training data.
 
-        noise, (n, noise_width), stands in place of a draw; given is one class for all rows or one a row, without it
-        classes are drawn by their shares in the training data; random_state makes the draw repeatable. Of a table given
-        are conditions on its columns: {"income": ">50K", "age": (30, 40), "sex": ["Male", "Female"]}, or the same as texts,
-        ["income=>50K", "age=30..40", "sex=Male|Female"].
+        n: number of samples; may be left out where noise is given.
+        noise: noise to use instead of a random draw, (n, noise_width).
+        given: one class for all rows, or one per row; if left out, classes are drawn by their shares in training. For a
+            table, conditions on its columns: {"income": ">50K", "age": (30, 40), "sex": ["Male", "Female"]}, or the same as
+            text, ["income=>50K", "age=30..40", "sex=Male|Female"].
+        random_state: seed that makes the draw repeatable.
 
         Raises:
-            InputError: n is not a whole number of at least 1, noise has another width or is not finite, `given` names
-                an unknown class or a model without classes, or conditions that cannot be met.
+            InputError: n is not a whole number of at least 1, noise has another width or is not finite, or `given` has an
+                unknown class, is used without classes, or has conditions that cannot be met.
         """
         seed = compute.fresh_seed() if random_state is None else random_state
         rows, _ = self.draw(n, noise=noise, given=given, random_state=seed)
@@ -324,7 +340,7 @@ class Model:
 
         Raises:
             InputError: as `sample`.
-            GameError: the generator's numbers are not finite, as of a game that broke.
+            GameError: the generator's output is not finite, because the game diverged.
         """
         conditions = self.encoder.kind == "tables" and (isinstance(given, Mapping) or self.classes is None)
         if given is not None and conditions:
@@ -336,7 +352,8 @@ class Model:
             z = self._noise_of(n, noise)
             count, chunks = len(z), torch.split(z, _CHUNK)
         codes = self.codes(count, given, random_state)
-        # A chunk at a time to the end: it stays in the cache, and the noise of a million rows of a table is a gigabyte.
+        # Each chunk is decoded before the next is drawn: it stays in the cache, and the noise of a million table rows would
+        # be a gigabyte.
         parts = self._generated(chunks, codes)
         if isinstance(self.encoder, TableTransformer):
             rows: Any = self.encoder.decode_chunks(parts)
@@ -346,14 +363,14 @@ class Model:
         return rows, None if codes is None or classes is None else [classes[code] for code in codes.tolist()]
 
     def _generated(self, noise: Iterable[Tensor], codes: Tensor | None) -> Iterator[Tensor]:
-        """Yield encoded rows of each chunk of noise; GameError where they are not finite."""
+        """Yield encoded rows for each chunk of noise; raise GameError where they are not finite."""
         at = 0
         for z in noise:
             encoded = self.generate(z, None if codes is None else codes[at : at + len(z)])
             if not compute.all_finite(encoded):
                 raise GameError(
                     f"The generator's samples are not finite in round {self.description.get('rounds', 0)}, so the game stopped "
-                    "there; what was saved before is kept. Lower the learning rates or look at the data's range."
+                    "there; earlier checkpoints are kept. Lower the learning rates, or check the range of the data."
                 )
             yield encoded
             at += len(z)
@@ -361,21 +378,26 @@ class Model:
     def complete(
         self, frame: Any, *, columns: Sequence[str] | None = None, random_state: int | None = None
     ) -> Any:
-        """Return a table with its missing cells drawn given the known cells of their row; known cells stay as they are.
+        """Return a table with its missing cells drawn given the known cells of their row (imputation).
 
-        frame: a table of the columns learnt, in any form that is read; a column that is absent is filled wholly. columns:
-        the columns to fill in, all but identifiers if left out; a missing cell of another column counts as known to be
-        missing. Each draw is one from p(unknown | known), so that the spread of the data is kept; random_state repeats it.
+        Known cells do not change. Each row is one draw from p(unknown | known), so that the spread of the data is kept.
+
+        frame: a table with the columns of the training data, in any form that can be read; a column that is absent is
+            filled completely.
+        columns: the columns to fill in; by default all except identifiers. A missing cell of any other column counts as
+            known to be missing.
+        random_state: seed that makes the draw repeatable.
 
         Raises:
-            InputError: the model is of no table or learnt no conditions, or the table holds unknown columns or values.
+            InputError: the model was not trained on a table or cannot condition on columns, or the table has unknown columns
+                or values.
         """
         encoder = self._conditional("cells to fill in")
         seed = compute.fresh_seed() if random_state is None else random_state
-        partial = ImputationTask.of(
+        task = ImputationTask.of(
             encoder, frame_of(frame), columns, seed=compute.derived_seed(seed, "functions")
         )
-        return self.like.as_came(completed(partial, self._generator_of(None, seed), seed))
+        return self.like.as_came(impute(task, self._generator_of(None, seed), seed))
 
     def _draw_given(self, n: Any, noise: Any, given: Any, seed: int) -> tuple[Any, list[Any] | None]:
         encoder = self._conditional(f"given={given!r}")
@@ -384,47 +406,53 @@ class Model:
                 "noise cannot be given together with conditions on columns; leave one of them out."
             )
         n = _count_of(1 if n is None else n)
-        wish = None
+        wanted_class = None
         if isinstance(given, Mapping) and self.classes is not None:
             given = dict(given)
-            wish = given.pop("class", None)
+            wanted_class = given.pop("class", None)
         conditions = Conditions.read(encoder, given)
-        draw, weigh = self._generator_of(wish, seed), self._weigher_of(wish, seed)
+        draw, weigh = self._generator_of(wanted_class, seed), self._weigher_of(wanted_class, seed)
         rows, places = rows_given(conditions, draw, weigh, n, seed)
         classes = self.classes
         if classes is None:
             return rows, None
-        chunks = [self._codes_of_chunk(chunk, CHUNK, wish, seed) for chunk in range(places[-1] // CHUNK + 1)]
+        chunks = [
+            self._codes_of_chunk(chunk, CHUNK, wanted_class, seed) for chunk in range(places[-1] // CHUNK + 1)
+        ]
         codes = torch.cat([each for each in chunks if each is not None])
         return rows, [classes[code] for code in codes[torch.from_numpy(places)].tolist()]
 
     def _conditional(self, what: str) -> TableTransformer:
+        """Return the encoder of a model that can condition on columns of a table; raise InputError for any other."""
         if isinstance(self.encoder, TableTransformer) and isinstance(self.generator, MADEGenerator):
             return self.encoder
         if not isinstance(self.encoder, TableTransformer):
-            raise InputError(f"This model is of {self.encoder.kind}, not of a table: it cannot take {what}.")
+            raise InputError(
+                f"This model was trained on {self.encoder.kind}, not on a table, so it cannot take {what}."
+            )
         raise InputError(
-            f"This model learnt no conditions, so it cannot take {what}; train the table with --start autoregressive (the default)."
+            f"This model cannot condition on columns, so it cannot take {what}; train the table with --start autoregressive "
+            "(the default)."
         )
 
-    def _generator_of(self, wish: Any, seed: int) -> Generate:
-        """Return what draws a chunk given known cells: (chunk, rows, known, never) -> encoded rows."""
+    def _generator_of(self, wanted_class: Any, seed: int) -> Generate:
+        """Return the function that draws a chunk given known cells: (chunk, rows, known, never) -> encoded rows."""
 
         def generate(chunk: int, rows: Tensor, known: Tensor, never: Tensor | None) -> Tensor:
-            z, condition = self._told(chunk, rows, known, wish, seed)
+            z, condition = self._noise_and_condition(chunk, rows, known, wanted_class, seed)
             return self.generate(z, condition=condition, never=never)
 
         return generate
 
-    def _weigher_of(self, wish: Any, seed: int) -> Weigh:
-        """Return what weighs the rows that `_generator_of` drew: (chunk, rows, known, rows drawn) -> log weights."""
+    def _weigher_of(self, wanted_class: Any, seed: int) -> Weigh:
+        """Return the function that weighs rows of `_generator_of`: (chunk, rows, known, drawn rows) -> log weights."""
 
         def weigh(chunk: int, rows: Tensor, known: Tensor, drawn: Tensor) -> Tensor:
             generator = self.generator
             if not isinstance(generator, MADEGenerator):
                 return torch.zeros(len(drawn))
             dtype = next(generator.parameters()).dtype
-            z, condition = self._told(chunk, rows, known, wish, seed)
+            z, condition = self._noise_and_condition(chunk, rows, known, wanted_class, seed)
             parts = []
             for start in range(0, len(z), _PIECE):
                 mine = slice(start, start + _PIECE)
@@ -434,31 +462,33 @@ class Model:
 
         return weigh
 
-    def _told(self, chunk: int, rows: Tensor, known: Tensor, wish: Any, seed: int) -> tuple[Tensor, Tensor]:
-        """Return a chunk's noise and its condition, [classes | rows | known]."""
+    def _noise_and_condition(
+        self, chunk: int, rows: Tensor, known: Tensor, wanted_class: Any, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the noise and the condition of a chunk; the condition is [classes | rows | known]."""
         draws = compute.random_generator(seed, "sample", chunk)
         z = compute.noise(self.description["noise_distribution"], CHUNK, self.noise_width, draws)[: len(rows)]
-        codes = self._codes_of_chunk(chunk, len(rows), wish, seed)
+        codes = self._codes_of_chunk(chunk, len(rows), wanted_class, seed)
         parts = [rows, known] if codes is None else [self._one_hot(codes), rows, known]
         return z, torch.cat(parts, 1)
 
-    def _codes_of_chunk(self, chunk: int, rows: int, wish: Any, seed: int) -> Tensor | None:
-        return self.codes(rows, wish, compute.derived_seed(seed, "classes", chunk))
+    def _codes_of_chunk(self, chunk: int, rows: int, wanted_class: Any, seed: int) -> Tensor | None:
+        return self.codes(rows, wanted_class, compute.derived_seed(seed, "classes", chunk))
 
     def base(self) -> Model:
-        """Return the model before the game: the mixture of Gaussians, or the fitted heads, that its generator started from.
+        """Return the model before the game: the Gaussian mixture or the fitted MADE that its generator started from.
 
         Raises:
-            InputError: the generator started from neither.
+            InputError: the generator has no fitted start.
         """
         generator = copy.deepcopy(self.generator)
-        charted = isinstance(generator, MixtureGenerator) and generator.start == "mixture"
+        is_mixture = isinstance(generator, MixtureGenerator) and generator.start == "mixture"
         if not isinstance(generator, MixtureGenerator | MADEGenerator) or not (
-            charted or isinstance(generator, MADEGenerator)
+            is_mixture or isinstance(generator, MADEGenerator)
         ):
             raise InputError(
-                "This generator did not start near the data, so there is no base to sample from; train points with "
-                "--start mixture or a table with --start autoregressive (the defaults), or leave the base out."
+                "This generator has no fitted start, so there is no base to sample from; train points with --start mixture "
+                "or a table with --start autoregressive (the defaults), or leave --base out."
             )
         generator.reset_to_start()
         return Model(
@@ -477,14 +507,20 @@ class Model:
         condition: Tensor | None = None,
         never: Tensor | None = None,
     ) -> Tensor:
-        """Return encoded rows G(z), on the CPU; codes are class numbers (n,), condition what G takes as such."""
+        """Return encoded rows G(z), on the CPU.
+
+        z: noise, (n, noise_width).
+        codes: class numbers, (n,), None without classes.
+        condition: the whole condition of G, instead of codes.
+        never: entries of a table's row that are never drawn.
+        """
         dtype = next(self.generator.parameters()).dtype
         rows = []
         for start in range(0, len(z), _PIECE):
             mine = slice(start, start + _PIECE)
-            told = self._one_hot(codes[mine]) if codes is not None else condition
-            told = told[mine] if told is condition and told is not None else told
-            arguments = [z[mine], *([] if told is None else [told])]
+            given = self._one_hot(codes[mine]) if codes is not None else condition
+            given = given[mine] if given is condition and given is not None else given
+            arguments = [z[mine], *([] if given is None else [given])]
             more = {} if never is None else {"never": never.to(self.device)}
             rows.append(self.generator(*(each.to(self.device, dtype) for each in arguments), **more).cpu())
         return torch.cat(rows)
@@ -493,12 +529,17 @@ class Model:
     def logits(self, rows: Any, given: Any = None) -> np.ndarray[Any, Any]:
         """Return D's logit for each row, (n,): positive where D takes it for data.
 
+        rows: decoded rows.
+        given: one class for all rows or one per row, for a model with classes.
+
         Raises:
-            InputError: rows of another shape, or a condition is needed and not given.
+            InputError: rows have another shape, or the class is missing.
         """
         encoded = self.encoder.encode(rows if self.encoder.kind == "tables" else np.asarray(rows))
         if self.classes is not None and given is None:
-            raise InputError("This model learnt rows together with their class; give the class of each row.")
+            raise InputError(
+                "This model learnt rows together with their class, so a logit needs it: give the class of each row."
+            )
         codes = None if self.classes is None else self.codes(len(encoded), given, 0)
         dtype = next(self.discriminator.parameters()).dtype
         out = []
@@ -518,21 +559,25 @@ class Model:
         if n is not None and n != len(z):
             raise InputError(f"{n} samples were asked for with noise for {len(z)}; leave one of them out.")
         if not bool(z.isfinite().all()):
-            raise InputError("noise holds NaN or infinity; it must be finite.")
+            raise InputError("noise has NaN or infinite values; give finite numbers.")
         return z
 
     def codes(self, n: int, given: Any, seed: int) -> Tensor | None:
-        """Return n class numbers: of `given`, or drawn by the classes' shares; None for a model without classes.
+        """Return n class numbers, from `given` or drawn by the classes' shares; None for a model without classes.
+
+        n: number of rows.
+        given: one class for all rows or one per row, None to draw.
+        seed: seed of the draw.
 
         Raises:
-            InputError: an unknown class, another number of classes than rows, or a model without classes.
+            InputError: an unknown class, a number of classes other than 1 or n, or `given` for a model without classes.
         """
         classes = self.classes
         if classes is None:
             if given is not None:
                 raise InputError(
-                    f"given={given!r} was asked of a model that learnt no classes; train it with labels "
-                    "(--label, or fit(X, y)) or with classes found in pictures (cluster), or leave the condition out."
+                    f"given={given!r} was asked of a model without classes; train it with labels (--label, or fit(X, y)) or "
+                    "with clusters found in pictures (cluster), or leave the condition out."
                 )
             return None
         if given is None:
@@ -541,7 +586,9 @@ class Model:
             return torch.from_numpy(draws)
         wanted = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
         if len(wanted) not in (1, n):
-            raise InputError(f"{len(wanted)} classes were given for {n} rows; give one for all or one a row.")
+            raise InputError(
+                f"{len(wanted)} classes were given for {n} rows; give one for all or one per row."
+            )
         known = {name: code for code, value in enumerate(classes) for name in _names(value)}
         try:
             codes = [known[_names(value)[0]] for value in wanted]
@@ -559,7 +606,7 @@ class Model:
     # -- on disk -------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the model into a folder, whole or not at all.
+        """Write the model to a folder, atomically: either all of it or nothing.
 
         Raises:
             StoredFileError: the folder cannot be written.
@@ -576,14 +623,14 @@ class Model:
 
         Raises:
             InputError: there is no model in that folder.
-            StoredFileError: the model is damaged or of a newer format.
+            StoredFileError: the model is damaged or has a newer format.
         """
         facts, players, encoder = read(Path(folder), device or torch.device("cpu"))
         return cls(encoder=encoder, **players, description=facts)
 
 
 def form_of(dataset: Dataset) -> dict[str, Any]:
-    """Return the form of a data set, without its rows, as plain JSON values: what `Model.like` restores."""
+    """Return the form of a data set, without its rows, as plain JSON values; `Model.like` restores it."""
     return {name: getattr(dataset, name) for name in _FORM}
 
 
@@ -594,7 +641,7 @@ def _count_of(n: Any) -> int:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    """Return what a class may be called: 7 and 7.0 are one class, on the command line too."""
+    """Return the texts that mean this class: 7 and 7.0 are one class, on the command line too."""
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and plain.is_integer():
         return str(int(plain)), str(plain)

@@ -1,4 +1,4 @@
-"""The names that `--help`, messages and the code share. No torch is loaded here."""
+"""Names of options' values, shared by `--help`, messages and code; importing this module does not load torch."""
 
 KINDS = ("points", "pictures", "tables")
 RECIPES = ("auto", "goodfellow2014", "modern")

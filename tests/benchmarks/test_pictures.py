@@ -58,19 +58,19 @@ def test_files_are_split_so_that_no_picture_is_on_both_sides(tmp_path: Path) -> 
     rows, classes = dots(900)
     np.savez(tmp_path / "cifar10_exact4k.npz", images=rows, labels=classes)
     found = picture_set("cifar", tmp_path)
-    assert (len(found.train), len(found.held)) == (100, 800)
-    assert not {row.tobytes() for row in found.train} & {row.tobytes() for row in found.held}
+    assert (len(found.train), len(found.held_out)) == (100, 800)
+    assert not {row.tobytes() for row in found.train} & {row.tobytes() for row in found.held_out}
     with pytest.raises(InputError, match=r"needs mnist\.npz, and .* does not hold it: give --data FOLDER"):
         picture_set("mnist", tmp_path)
-    with pytest.raises(InputError, match=r"needs mnist\.npz, and no folder was named"):
+    with pytest.raises(InputError, match=r"needs mnist\.npz, and no folder was given"):
         picture_set("mnist", None)
 
 
 def test_classes_and_distances_tell_the_same_law_from_a_lopsided_one(reader) -> None:
     assert reader.accuracy > 0.95
-    held, _ = dots(300, seed=2)
+    held_out, _ = dots(300, seed=2)
     rows, classes = dots(600, seed=3)
-    fair, lopsided = by_class(reader, rows, held), by_class(reader, rows[classes < 2], held)
+    fair, lopsided = by_class(reader, rows, held_out), by_class(reader, rows[classes < 2], held_out)
     assert fair["classes_found"] == 4
     assert fair["worst_share"] < 0.4 < 0.9 < lopsided["worst_share"]
     assert fair["frechet"] < lopsided["frechet"]
@@ -81,8 +81,8 @@ def test_classes_and_distances_tell_the_same_law_from_a_lopsided_one(reader) -> 
 
 def test_distances_do_not_hang_on_the_features_units() -> None:
     random = np.random.default_rng(0)
-    made, held = random.normal(0.3, 1, (200, 5)), random.normal(0, 1, (400, 5))
-    assert distances(7 * made, 7 * held) == pytest.approx(distances(made, held))
+    made, held_out = random.normal(0.3, 1, (200, 5)), random.normal(0, 1, (400, 5))
+    assert distances(7 * made, 7 * held_out) == pytest.approx(distances(made, held_out))
 
 
 def test_an_enlarged_picture_fails_the_test_of_detail() -> None:
@@ -94,10 +94,10 @@ def test_an_enlarged_picture_fails_the_test_of_detail() -> None:
 
 def test_features_in_which_held_out_pictures_do_not_differ_are_left_out() -> None:
     random = np.random.default_rng(0)
-    held, made = random.normal(size=(80, 5)), random.normal(size=(80, 5))
+    held_out, made = random.normal(size=(80, 5)), random.normal(size=(80, 5))
     still = np.full((80, 1), 0.3)
-    with_still = distances(np.hstack([made, 1 + made[:, :1]]), np.hstack([held, still]))
-    assert with_still == distances(made, held)
+    with_still = distances(np.hstack([made, 1 + made[:, :1]]), np.hstack([held_out, still]))
+    assert with_still == distances(made, held_out)
 
 
 def test_modes_of_stacked_digits_are_counted_by_channel(reader) -> None:
@@ -126,7 +126,7 @@ def test_older_games_have_their_papers_settings() -> None:
 @pytest.mark.parametrize("game", GAMES)
 def test_a_game_stops_at_its_seconds_and_goes_on(game: str, tmp_path: Path) -> None:
     rows, _ = dots(320)  # classes are found in no fewer than 200
-    few = PictureSet(name="dots", train=rows[:300], held=rows[300:])
+    few = PictureSet(name="dots", train=rows[:300], held_out=rows[300:])
     preparation = prepared(few, game, 0, 3)
     _, first = played(preparation, tmp_path, cpu_seconds=0.0)
     assert first["rounds"] == 0
@@ -153,7 +153,7 @@ def test_a_shuffled_sheet_has_a_true_key(tmp_path: Path) -> None:
 
 def test_records_are_kept_and_not_redone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows, _ = dots(200)
-    few = PictureSet(name="31x47x1", train=rows[:140], held=rows[140:])
+    few = PictureSet(name="31x47x1", train=rows[:140], held_out=rows[140:])
     said: list[str] = []
     how = {"rounds": 2, "bound": False, "say": said.append}
     for _ in range(2):

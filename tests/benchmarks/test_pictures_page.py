@@ -46,8 +46,8 @@ def test_every_figure_comes_from_a_record_and_what_is_missing_is_said(
     assert made.endswith(f"{maker.END}\nafter\n")
     assert "old\n" not in made
     assert "| mnist | ours | 0.250 | 80.0 | 1.25 (0.50) |" in made
-    assert "off by 17.0 % of it" in made
+    assert "the largest relative error of a class's share is 17.0 %" in made
     assert "991 of 1,000 modes, KL 0.31 nats" in made
     assert "mnist 0.10, stacked 0.20" in made
-    assert "- not played to an end yet: orl, cifar," in made
+    assert "- not finished: orl, cifar," in made
     assert "- Played under load." in made

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from benchmarks.__main__ import app
 from benchmarks.suites import tables
-from benchmarks.suites.table_baselines import copula, independent, made_apart, make, repaired
+from benchmarks.suites.table_baselines import copula, independent, make, repaired, samples_in_subprocess
 from benchmarks.suites.table_metrics import broken_format, figures, sdmetrics_quality
 from benchmarks.suites.table_sets import SHIPPED, table_set
 
@@ -87,10 +87,10 @@ def test_a_broken_format_is_named_column_by_column() -> None:
 
 
 def test_sets_that_need_files_say_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"needs adult\.csv, and its folder was not named"):
+    with pytest.raises(InputError, match=r"needs adult\.csv, but its folder was not given"):
         table_set("adult", None)
     with pytest.raises(
-        InputError, match=r"does not hold it: give it with --data, or choose among diabetes, cancer"
+        InputError, match=r"does not hold it: give the folder with --data, or choose among diabetes, cancer"
     ):
         table_set("titanic", tmp_path)
     frame = pd.DataFrame({"Survived": [0, 1] * 5, "PassengerId": range(10)})
@@ -104,7 +104,7 @@ def test_the_command_keeps_records_and_does_not_redo_them(tmp_path: Path, monkey
         made, facts = make(maker, train, seed, rounds=rounds)
         return made, {**facts, "cpu_seconds": 1.0, "peak_memory_mb": 100}
 
-    monkeypatch.setattr(tables, "made_apart", near)
+    monkeypatch.setattr(tables, "samples_in_subprocess", near)
     peer = tmp_path / "peer.csv"
     copula(table_set("cancer", None).train, 5).to_csv(peer, index=False)
     peer.with_suffix(".json").write_text(json.dumps({"cpu_seconds": 77, "peak_memory_mb": 9}))
@@ -121,11 +121,11 @@ def test_the_command_keeps_records_and_does_not_redo_them(tmp_path: Path, monkey
     ]
     arguments += ["--no-bound", "--out", str(tmp_path / "out"), "--peer", f"cancer:Peer={peer}"]
     app(arguments, standalone_mode=False)
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     records = json.loads((tmp_path / "out" / "tables.json").read_text())["records"]
     assert [record["row"] for record in records] == ["ours", "independent", "Peer", "Peer, repaired"]
     assert records[2]["cpu_seconds"] == 77
-    assert "cancer, Peer, repaired, seed 0" in said
+    assert "cancer, Peer, repaired, seed 0" in printed
     page = (tmp_path / "out" / "tables.md").read_text()
     assert page.index("| ours | 1 |") < page.index("| Peer | 1 |")
     monkeypatch.setattr(tables, "figures", None)
@@ -146,7 +146,7 @@ def test_peers_and_names_that_cannot_be_used_are_refused(tmp_path: Path) -> None
 
 def test_rows_made_in_a_process_of_their_own_come_with_what_it_took(tmp_path: Path) -> None:
     frame = related(60)
-    made, facts = made_apart("independent", frame, 3, tmp_path)
+    made, facts = samples_in_subprocess("independent", frame, 3, tmp_path)
     assert made is not None
     pd.testing.assert_frame_equal(made, independent(frame, 3))
     assert facts["peak_memory_mb"] > 20

@@ -81,7 +81,7 @@ def test_known_numbers_beyond_what_was_seen_are_told(run: Path, tmp_path: Path, 
     call("complete", run, tmp_path / "gaps.csv", "--out", tmp_path / "out.csv")
     said = capsys.readouterr().out
     assert (
-        "; outside what training saw, so taken for the nearest seen: age 900 in row 2 and 1 more (seen: 1"
+        "; outside the training range, so clipped to it as conditions: age 900 in row 2 and 1 more (seen: 1"
         in said
     )
     assert pd.read_csv(tmp_path / "out.csv")["age"].tolist() == gaps["age"].tolist()
@@ -103,7 +103,7 @@ def test_a_column_that_is_absent_is_filled_wholly_and_formulas_are_escaped(
     )
     made = pd.read_csv(tmp_path / "out.csv")
     assert set(made["note"]) <= {"'=1+2", "plain"}
-    assert "60 cells filled in, pay, note wholly" in capsys.readouterr().out
+    assert "60 cells filled in, pay, note entirely" in capsys.readouterr().out
 
 
 def test_what_cannot_be_completed_is_refused(run: Path, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_what_cannot_be_completed_is_refused(run: Path, tmp_path: Path) -> None:
         ([run, tmp_path / "whole.csv", "--out", out], "has no missing cell to fill in"),
         (
             [run, tmp_path / "extra.csv", "--out", out],
-            "There is no column 'citi' in what was learnt, did you mean 'city'",
+            "The training table had no column 'citi', did you mean 'city'",
         ),
         ([run, tmp_path / "unknown.csv", "--out", out], "'Roma'"),
         (

@@ -44,21 +44,21 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_companions_are_printed_after_the_verdict_and_stand_on_the_page(
+def test_metrics_are_printed_after_the_verdict_and_stand_on_the_page(
     files: Path, tmp_path: Path, capsys
 ) -> None:
     page = tmp_path / "also.html"
     options = ("--quick", "--metrics", "frechet", "--metrics", "neighbours", "--page", page)
     call("judge", files / "real.csv", files / "shifted.csv", *options)
     said = capsys.readouterr().out
-    head, *rest = said[said.index("Companions") :].splitlines()
+    head, *rest = said[said.index("Metrics, none") :].splitlines()
     assert "none of them a bound, on 2,000 rows of each sample" in head
     names = [line.split(":")[0].strip() for line in rest if " +- " in line]
     assert names[:4] == ["precision", "recall", "density", "coverage"]
     assert "Frechet distance on 3 standardised columns, categories one-hot" in said
     assert "<h2" in page.read_text()
     assert "Kynkäänniemi et al. 2019" in page.read_text()
-    with pytest.raises(InputError, match="FID is measured on the features of Inception's network"):
+    with pytest.raises(InputError, match="FID is measured on features of the Inception network"):
         call("judge", files / "real.csv", files / "no-such-file.csv", "--metrics", "fid")
 
 
@@ -155,11 +155,11 @@ def test_a_run_is_judged_by_its_own_vault_or_by_named_rows(tmp_path: Path, capsy
     ("arguments", "words"),
     [
         (["{files}/real.csv", "{files}/renamed.csv"], "'pay'"),
-        (["{files}/real.csv", "{files}/pictures.npy"], "only rows of one kind can be judged"),
+        (["{files}/real.csv", "{files}/pictures.npy"], "give rows of one kind"),
         (["{files}/real.csv", "{files}/nowhere.csv"], "nowhere.csv"),
         (["{files}/few.csv", "{files}/real.csv"], "5"),
-        (["{files}/real.csv"], "is no run folder; to judge rows name both"),
-        (["{files}/real.csv", "{files}/same.csv", "--max-jsd", "2"], "--max-jsd 2.0 is no JSD"),
+        (["{files}/real.csv"], "is not a run folder; to judge rows give both"),
+        (["{files}/real.csv", "{files}/same.csv", "--max-jsd", "2"], "--max-jsd is 2.0; give a JSD"),
         (["{files}/real.csv", "{files}/same.csv", "--column", "pay"], "write --column NAME=KIND"),
         (["{files}/real.csv", "{files}/same.csv", "--column", "pai=integer"], "did you mean 'pay'"),
         (["{files}/real.csv", "{files}/same.csv", "--group", "twon"], "did you mean 'town'"),
@@ -188,7 +188,7 @@ def test_the_same_file_twice_is_said(files: Path, capsys) -> None:
 
 def test_no_verdict_is_no_pass_for_a_pipeline(files: Path, monkeypatch, capsys) -> None:
     for more, words in (
-        ([files / "real.csv"], "There is no verdict to hold --max-jsd 0.05 against. The real and the fake"),
+        ([files / "real.csv"], "There is no verdict to compare --max-jsd 0.05 with. The real and the fake"),
         ([files / "same.csv", "--not-held-out", "--quick"], "rows that the generator was trained on"),
     ):
         arguments = ["judge", files / "real.csv", *more, "--max-jsd", "0.05"]

@@ -103,7 +103,7 @@ def test_blank_lines_are_no_rows_but_nulls_of_one_column_are(tmp_path):
 def test_identical_rows_never_fall_on_both_sides(tmp_path):
     a_table()[["house", "word"]].to_csv(tmp_path / "r.csv", index=False)
     out = call(tmp_path / "r.csv")
-    assert "wholes, so that identical rows stay together" in out
+    assert "units, so that identical rows stay together" in out
     train, held_out = (Counter(lines(tmp_path / f"r_{part}.csv")[1:]) for part in ("train", "held_out"))
     assert not set(train) & set(held_out)
     assert train + held_out == Counter(lines(tmp_path / "r.csv")[1:])
@@ -129,7 +129,7 @@ def test_groups_are_never_torn(tmp_path, suffix):
 
 def test_rows_without_a_group_stand_alone(tmp_path):
     (tmp_path / "r.csv").write_text("g,x\n" + "".join(f",{i}\n" for i in range(100)))
-    assert "as 100 wholes" not in call(tmp_path / "r.csv", "--group", "g")
+    assert "as 100 units" not in call(tmp_path / "r.csv", "--group", "g")
     assert len(read_table(tmp_path / "r_held_out.csv")) == 20
 
 

@@ -79,7 +79,7 @@ def test_a_run_leaves_everything_in_its_folder_and_a_clear_last_line(
     last = finished.stdout.splitlines()[-1]
     assert last.startswith("all 30 rounds are played")
     assert last.endswith(str(tmp_path / "run" / "report.html"))
-    assert "120 rows train; 15 monitor and 15 vault rows are held out" in finished.stderr
+    assert "120 training rows; 15 validation rows (monitor), 15 held-out test rows (vault)" in finished.stderr
     found = {
         path.relative_to(tmp_path / "run").parts[0]
         for path in (tmp_path / "run").rglob("*")
@@ -111,7 +111,7 @@ def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path) -> 
     assert [line["kind"] for line in lines][-1] == "verdict"
     assert {line["kind"] for line in lines[:-1]} == {"check"}
     assert [each["name"] for each in lines[-1]["metrics"]] == ["Frechet distance on 2 standardised columns"]
-    assert "on 90 held-back rows" in stop_sentence(out)  # what the ruler found ends the sentence
+    assert "on 90 validation rows" in stop_sentence(out)  # the sentence ends with the power analysis
     stop = json.loads((out / "stop.json").read_text())
     assert last.startswith(stop["sentence"])
     assert set(stop["seconds"]) == {"all", "plan", "checks", "verdict"}
@@ -119,8 +119,11 @@ def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path) -> 
     assert (out / "pictures" / "checks.png").is_file()
     # Going on keeps the checks, plays further, and owns up to a second opening of the vault.
     resumed = run("train", tmp_path / "rows.csv", "--resume", "--rounds", 40, "--out", out).stderr
-    assert f"going on from round {stop['round']} to 40; schedules, laid for 20, stay at their end" in resumed
-    assert "  drawing what the report shows ..." in resumed.splitlines()  # in a log, where nothing moves
+    assert (
+        f"continuing from round {stop['round']} to 40; schedules, made for 20 rounds, stay at their final values"
+        in resumed
+    )
+    assert "  drawing the report's figures ..." in resumed.splitlines()  # in a log, where nothing moves
     again = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
     assert again[: len(lines)] == lines
     assert again[-1]["opened"] == 2
@@ -273,17 +276,17 @@ def test_samples_of_pictures_are_pictures(tmp_path: Path) -> None:
         (["train", "digits", "--recipe", "modren"], "Unknown recipe 'modren', did you mean 'modern'"),
         (
             ["train", "digits", "--resume", "--restart"],
-            "--resume goes on with a run and --restart begins it again",
+            "--resume continues a run and --restart begins it again",
         ),
         (["train", "nowhere.csv"], "nowhere.csv"),
-        (["train", "digits", "--rounds", "0"], "0 rounds cannot be played"),
+        (["train", "digits", "--rounds", "0"], "rounds is 0; give"),
         (["train", "digits", "--resume"], "is not a run folder"),
         (["train", "digits", "--device", "cuda:7"], "The device 'cuda:7' cannot be used here"),
         (["train", "{points}", "--label", "class"], "class"),
         (["sample", "{run}", "-n", "0", "--out", "a.csv"], "0 samples cannot be drawn"),
         (["sample", "{run}", "-n", "5", "--out", "a.png"], "a.png cannot hold samples of points"),
-        (["sample", "{run}", "--out", "a.csv", "--given", "class=3"], "learnt no classes"),
-        (["sample", "{run}", "--out", "a.csv", "--given", "3"], "learnt no classes"),
+        (["sample", "{run}", "--out", "a.csv", "--given", "class=3"], "a model without classes"),
+        (["sample", "{run}", "--out", "a.csv", "--given", "3"], "a model without classes"),
         (["sample", "{run}", "--out", "a.csv", "--given", "klass=3"], "write --given class=VALUE"),
         (["sample", "{run}", "--out", "a.csv", "--seed", "-2"], "seed is -2; give a whole number, 0 or more"),
         (["train", "{points}", "--seed", "-1"], "seed is -1; give a whole number, 0 or more"),
@@ -293,11 +296,11 @@ def test_samples_of_pictures_are_pictures(tmp_path: Path) -> None:
         (["train", "{points}", "--restart", "--seed", "-1", "--out", "{run}"], "seed is -1"),
         (
             ["train", "{points}", "--batch", "100000"],
-            "A batch of 100000 is more than the 120 rows to train on, so that each batch would hold rows twice",
+            "A batch of 100000 is larger than the 120 training rows, so each batch would hold rows twice",
         ),
         (
             ["train", "{points}", "--label", "x"],
-            "--label x makes 150 classes of 150 rows, fewer than 10 rows a class: name a column of fewer values",
+            "--label x makes 150 classes of 150 rows, fewer than 10 rows per class: name a column of fewer values",
         ),
         (["train", "{points}", "--group", "nope"], "has no group column 'nope'. It has x, y."),
         (
@@ -352,7 +355,7 @@ def test_below_fifty_rows_it_is_said_that_nothing_is_held_out(tmp_path: Path, ca
     np.save(tmp_path / "few.npy", np.random.default_rng(0).normal(size=(40, 2)))
     call("train", tmp_path / "few.npy", "--rounds", 1, "--out", tmp_path / "run", *SMALL)
     said = capsys.readouterr().err
-    assert "40 rows train; below 50 rows nothing is held out, so this run cannot be judged" in said
+    assert "40 training rows; below 50 rows nothing is held out, so this run cannot be judged" in said
 
 
 def test_money_is_sampled_in_cents(tmp_path: Path) -> None:

@@ -116,9 +116,9 @@ CASES = {
     ),
     "an unknown suffix": (
         written("some.mat", "x"),
-        "{tmp}/some.mat is of unknown kind (suffix '.mat'); allowed are digits, a .npy, .npz",
+        "{tmp}/some.mat is of an unknown type (suffix '.mat'); allowed are digits, a .npy, .npz",
     ),
-    "no suffix": (written("some", "x"), "{tmp}/some is of unknown kind (suffix ''); allowed are"),
+    "no suffix": (written("some", "x"), "{tmp}/some is of an unknown type (suffix ''); allowed are"),
     "a path with a zero byte": (
         lambda tmp: "a\0b.csv",
         "there is no file or folder a\\x00b.csv; allowed are",
@@ -163,24 +163,24 @@ CASES = {
     ),
     "kinds of what is no table": (
         lambda tmp: (np.ones((3, 2)), {"columns": {"b": "integer"}}),
-        "array is no table; columns={'b': 'integer'} cannot be given with it.",
+        "array is not a table; columns={'b': 'integer'} cannot be given with it.",
     ),
     "a ragged table": (
         written("some.csv", "a,b\n1,2\n3,4,5\n"),
-        "{tmp}/some.csv, line 3: 3 cells where the header has 2, separated by ','; mend that line, or the header.",
+        "{tmp}/some.csv, line 3: 3 cells where the header has 2, separated by ','; correct that line, or the header.",
     ),
     "column names twice": (
         written("some.csv", "a,a\n1,2\n3,4\n"),
-        "{tmp}/some.csv has the column name 'a' 2 times; rename all but one.",
+        "{tmp}/some.csv has the column name 'a' 2 times; rename all except one.",
     ),
     "another delimiter": (
         written("some.csv", "a:b\n1:x\n2:y\n"),
-        "{tmp}/some.csv was read as one column, 'a:b', and every line holds a colon 1 time: cells are separated by",
+        "{tmp}/some.csv was read as one column, 'a:b', and every line holds a colon 1 time: cells must be separated by",
     ),
     "commas in a .tsv": (
         written("some.tsv", "a,b\n1,x\n2,y\n"),
-        "{tmp}/some.tsv was read as one column, 'a,b', and every line holds a comma 1 time: cells are separated by a tab in a "
-        ".tsv; write it so or call it .csv",
+        "{tmp}/some.tsv was read as one column, 'a,b', and every line holds a comma 1 time: cells must be separated by "
+        "a tab in a .tsv; write it so or rename it to .csv",
     ),
     "blanks between cells": (
         written("some.csv", "a b c\n1  x 2\n2 y  3\n"),
@@ -190,9 +190,9 @@ CASES = {
         written("some.csv", "a;b\n1,5;x\n2;y\n-3,25;x\n"),
         "column 'a' of {tmp}/some.csv holds numbers with a decimal comma, such as '1,5'; write them with a point",
     ),
-    "spans of time": (
+    "durations": (
         lambda tmp: pd.DataFrame({"a": pd.to_timedelta([1, 2, 3], unit="s"), "b": list("xyx")}),
-        "holds spans of time (duration[",
+        "holds durations (duration[",
     ),
     "another encoding": (
         written("some.csv", b"a,b\n1,\xe9\n3,4\n"),
@@ -229,7 +229,7 @@ CASES = {
     "a single number": (array(3.0), "array is a single number; give an array of at least 2 rows."),
     "ragged lists": (
         lambda tmp: [[1, 2], [3]],
-        "array (list) cannot be read as an array; give numbers, all rows of one length.",
+        "array (list) cannot be read as an array; give numbers, with all rows of the same length.",
     ),
     "complex numbers": (
         array([[1j, 2], [3, 4]]),
@@ -255,7 +255,7 @@ CASES = {
     ),
     "one picture as an array": (
         array(np.zeros((48, 64, 3), np.uint8)),
-        "array has shape (48, 64, 3), which looks like one picture; give (n, H, W, C)",
+        "array has shape (48, 64, 3), which is the shape of one picture; give (n, H, W, C)",
     ),
     "float pictures out of range": (array(GREY / 255 * 2 - 1), "array holds pictures with values from -"),
     "whole pictures out of range": (
@@ -272,7 +272,7 @@ CASES = {
     ),
     "labels in two columns": (
         lambda tmp: (np.zeros((2, 2)), {"label": np.eye(2)}),
-        "array: labels must be one value a row, not an array of shape (2, 2).",
+        "array: labels must be one value for each row, not an array of shape (2, 2).",
     ),
     "levels for points": (
         lambda tmp: (np.zeros((2, 2)), {"levels": 16}),
@@ -280,15 +280,15 @@ CASES = {
     ),
     "levels below what is there": (
         lambda tmp: (GREY, {"levels": 16}),
-        "but levels=16 was asked; give levels=",
+        "but levels=16 was given; give levels=",
     ),
     "levels out of range": (
         lambda tmp: (GREY, {"levels": 256}),
-        "levels is 256; grey levels go up to 1..255.",
+        "levels is 256; the largest grey level must be 1 to 255.",
     ),
     "a label column of an array": (
         lambda tmp: (GREY, {"label": "y"}),
-        "an array in memory has no named columns, so label 'y' is not there; give the values, one a row.",
+        "an array in memory has no named columns, so there is no label 'y'; give the values, one for each row.",
     ),
     "a key of an array": (
         lambda tmp: (GREY, {"key": "y"}),
@@ -313,7 +313,7 @@ CASES = {
     ),
     "nothing but the label": (
         lambda tmp: (pd.DataFrame({"a": [1, 2]}), {"label": "a"}),
-        "the table has no column left to learn from beside the label and group columns.",
+        "the table has no column left to learn from besides the label and group columns.",
     ),
     "levels of a table": (
         lambda tmp: (written("some.csv", "a\n1\n2\n")(tmp), {"levels": 16}),
@@ -322,7 +322,7 @@ CASES = {
     # .npy and .npz
     "objects in .npy": (
         npy(np.array([{}, 1], object)),
-        "{tmp}/some.npy holds pickled Python objects, which are never loaded as they can run code",
+        "{tmp}/some.npy holds pickled Python objects, which are never loaded because they can run code",
     ),
     "a pickle called .npy": (
         written("some.npy", pickle.dumps([1, 2])),
@@ -330,8 +330,8 @@ CASES = {
     ),
     "a truncated .npy": (
         lambda tmp: written("a.npy", npy(GREY)(tmp).read_bytes()[:-9])(tmp),
-        "{tmp}/a.npy is truncated: its header promises 140 bytes (shape (4, 5, 7), uint8), it holds 131; "
-        "write or fetch it again.",
+        "{tmp}/a.npy is truncated: its header declares 140 bytes (shape (4, 5, 7), uint8), but it holds 131; "
+        "write or download it again.",
     ),
     "objects in .npz": (npz(a=np.array([{}, 1], object)), "{tmp}/some.npz:a holds pickled Python objects"),
     "records in .npy": (npy(np.zeros(3, dtype=[("a", int)])), "{tmp}/some.npy holds records"),
@@ -367,22 +367,22 @@ CASES = {
         "{tmp}/some.npy has no keys; only an .npz file holds several arrays",
     ),
     # idx
-    "no idx file": (
+    "not an idx file": (
         written("a.idx", "hello world"),
-        "{tmp}/a.idx is no idx file: it begins with 68 65 6c 6c, not 00 00, a type and the number of axes; "
-        "write or fetch it again.",
+        "{tmp}/a.idx is not an idx file: it begins with 68 65 6c 6c, not 00 00, a type and the number of axes; "
+        "write or download it again.",
     ),
     "a truncated idx file": (
         written("a.idx", IDX[:-5]),
-        "{tmp}/a.idx is damaged: its header promises 140 bytes (shape (4, 5, 7)), it holds 135; fetch it again.",
+        "{tmp}/a.idx is damaged: its header declares 140 bytes (shape (4, 5, 7)), but it holds 135; download it again.",
     ),
     "an idx file that goes on": (
         written("a.idx", IDX + b"x"),
-        "{tmp}/a.idx is damaged: its header promises 140 bytes (shape (4, 5, 7)), it holds more; fetch it again.",
+        "{tmp}/a.idx is damaged: its header declares 140 bytes (shape (4, 5, 7)), but it holds more; download it again.",
     ),
     "an idx header cut short": (
         written("a.idx", IDX[:9]),
-        "{tmp}/a.idx is truncated: it ends within its header; fetch it again.",
+        "{tmp}/a.idx is truncated: it ends within its header; download it again.",
     ),
     "an idx header that promises too much": (
         written("a.idx", struct.pack(">I2I", 0x0E02, 2**31, 2**20)),
@@ -395,18 +395,18 @@ CASES = {
     ),
     "a folder of tables": (
         folder(a_csv=b"a\n1\n"),
-        "{tmp}/pics holds no pictures (it has a.csv: name that file)",
+        "{tmp}/pics holds no pictures (it has a.csv: give that file)",
     ),
     "an empty folder": (folder(), "{tmp}/pics holds no pictures; allowed are"),
     "a folder of one picture": (folder(a_png=GOOD), "{tmp}/pics holds one picture; at least 2 are needed"),
     "mixed sizes": (
         folder(a_png=GOOD, b_png=GOOD, c_png=encoded(GREY[0][:4, :6])),
-        "pictures in {tmp}/pics differ in size: 'a.png' is 7 wide x 5 high, 'c.png' is 6 x 4; bring "
-        "all to one size: --resolution 7x5 (resolution=) crops or pads them.",
+        "pictures in {tmp}/pics differ in size: 'a.png' is 7 wide x 5 high, 'c.png' is 6 x 4; give "
+        "one size: --resolution 7x5 (resolution=) crops or pads them.",
     ),
     "a resolution that is none": (
         lambda tmp: (folder(a_png=GOOD, b_png=GOOD)(tmp), {"resolution": "64"}),
-        "The resolution '64' is not understood; write WIDTHxHEIGHT, such as 64x48, with sides of 1 to 4,096.",
+        "The resolution '64' is not valid; write WIDTHxHEIGHT, such as 64x48, with sides of 1 to 4,096.",
     ),
     "a resolution of points": (
         lambda tmp: (np.ones((3, 2)), {"resolution": "8x8"}),
@@ -414,23 +414,23 @@ CASES = {
     ),
     "other sizes than none": (
         lambda tmp: (folder(a_png=GOOD, b_png=GOOD)(tmp), {"other_sizes": "pad"}),
-        "other sizes are to be handled by 'pad', but other than which is not said; give the resolution too",
+        "other sizes ('pad') was given without a resolution; give the resolution too",
     ),
     "no such way with other sizes": (
         lambda tmp: (GREY, {"resolution": "8x8", "other_sizes": "corp"}),
-        "Unknown way 'corp' with pictures of other sizes, did you mean 'crop'? Allowed are crop, pad, refuse.",
+        "There is no option 'corp' for pictures of other sizes, did you mean 'crop'? Allowed are crop, pad, refuse.",
     ),
     "another size, to be refused": (
         lambda tmp: (
             folder(a_png=GOOD, b_png=encoded(GREY[0][:4, :6]))(tmp),
             {"resolution": "7x5", "other_sizes": "refuse"},
         ),
-        "{tmp}/pics: 'b.png' is 6 wide x 4 high, not 7 x 5, and other sizes are to be refused; take 'crop' or 'pad'",
+        "{tmp}/pics: 'b.png' is 6 wide x 4 high, not 7 x 5, and other sizes are refused; choose 'crop' or 'pad'",
     ),
     "more broken pictures than may be left out": (
         folder(**{f"{i:02d}_png": GOOD if i > 2 else b"no" for i in range(40)}),
-        "3 of the first 3 pictures cannot be used, and at most 5% of all 40 may be left out. The first: "
-        "{tmp}/pics: '00.png' is no picture",
+        "3 of the first 3 pictures cannot be read, and at most 5% of all 40 may be left out. The first: "
+        "{tmp}/pics: '00.png' is not a picture",
     ),
     "a truncated picture": (
         folder(a_png=GOOD, b_png=GOOD[:-30]),
@@ -438,7 +438,7 @@ CASES = {
     ),
     "a picture that is none": (
         folder(a_png=GOOD, b_jpg=b"hello"),
-        "{tmp}/pics: 'b.jpg' is no picture, or a damaged one; allowed are PNG, JPEG, WEBP, TIFF, BMP.",
+        "{tmp}/pics: 'b.jpg' is not a picture, or is damaged; allowed are PNG, JPEG, WEBP, TIFF, BMP.",
     ),
     "32 bits a channel": (
         folder(a_tif=encoded(GREY[0].astype(np.float32), "tiff"), b_png=GOOD),
@@ -458,7 +458,7 @@ CASES = {
     "a zip without pictures": (archive(a_txt=b"hi"), "{tmp}/pics.zip holds no pictures; allowed are .png"),
     "a zip of arrays": (
         archive(a_npy=b"hi"),
-        "{tmp}/pics.zip holds arrays (a.npy), not pictures; call it .npz.",
+        "{tmp}/pics.zip holds arrays (a.npy), not pictures; rename it to .npz.",
     ),
     "a zip that is none": (
         written("pics.zip", "hello"),

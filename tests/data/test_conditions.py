@@ -60,16 +60,16 @@ def test_conditions_say_which_rows_meet_them(encoder, given, meets) -> None:
     conditions = Conditions.read(encoder, given)
     good = np.asarray(meets(frame), dtype=bool)
     accepted = conditions.accepted(frame_of(frame))
-    exact = [each for each in conditions.wanted.values() if each.exact is not None]
+    exact = [each for each in conditions.predicates.values() if each.exact is not None]
     if not exact:
         np.testing.assert_array_equal(accepted, good)
     assert good[~accepted].sum() == 0
     levels, known = conditions.known(1000, np.linspace(0, 1, 1000, endpoint=False))
     if not known.any():
-        assert list(conditions.wanted) == ["born"]
+        assert list(conditions.predicates) == ["born"]
         return
-    drawn = encoder.decode(encoder.expand(*_tensors(levels, encoder)))
-    owners = {encoder.transformers[at].name for at in np.array(encoder.columns_of_spans)[known]}
+    drawn = encoder.decode(encoder.to_features(*_tensors(levels, encoder)))
+    owners = {encoder.transformers[at].name for at in np.array(encoder.columns_of_blocks)[known]}
     for name in owners:
         values = set(drawn[name].dropna().tolist())
         assert values <= set(frame.loc[good, name].dropna().tolist())
@@ -95,16 +95,16 @@ def test_a_set_takes_each_value_by_its_share(encoder) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("citi=Rome", "There is no column 'citi' to give a value of, did you mean 'city'?"),
+        ("citi=Rome", "There is no column 'citi' for a condition, did you mean 'city'?"),
         ("city=Roma", "Column 'city' never was 'Roma' in training, did you mean 'Rome'?"),
-        ("age=200", "Column 'age' never was 200 in training; those seen go from 18 to 89."),
-        ("age=95..", "No value of column 'age' lies in 95..; those seen go from 18 to 89."),
+        ("age=200", "Column 'age' never was 200 in training; the values seen range from 18 to 89."),
+        ("age=95..", "No value of column 'age' is in 95..; the values seen range from 18 to 89."),
         ("age=40..30", "The range 40..30 of column 'age' is empty: write the smaller number first."),
-        ("age=old", "Column 'age' holds numbers, and 'old' is none"),
+        ("age=old", "Column 'age' holds numbers, and 'old' is not a number"),
         ("age=", "Column 'age' was never empty in training"),
-        ("born=2200-01-01", "No moment of column 'born' lies in 2200-01-01"),
-        ("born=soon", "Column 'born' holds dates, and 'soon' is none"),
-        ("key=K00001", "Column 'key' holds identifiers, which are made anew"),
+        ("born=2200-01-01", "No date of column 'born' is in 2200-01-01"),
+        ("born=soon", "Column 'born' holds dates, and 'soon' is not one"),
+        ("key=K00001", "Column 'key' holds identifiers, which are not learnt"),
         ("kind=b", "Column 'kind' is always 'a', so kind=b cannot be met"),
         ("city", "The condition 'city' is not understood; write COLUMN=VALUE"),
         ("age>=30", "The condition 'age>=30' is not understood; write 'age=30..' (a range"),
@@ -139,17 +139,17 @@ def test_a_partial_table_knows_its_cells_and_writes_them_back(encoder) -> None:
     for name in ("city", "age", "child", "born"):
         holes[name] = holes[name].mask(rng.random(N) < 0.4)
     partial = ImputationTask.of(encoder, frame_of(holes))
-    owners = np.array(encoder.columns_of_spans)
+    owners = np.array(encoder.columns_of_blocks)
     for at, transformer in enumerate(encoder.transformers):
         mine = partial.known[:, owners == at]
         if transformer.name == "city":  # the country tells the city, or that it is one of two
             assert mine.all()
-            assert (partial.levels[:, owners == at][holes["country"] == "PE", 0] == 0).all()
+            assert (partial.codes[:, owners == at][holes["country"] == "PE", 0] == 0).all()
         elif transformer.name == "pay":
             assert not mine.any()
         elif transformer.name in ("age", "child", "born"):
             np.testing.assert_array_equal(mine.all(1), holes[transformer.name].notna())
-    out = partial.written(whole)
+    out = partial.with_known_cells(whole)
     pd.testing.assert_frame_equal(out[list(whole.columns)], whole.assign(child=out["child"]))
     seen = holes["child"].notna().to_numpy()
     assert (out["child"].to_numpy()[seen] == holes["child"].to_numpy()[seen]).all()
@@ -159,9 +159,9 @@ def test_columns_that_are_not_filled_keep_their_holes_and_unknown_ones_are_refus
     holes = towns()
     holes["city"] = holes["city"].mask(np.arange(N) < 10)
     partial = ImputationTask.of(encoder, frame_of(holes), ["age"])
-    assert partial.written(frame_of(towns()))["city"].isna().sum() == 10
-    assert not partial.never.any()
-    with pytest.raises(InputError, match="There is no column 'agee' in what was learnt, did you mean 'age'"):
+    assert partial.with_known_cells(frame_of(towns()))["city"].isna().sum() == 10
+    assert not partial.forbidden.any()
+    with pytest.raises(InputError, match="The training table had no column 'agee', did you mean 'age'"):
         ImputationTask.of(encoder, frame_of(holes), ["agee"])
     with pytest.raises(InputError, match="'Paris', which did not occur in training"):
         ImputationTask.of(encoder, frame_of(towns().assign(city="Paris")))
@@ -178,7 +178,7 @@ def test_a_column_left_out_is_known_and_refused_like_any_other() -> None:
         text = frame.astype({"city": str, "code": str}).assign(**{open_: None})
         partial = ImputationTask.of(encoder, frame_of(text))
         assert partial.known.all()
-        assert (partial.levels == ImputationTask.of(encoder, learnt).levels).all()
+        assert (partial.codes == ImputationTask.of(encoder, learnt).codes).all()
         with pytest.raises(
             InputError, match=f"Column '{told}' holds 'Paris', which did not occur in training"
         ):
@@ -191,7 +191,7 @@ def test_of_identifiers_only_missing_ones_can_be_asked_for() -> None:
     conditions = Conditions.read(encoder, ["key="])
     assert (conditions.accepted(frame, exact=True) == frame["key"].isna()).all()
     levels, known = conditions.known(3, np.full(3, 0.5))
-    at = [encoder.transformers[column].name for column in encoder.columns_of_spans].index("key")
+    at = [encoder.transformers[column].name for column in encoder.columns_of_blocks].index("key")
     assert list(np.flatnonzero(known)) == [at]
     assert levels[:, at].tolist() == [1, 1, 1]
     with pytest.raises(InputError, match=r"key=K00001 cannot be asked for, only key= \(no identifier\)\."):

@@ -62,13 +62,13 @@ def test_pictures_broken_in_ten_ways_are_left_out_and_named(tmp_path, monkeypatc
     assert sorted(dataset.rows[:, 0, 0, 0].tolist()) == list(range(200))
     assert [f"kind{value % 2}" for value in dataset.rows[:, 0, 0, 0]] == dataset.labels.tolist()
     (note,) = dataset.notes
-    assert note.startswith("10 pictures that cannot be used were left out: kind0/bomb.png, ")
+    assert note.startswith("10 pictures that cannot be read were left out: kind0/bomb.png, ")
     assert all(name in note for name in BROKEN)
     assert {name.partition("/")[2] for name, _ in dataset.left_out} == set(BROKEN)
     assert "holds 2 frames" in dict(dataset.left_out)["kind1/frames.tif"]
     (tmp_path / "kind0" / "one_more.png").write_bytes(b"")
     with pytest.raises(
-        InputError, match=r"^11 of the first \d+ pictures cannot be used, and at most 5% of all 211"
+        InputError, match=r"^11 of the first \d+ pictures cannot be read, and at most 5% of all 211"
     ):
         open_source(tmp_path)
 
@@ -81,7 +81,7 @@ def test_given_labels_stay_with_their_pictures(tmp_path):
     dataset = open_source(tmp_path / "some.zip", label=np.arange(20), group=np.arange(20))
     assert len(dataset) == 19
     assert dataset.labels.tolist() == dataset.groups.tolist() == dataset.rows[:, 0, 0, 0].tolist()
-    assert dataset.notes[0].startswith("1 picture that cannot be used was left out: 07.png. The first: ")
+    assert dataset.notes[0].startswith("1 picture that cannot be read was left out: 07.png. The first: ")
 
 
 def test_many_threads_say_of_each_picture_what_one_says(tmp_path, monkeypatch):
@@ -98,7 +98,7 @@ def test_many_threads_say_of_each_picture_what_one_says(tmp_path, monkeypatch):
         monkeypatch.setattr(folders.os, "cpu_count", lambda threads=threads: threads)
         notes.append(open_source(tmp_path).notes)
     assert notes[0] == notes[1]
-    assert f"first {tmp_path}: '07.jpg': Corrupt EXIF" in notes[0][0]
+    assert f"first: {tmp_path}: '07.jpg': Corrupt EXIF" in notes[0][0]
 
 
 def test_sixteen_bits_become_eight_and_that_is_said(tmp_path):
@@ -107,7 +107,7 @@ def test_sixteen_bits_become_eight_and_that_is_said(tmp_path):
         (tmp_path / f"{index}.png").write_bytes(encoded(deep))
     dataset = open_source(tmp_path)
     assert dataset.rows[0, ..., 0].tolist() == [[0, 0, 1, 128], [1, 254, 254, 255]]
-    assert dataset.notes == ("2 pictures of 16 bits were brought to 8",)
+    assert dataset.notes == ("2 pictures of 16 bits were converted to 8",)
 
 
 def ramp(width, height):
@@ -129,7 +129,7 @@ def test_other_sizes_are_cropped_about_their_middle(tmp_path):
     assert wide[:, 20, 1].tolist() == pytest.approx(np.linspace(0, 255, 20).tolist(), abs=6)
     assert high[0, 20, 1] == pytest.approx(255 * (0.5 - 1 / 12), abs=4)
     assert dataset.notes == (
-        "2 pictures of other sizes were scaled and cropped about their middle to 40 x 20",
+        "2 pictures of other sizes were scaled and cropped about their centre to 40 x 20",
     )
 
 

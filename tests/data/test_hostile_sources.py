@@ -99,7 +99,7 @@ def test_an_archive_that_unpacks_to_far_too_much(tmp_path, monkeypatch, name):
     else:
         (tmp_path / name).write_bytes(gzip.compress(b"a\n" + b"1\n" * 10**6))
     with pytest.raises(
-        InputError, match=r"would unpack from .* to .*looks like a decompression bomb \(limit: 100 times"
+        InputError, match=r"would unpack from .* to .*suggests a decompression bomb \(limit: 100 times"
     ):
         open_source(tmp_path / name)
 
@@ -125,5 +125,5 @@ def test_what_pillow_warns_of_is_said_and_is_no_warning(tmp_path):
     damaged[damaged.index(b"Exif") + 10] = 0xFF
     opened = open_source(two_pictures(tmp_path, bytes(damaged)))
     assert len(opened) == 2
-    assert "warnings while reading pictures, first" in opened.notes[0]
+    assert "warnings while reading pictures; the first" in opened.notes[0]
     assert "'a.png': Corrupt EXIF data" in opened.notes[0]

@@ -1,4 +1,4 @@
-"""Laws of the kinds found in pictures: known groups come back, the order of rows does not matter to what they are."""
+"""Pseudo-labels of pictures: known clusters are found again, and the order of the rows does not change them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from saddlepoint.data.opening import open_source
-from saddlepoint.data.pseudo_labels import MOST_CLUSTERS, SMALLEST_CLUSTER, _small, find_clusters
+from saddlepoint.data.pseudo_labels import MOST_CLUSTERS, SMALLEST_CLUSTER, _downscaled, find_clusters
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import FitOptions, prepare, restore
 
@@ -26,9 +26,9 @@ def grouped(n: int, groups: int = 4, sides: tuple[int, int] = (20, 23), seed: in
 
 def test_groups_that_lie_apart_are_never_mixed_in_a_kind():
     rows, group = grouped(1_000)
-    kinds = find_clusters(open_source(rows, name="X"), seed=0)
-    assert set(kinds) == set(range(1_000 // SMALLEST_CLUSTER))
-    assert all(len(set(group[kinds == kind])) == 1 for kind in set(kinds))
+    clusters = find_clusters(open_source(rows, name="X"), seed=0)
+    assert set(clusters) == set(range(1_000 // SMALLEST_CLUSTER))
+    assert all(len(set(group[clusters == kind])) == 1 for kind in set(clusters))
 
 
 def test_kinds_are_a_function_of_pictures_and_seed_and_not_more_than_allowed():
@@ -46,9 +46,9 @@ def test_equal_pictures_are_one_kind_without_a_warning():
 @pytest.mark.parametrize("shape", [(40, 30, 1), (1, 500, 1), (17, 16, 4), (3, 2, 2), (65, 200, 3)])
 def test_small_pictures_are_means_of_blocks_of_at_most_256_numbers(shape):
     rows = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
-    small = _small(rows)
+    small = _downscaled(rows)
     assert small.shape[1] <= max(256, shape[2])
-    flat = _small(np.full((2, *shape), 93, dtype=np.uint8))
+    flat = _downscaled(np.full((2, *shape), 93, dtype=np.uint8))
     np.testing.assert_allclose(flat, 93, rtol=1e-6)
     if np.prod(shape) <= 256:
         np.testing.assert_array_equal(small, rows.reshape(3, -1))
@@ -57,8 +57,11 @@ def test_small_pictures_are_means_of_blocks_of_at_most_256_numbers(shape):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (np.zeros((150, 8, 8, 1), np.uint8), "at least 200 pictures, and X has 150"),
-        (np.random.default_rng(0).normal(size=(400, 3)), "holds points; classes are found in pictures alone"),
+        (np.zeros((150, 8, 8, 1), np.uint8), "at least 200 training pictures, and X has 150"),
+        (
+            np.random.default_rng(0).normal(size=(400, 3)),
+            "holds points; classes can be found in pictures only",
+        ),
     ],
 )
 def test_what_no_kinds_are_found_in_is_refused(rows, words):
@@ -76,7 +79,7 @@ def test_a_game_learns_found_kinds_and_begins_at_their_means():
     assert again.clustered
     stored = preparation.to_dict()
     stored["class_shares"] = stored["class_shares"][::-1]
-    with pytest.raises(InputError, match="The classes found in 'X' are not those this run began with"):
+    with pytest.raises(InputError, match="The clusters found in 'X' are not those this run began with"):
         restore(dataset, stored)
     fit = preparation.fit(strip=False)
     model = fit.model()  # before the first round
@@ -115,11 +118,13 @@ def test_classes_are_found_by_default_where_they_are_known_to_help():
 def test_what_is_asked_of_clusters_in_vain_is_refused():
     with pytest.raises(InputError, match=r"cluster is 'found'. Allowed are auto, on, off."):
         FitOptions(cluster="found")
-    with pytest.raises(InputError, match="cluster is 'on', and a label says which classes to learn"):
+    with pytest.raises(
+        InputError, match="cluster is 'on', and there is a label, which already gives the classes to learn"
+    ):
         FitOptions(cluster="on", conditional=True)
     points = open_source(np.random.default_rng(0).normal(size=(400, 3)), name="X")
     with pytest.raises(
-        InputError, match=r"X holds points; finding classes \(cluster\) is for pictures: leave it out"
+        InputError, match="finding clusters is for pictures, and X holds points: leave cluster out"
     ):
         prepare(points, FitOptions(cluster="on", rounds=2))
 
@@ -136,7 +141,7 @@ def test_the_command_line_learns_found_classes(tmp_path: Path):
     said = call(app, ["train", str(tmp_path / "bands.npz"), "--cluster", "on", "--rounds", "2", "--out", run])
     assert said.exit_code == 0, said.output
     assert (
-        "4 classes, found by k-means (--cluster off: without; --label class: the 4 that the data come with)"
+        "4 classes, pseudo-labels found by k-means (--cluster off: without; --label class: the data's own 4 classes)"
         in (said.output)
     )
     said = call(app, ["sample", run, "-n", "3", "--given", "class=9", "--out", str(tmp_path / "a.png")])

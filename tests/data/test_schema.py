@@ -224,7 +224,7 @@ def test_a_second_table_is_held_against_the_first():
         lambda: schema.check(real.drop(columns="job"), name="the fake table"),
         "The fake table lacks column 'job'",
     )
-    refused(lambda: schema.check(real.assign(pay=1)), "has 'pay' too many")
+    refused(lambda: schema.check(real.assign(pay=1)), "has the extra column 'pay'")
     refused(lambda: schema.check(real.assign(age=["1", "old", "3"])), "'age'", "row 2", "'old'")
     refused(
         lambda: schema.check(real.assign(at=["2020-01-01", "never", "x"])),
@@ -242,16 +242,16 @@ def test_what_is_shown_to_a_person():
     frame = pd.DataFrame({"pay": [1.25, 2.0, None, 4.0], "id": [4, 5, 6, 7], "land": ["de"] * 4})
     rows = {name: (kind, said) for name, kind, said in infer(frame).describe()}
     assert rows["pay"] == ("numeric", "2 decimals, 25.0% null")
-    assert rows["id"] == ("identifier", "4 values, all distinct, and called a key")
-    assert rows["land"] == ("constant", "every row holds the same")
+    assert rows["id"] == ("identifier", "4 values, all distinct, and named as a key")
+    assert rows["land"] == ("constant", "every row holds the same value")
 
 
 def test_a_column_spoilt_by_a_few_cells_says_so():
     frame = pd.DataFrame({"n": [str(i) for i in range(59)] + ["?"], "few": ["1", "2", "x"] * 20})
     schema = infer(frame)
     assert schema.column("n").kind == "categorical"
-    assert "numbers but for 1 cell that is no number, '?' in row 60" in schema.describe()[0][2]
-    assert schema.column("few").reason == "text that repeats"
+    assert "numbers except 1 cell that is not a number, '?' in row 60" in schema.describe()[0][2]
+    assert schema.column("few").reason == "text with repeated values"
 
 
 @needs_shared

@@ -181,7 +181,7 @@ def test_csv_with_and_without_header(tmp_path):
     assert open_source(tmp_path / "sampled.csv").notes == ()  # these names stand in the file
     (tmp_path / "lost.csv").write_text("70,Rome,35.25\n41,Oslo,1.5\n44,Lima,2.5\n")
     assert open_source(tmp_path / "lost.csv").notes[0] == (
-        "the first line was read as column names, '70' among them; if it is a row, write a line of names above it"
+        "the first line was read as column names, such as '70'; if it is a row, write a line of names above it"
     )
     (tmp_path / "years.csv").write_text("land,1999,2000\nPE,4,1.5\nNO,4,2.5\n")
     assert not any("first line" in note for note in open_source(tmp_path / "years.csv").notes)
@@ -269,7 +269,7 @@ def test_grey_and_colour_mixed_become_colour(tmp_path):
     np.testing.assert_array_equal(dataset.rows[0, ..., :3], np.repeat(GREY[0][..., None], 3, axis=2))
     np.testing.assert_array_equal(dataset.rows[1, ..., :3], COLOUR[1])
     np.testing.assert_array_equal(dataset.rows[:, 0, 0, 3], [255, 255, GREY[2, 0, 0]])
-    assert dataset.notes == ("grey and colour pictures are mixed: all were given 4 channels",)
+    assert dataset.notes == ("grey and colour pictures are mixed: all were converted to 4 channels",)
 
 
 def test_sub_folders_are_classes_below_what_all_have_in_common(tmp_path):
@@ -279,7 +279,7 @@ def test_sub_folders_are_classes_below_what_all_have_in_common(tmp_path):
     (tmp_path / ".hidden.png").write_bytes(b"no picture")
     dataset = open_source(tmp_path)
     assert dataset.labels.tolist() == ["cat", "cat", "dog", "dog", "eel", "eel"]
-    assert dataset.notes == ("1 file that is no picture was left out (such as readme.txt)",)
+    assert dataset.notes == ("1 file that is not a picture was left out (such as readme.txt)",)
     save(GREY[0], tmp_path / "deep" / "down" / "0.png")
     beside = open_source(tmp_path)
     assert beside.labels is None
@@ -358,10 +358,18 @@ def test_a_holdout_of_the_same_kind(tmp_path):
 @pytest.mark.parametrize(
     ("held", "like", "sentence"),
     [
-        (GREY, POINTS, "the held-out array holds pictures, array points"),
-        (POINTS[:, :2], POINTS, r"a row of the held-out array has shape \(2,\), one of array \(3,\)"),
-        (GREY, "digits", r"has shape \(5, 7, 1\), one of digits \(8, 8, 1\)"),
-        (np.full((3, 8, 8), 99, np.uint8), "digits", "has grey levels up to 99, digits up to 16"),
+        (GREY, POINTS, "the held-out array holds pictures, but array holds points"),
+        (
+            POINTS[:, :2],
+            POINTS,
+            r"a row of the held-out array has shape \(2,\), but a row of array has \(3,\)",
+        ),
+        (GREY, "digits", r"has shape \(5, 7, 1\), but a row of digits has \(8, 8, 1\)"),
+        (
+            np.full((3, 8, 8), 99, np.uint8),
+            "digits",
+            "has grey levels up to 99, but digits has levels up to 16",
+        ),
         (
             pd.DataFrame({"wigth": [1, 2], "b": [1, 2]}),
             pd.DataFrame({"width": [1, 2], "b": [1, 2]}),
@@ -370,7 +378,7 @@ def test_a_holdout_of_the_same_kind(tmp_path):
         (
             pd.DataFrame({"a": [1, 2], "b": [1, 2]}),
             pd.DataFrame({"a": [1, 2]}),
-            "has a column 'b' that table has not",
+            "has a column 'b' that table does not have",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Laws of the splits: a partition, groups never torn, identical rows on one side, fixed by the seed."""
+"""Properties of the splits: a partition, groups stay whole, identical rows are in one part, and the seed fixes the parts."""
 
 from __future__ import annotations
 
@@ -126,9 +126,12 @@ def test_a_giant_group_leaves_rows_to_all_parts():
 
 def test_few_rows_say_that_nothing_is_held_out():
     assert split_rows(20, seed=0).describe() == (
-        "20 rows to train, 0 to monitor, 0 in the vault (below 50 rows nothing is held out unless asked)"
+        "20 training rows, 0 validation rows (monitor), 0 test rows (vault) (below 50 rows nothing is held out by default)"
     )
-    assert split_rows(100, seed=0).describe() == "80 rows to train, 10 to monitor, 10 in the vault"
+    assert (
+        split_rows(100, seed=0).describe()
+        == "80 training rows, 10 validation rows (monitor), 10 test rows (vault)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,14 +142,14 @@ def test_few_rows_say_that_nothing_is_held_out():
         (
             100,
             {"monitor": 60, "vault": 40},
-            r"monitor \(60\) and vault \(40\) leave nothing to train of 100 rows",
+            r"monitor \(60\) and vault \(40\) leave no training rows of 100",
         ),
         (100, {"vault": -3}, "vault is -3; give a number of rows"),
         (100, {"monitor": 1.5}, "monitor is 1.5"),
         (
             100,
             {"groups": [0] * 50 + [1] * 50},
-            "2 groups cannot be split into 3 parts, none of them torn; at least 3 groups",
+            "2 groups cannot be split into 3 parts, because each stays whole; at least 3 groups",
         ),
         (100, {"groups": [0, 1]}, "2 groups for 100 rows"),
         (100, {"rows": np.zeros((3, 1))}, "3 rows for 100 rows"),

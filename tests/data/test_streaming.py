@@ -27,7 +27,7 @@ N = 3000
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "MOST_CELLS", 1000)
     monkeypatch.setattr(parquet, "PART_ROWS", 257)
-    monkeypatch.setattr(parquet, "MOST_HELD", 400)
+    monkeypatch.setattr(parquet, "MOST_IN_MEMORY", 400)
     monkeypatch.setattr(streaming, "SAMPLED_ROWS", 500)
 
 
@@ -69,7 +69,7 @@ def test_the_encoder_of_passes_is_that_of_the_whole_table(tmp_path: Path) -> Non
     found = fit_streaming(rows, name="rows")
     assert same(found, whole)
     assert found.rank_error < 0.002
-    assert (found.compact(rows) == whole.compact(frame)).all()
+    assert (found.to_codes(rows) == whole.to_codes(frame)).all()
     assert encoder_from_dict(found.to_dict()).to_dict() == found.to_dict()
 
 
@@ -149,7 +149,7 @@ def test_a_run_reads_in_parts_and_goes_on_with_the_same_rows(tmp_path: Path) -> 
 def test_what_needs_all_rows_at_once_is_refused(tmp_path: Path) -> None:
     stored(table(), tmp_path)
     with pytest.raises(
-        InputError, match=r"read in parts, for it holds 3,000 rows of 9 columns, and a label column"
+        InputError, match=r"read in parts, because it holds 3,000 rows of 9 columns, and a label column"
     ):
         open_source(tmp_path / "rows.parquet", label="city")
     frame = table()
@@ -199,8 +199,8 @@ def test_words_among_numbers_are_told_and_refused_as_numbers(tmp_path: Path) -> 
     frame.loc[0, "size"] = "12x"
     stored(frame, tmp_path)
     assert open_source(tmp_path / "rows.parquet").notes[1:] == (
-        "column 'size' is learnt as categorical, for of the 500 rows looked at 1 hold no number, such as '12x' (write the "
-        "file with numbers in it, and such cells missing, to have it learnt as numbers)",
+        "column 'size' is learnt as categorical, because 1 of 500 sampled rows hold no number, such as '12x' (to learn it as "
+        "numbers, write the file with numbers in this column and such cells missing)",
     )
-    with pytest.raises(InputError, match="holds '12x', which is no number"):
+    with pytest.raises(InputError, match="holds '12x', which is not a number"):
         open_source(tmp_path / "rows.parquet", columns={"size": "numeric"})

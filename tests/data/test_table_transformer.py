@@ -144,15 +144,15 @@ def test_scores_redrawn_within_their_levels_are_a_standard_normal():
         pd.DataFrame({"x": rng.poisson(200, 20_000), "y": rng.choice(["a", "b"], 20_000)})
     )
     assert encoder.layout[0][1]
-    levels = encoder.compact(frame)
-    rows = encoder.expand(
+    levels = encoder.to_codes(frame)
+    rows = encoder.to_features(
         levels, torch.rand(len(levels), encoder.draws, generator=torch.Generator().manual_seed(0))
     )
     scores = rows[:, -1]
     entries = encoder.layout[0][0]
     others = rows[:, entries - 1] == 1 if entries else torch.ones(len(rows), dtype=torch.bool)
     assert stats.kstest(scores[others].numpy(), "norm").pvalue > 0.01
-    again = encoder.expand(
+    again = encoder.to_features(
         levels, torch.rand(len(levels), encoder.draws, generator=torch.Generator().manual_seed(7))
     )
     pd.testing.assert_frame_equal(encoder.decode(again), frame)
@@ -248,7 +248,7 @@ def test_a_pattern_that_is_used_up_grows_rather_than_copies():
 def test_prose_is_refused_with_what_to_do():
     prose = [f"{i} " + "many words " * 20 for i in range(30)]
     with pytest.raises(
-        InputError, match=r"'said' is free text \(30 different ones .* --column said=categorical"
+        InputError, match=r"'said' is free text \(30 different texts .* --column said=categorical"
     ):
         fitted(pd.DataFrame({"said": prose, "word": ["a", "b"] * 15}))
     fitted(pd.DataFrame({"said": prose, "word": ["a", "b"] * 15}), {"said": "categorical"})
@@ -268,7 +268,7 @@ def test_dates_keep_their_order_and_the_hours_of_the_day():
 
 
 def test_nothing_to_learn_is_refused():
-    with pytest.raises(InputError, match="No column varies but identifiers"):
+    with pytest.raises(InputError, match="No column varies except identifiers"):
         fitted(pd.DataFrame({"id": np.arange(30), "same": ["x"] * 30}))
 
 
@@ -290,6 +290,6 @@ def test_values_that_were_not_learnt_are_refused_with_the_nearest():
 def test_a_damaged_encoder_is_told(damage):
     _, encoder = fitted(pd.DataFrame({"city": ["Rome", "Oslo"] * 20, "n": [1, 2, 3, 4] * 10}))
     with pytest.raises(
-        StoredFileError, match=r"stored table encoder is damaged or of another .*: train the model again"
+        StoredFileError, match=r"stored table encoder is damaged or from another .*: train the model again"
     ):
         encoder_from_dict({**encoder.to_dict(), **damage})

@@ -30,7 +30,7 @@ def test_lines_states_and_regions_are_drawn():
             9,
             "improving",
             floor=0.01,
-            missing=["the region round (2, 0)", long],
+            missing=["the region around (2, 0)", long],
             narrow=["$x$ near _1_"],
             indicative=True,
         )
@@ -41,7 +41,7 @@ def test_lines_states_and_regions_are_drawn():
     labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
     assert {*STATES, "floor", "tolerance", "2 % missing", "kept", "final verdict"} <= labels
     told = [text.get_text() for text in figure.axes[1].get_yticklabels()]
-    assert told[::2] == ["round (2, 0)", "$x$ near _1_"]
+    assert told[::2] == ["around (2, 0)", "$x$ near _1_"]
     assert told[1].replace("-\n", "-").replace("\n", " ") == long.removeprefix(
         "the region with "
     )  # wrapped, not cut

@@ -32,7 +32,7 @@ def test_any_number_of_records_gives_a_figure(count):
     for part in ("loss (nats)", "mean logit", "rounds", "log 4", "discriminator", "fake", "Losses"):
         assert part in words(figure)
     assert ("no records" in words(figure)) == (count == 0)
-    assert ("Thick: the median" in words(figure)) == (count > 30)
+    assert ("Thick: the running median" in words(figure)) == (count > 30)
     assert len(to_png(figure, dpi=40)) > 1000
     assert sum(len(line.get_xdata()) for axes in figure.axes for line in axes.get_lines()) < 8000
 

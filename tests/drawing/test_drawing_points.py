@@ -138,7 +138,7 @@ def test_the_field_is_D_itself_with_one_half_in_the_middle_of_the_map():
 
 def test_a_field_that_is_not_a_number_is_said():
     figure = decision_field(PLANE, PLANE, logit=lambda x: np.full(len(x), np.nan))
-    assert "D is not a number here: 16,384 of 16,384 places of the field." in words(figure)
+    assert "D is not finite at 16,384 of 16,384 points of the field." in words(figure)
 
 
 def test_pairs_say_which_columns_they_leave_out_and_count_every_row_in_the_margins():
@@ -188,7 +188,7 @@ def test_lines_hold_each_path_and_mark_both_ends():
     flat = lines(paths[..., :1])
     drawn = next(c for c in flat.axes[0].collections if c.get_label() != "" and len(c.get_paths()) == 3)
     assert np.allclose([path.vertices[:, 0] for path in drawn.get_paths()], np.linspace(0, 1, 6))
-    assert "place on the line in noise space" in words(flat)
+    assert "position on the line in noise space" in words(flat)
     assert "The first 40 of 41 paths are drawn." in words(lines(np.zeros((41, 2, 1))))
     assert "There are no paths to draw." in words(lines(np.zeros((0, 2, 1))))
     broken = paths.copy()

@@ -30,14 +30,14 @@ def test_the_order_does_not_depend_on_how_it_is_asked_for(size: int) -> None:
     assert not np.array_equal(whole, RowOrder(10, seed=4).rows(0, 50))
 
 
-def make_batches(settings: Settings, share: ProcessRank | None = None, codes: bool = False) -> Batches:
+def make_batches(settings: Settings, process: ProcessRank | None = None, codes: bool = False) -> Batches:
     rng = np.random.default_rng(0)
     dataset = open_source(rng.normal(size=(40, 2)))
     return Batches(
         dataset,
         fit_encoder(dataset),
         settings=settings,
-        share=share or ProcessRank(),
+        process=process or ProcessRank(),
         device=torch.device("cpu"),
         codes=np.arange(40) % 3 if codes else None,
         class_count=3 if codes else 0,

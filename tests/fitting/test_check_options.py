@@ -23,26 +23,26 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "--until settled --tolerance 2": (
         {"until": "settled", "tolerance": "2"},
-        r"The tolerance '2' is neither nats.*nor a missing cluster in per cent",
+        r"The tolerance '2' is neither a number of nats.*nor a missing cluster in per cent",
     ),
-    "--tolerance 2%": ({"tolerance": "2%"}, r"tolerance 2% needs checks, and none are asked for: add until"),
+    "--tolerance 2%": ({"tolerance": "2%"}, r"tolerance 2% needs checks, and none were asked for: add until"),
     "--tolerance 5%, the default": (
         {"tolerance": "5%"},
-        r"tolerance 5% needs checks, and none are asked for: add until",
+        r"tolerance 5% needs checks, and none were asked for: add until",
     ),
     "--power quick, the default": ({"power": "quick"}, r"power quick needs checks"),
     "--on-collapse remedy": ({"on_collapse": "remedy"}, r"on-collapse remedy needs checks"),
     "--metrics energy": (
         {"metrics": ["energy"]},
-        r"also energy goes with the final verdict, and none is asked for",
+        r"metrics energy are measured with the final verdict, and no verdict was asked for",
     ),
     "--until settled --metrics enery": (
         {"until": "settled", "metrics": ["enery"]},
-        r"Unknown companion 'enery', did you mean 'energy'.*or all",
+        r"Unknown metric 'enery', did you mean 'energy'.*or all",
     ),
     "--until settled --metrics fid": (
         {"until": "settled", "metrics": ["fid"]},
-        r"FID is measured on the features of Inception's network.*frechet is the same formula",
+        r"FID is measured on features of the Inception network.*frechet is the same formula",
     ),
 }
 
@@ -65,5 +65,5 @@ def test_wrong_choices_are_told(chosen: dict[str, object], words: str) -> None:
 
 
 def test_too_few_rows_to_check_are_told() -> None:
-    with pytest.raises(InputError, match="30 rows are held back to check on, and 50 are needed"):
+    with pytest.raises(InputError, match="There are 30 validation rows to check on, and 50 are needed"):
         too_few()

@@ -14,10 +14,19 @@ import pytest
 import torch
 
 from saddlepoint.data.opening import open_source
-from saddlepoint.fitting import Checked, FitOptions, Judged, RolledBack, Stopped, judged, prepare, restore
-from saddlepoint.fitting.check_schedule import COUNTS, CheckSchedule, count_of, remembered
+from saddlepoint.fitting import (
+    Checked,
+    FitOptions,
+    Judged,
+    RolledBack,
+    Stopped,
+    prepare,
+    restore,
+    with_final_verdict,
+)
+from saddlepoint.fitting.check_schedule import COUNTS, CheckSchedule, cached_power, count_of
 from saddlepoint.fitting.collapse_recovery import remedied
-from saddlepoint.fitting.row_reader import Reader
+from saddlepoint.fitting.row_reader import RowReader
 from saddlepoint.judging.monitor.power import PowerEstimate
 from saddlepoint.judging.monitor.quick_c2st import QuickVerdict
 from saddlepoint.judging.monitor.stopping import LEVEL, Check
@@ -92,7 +101,7 @@ def test_a_coarser_plan_checks_at_a_part_of_the_rounds_of_a_finer_one() -> None:
 
 def test_checks_move_nothing_in_the_game() -> None:
     with_checks, without = prepared(checks=plan()).fit(), prepared().fit()
-    without.looks = None  # they move nothing either, and take their time
+    without.selection = None  # they move nothing either, and take their time
     list(with_checks.play()), list(without.play())
     one, two = state(with_checks), state(without)
     assert all(torch.equal(one[name], two[name]) for name in two)
@@ -131,7 +140,7 @@ def fake_checks(fit, made) -> None:
     checks = fit.checks
     real = checks._check
     blind = QuickVerdict(estimate=0.1, error=0.1, lower=0.0, upper=0.2, floor=0.1, payoffs=np.zeros(9))
-    checks.quick_judge.sample_rows = lambda fake, alpha: blind
+    checks.quick_judge.judge_encoded = lambda fake, alpha: blind
     checks.watch.look = lambda fake, alpha: []
 
     def check(round_, sight, coarse, alarms):
@@ -165,14 +174,14 @@ def test_a_budget_that_ends_first_says_that_nothing_settled() -> None:
     stopped = list(fit.play())[-1]
     assert stopped.reason == "rounds"
     assert (
-        "not settled: the budget is spent while nothing had settled; best seen 0.1000 nats"
+        "not settled: the budget is spent before the game settled; the smallest estimate is 0.1000 nats"
         in stopped.sentence
     )
 
 
 def lost_at_two(number: int, round_: int) -> dict:
     """Check 1 is good; at checks 2 and 3 a region is gone; then all is well."""
-    gone = {"missing": ("the region round (1, 0)",), "estimate": 0.2} if number in (2, 3) else {}
+    gone = {"missing": ("the region around (1, 0)",), "estimate": 0.2} if number in (2, 3) else {}
     return FLAT | {"estimate": 0.3 if number == 0 else 0.1} | gone
 
 
@@ -189,7 +198,7 @@ def test_a_collapse_is_stopped_rolled_back_or_mended(on_collapse: str, tmp_path:
     if on_collapse == "stop":
         assert events[-1].reason == "collapsed"
         assert (
-            "the region round (1, 0) gets (almost) no samples since the check at round 8"
+            "the region around (1, 0) gets (almost) no samples since the check at round 8"
             in events[-1].sentence
         )
         return
@@ -232,17 +241,17 @@ def test_a_remedy_halves_rates_and_triples_penalties_each_time() -> None:
 def test_the_vault_is_opened_once_after_the_stop_and_a_second_time_is_told() -> None:
     preparation = prepared(checks=plan())
     fit = preparation.fit()
-    told = list(judged(fit.play(), fit, plan(), preparation.train, preparation.vault))
+    told = list(with_final_verdict(fit.play(), fit, plan(), preparation.train, preparation.vault))
     assert [type(event) for event in told[-2:]] == [Judged, Stopped]
     assert sum(isinstance(event, Judged) for event in told) == 1
     verdict = told[-2].verdict
     assert verdict.held_out == "declared"
     assert verdict.jsd_lower > 0.05  # 24 rounds have not learnt a ring
-    again = judged(iter([told[-1]]), fit, plan(), preparation.train, preparation.vault, opened=1)
+    again = with_final_verdict(iter([told[-1]]), fit, plan(), preparation.train, preparation.vault, opened=1)
     notes = next(event for event in again if isinstance(event, Judged)).verdict.notes
     assert any("second time" in note and "indicative" in note for note in notes)
     interrupted = dataclasses.replace(told[-1], reason="interrupted")
-    rest = judged(iter([interrupted]), fit, plan(), preparation.train, preparation.vault)
+    rest = with_final_verdict(iter([interrupted]), fit, plan(), preparation.train, preparation.vault)
     assert [type(event) for event in rest] == [Stopped]
 
 
@@ -294,7 +303,7 @@ def test_tables_are_checked_too() -> None:
     checks = plan(horizon=4, count=2)
     preparation = prepared(table(), checks=checks, start="auto", rounds=4)
     fit = preparation.fit()
-    told = list(judged(fit.play(), fit, checks, preparation.train, preparation.vault))
+    told = list(with_final_verdict(fit.play(), fit, checks, preparation.train, preparation.vault))
     seen = records(told)
     assert [record["round"] for record in seen] == [0, 2, 4]
     assert all(-0.1 < record["estimate"] < 0.7 for record in seen)
@@ -304,7 +313,7 @@ def test_tables_are_checked_too() -> None:
 
 def test_a_table_is_read_by_one_code_book_whatever_comes_along() -> None:
     dataset = open_source(table())
-    reader = Reader(dataset.take(np.arange(500)))
+    reader = RowReader(dataset.take(np.arange(500)))
     assert reader.columns == ("town", "height")  # neither an identifier nor a constant
     assert reader.categorical.tolist() == [True, False]
     rest = dataset.take(np.arange(500, 600)).rows
@@ -321,22 +330,22 @@ def test_a_table_is_read_by_one_code_book_whatever_comes_along() -> None:
 
 
 def test_a_region_of_a_table_is_told_by_what_sets_its_rows_apart() -> None:
-    reader = Reader(open_source(table()))
+    reader = RowReader(open_source(table()))
     town = open_source(table()).rows["town"]
     inside = (town == "Cork").fillna(False).to_numpy(bool)
-    words = reader.telling(reader.rows, inside)
+    words = reader.describe_subset(reader.rows, inside)
     assert set(words.split(", ")) == {"town Cork", f"height about {reader.rows[inside, 1].mean():.3g}"}
-    assert reader.telling(reader.rows, np.ones(600, dtype=bool)) is None  # all rows are like all rows
-    assert Reader(open_source(ring(60))).telling(ring(60), np.ones(60, dtype=bool)) is None
+    assert reader.describe_subset(reader.rows, np.ones(600, dtype=bool)) is None  # all rows are like all rows
+    assert RowReader(open_source(ring(60))).describe_subset(ring(60), np.ones(60, dtype=bool)) is None
 
 
-def test_a_ruler_is_made_once_for_the_same_rows(tmp_path: Path, monkeypatch) -> None:
+def test_power_is_estimated_once_for_the_same_rows(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SADDLEPOINT_CACHE", str(tmp_path / "cache"))
     marks = [PowerEstimate(mass=0.05, jsd=0.0176, found=4, of=5, recall=0.9, rows=100)]
     made = []
 
     def power(rows: np.ndarray, **numbers: object) -> list[PowerEstimate]:
-        return remembered([rows], numbers, lambda: made.append(1) or marks)
+        return cached_power([rows], numbers, lambda: made.append(1) or marks)
 
     rows = ring(50)
     assert power(rows, alpha=0.1) == power(rows, alpha=0.1) == marks

@@ -204,9 +204,9 @@ def test_classes_without_labels_are_told() -> None:
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({"rounds": 0}, "0 rounds cannot be played"),
-        ({"minutes": -1.0}, "-1.0 minutes cannot be played"),
-        ({"minutes": float("nan")}, "nan minutes cannot be played"),
+        ({"rounds": 0}, "rounds is 0; give"),
+        ({"minutes": -1.0}, "minutes is -1.0; give"),
+        ({"minutes": float("nan")}, "minutes is nan; give"),
         ({"recipe": "goodfelow2014"}, "Unknown recipe 'goodfelow2014', did you mean 'goodfellow2014'"),
         ({"capacity": "larg"}, "Unknown capacity 'larg', did you mean 'large'.*small, medium, large"),
         ({"objective": "hingee"}, "hingee"),

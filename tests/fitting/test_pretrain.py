@@ -12,8 +12,8 @@ from saddlepoint.fitting import FitOptions, Preparation, Pretraining, prepare, r
 from saddlepoint.fitting.pretrain import (
     STEPS,
     PretrainResult,
+    _Likelihood,
     _Pretrainer,
-    _Rows,
     pretrain,
     ridge_regressions,
 )
@@ -40,8 +40,8 @@ def fitted(copied) -> PretrainResult:
     preparation = prepared()
     fit = preparation.fit(strip=False)
     generator, encoder = fit.game.generator, preparation.encoder
-    held = encoder.compact(preparation.monitor.rows)
-    steps = pretrain(generator, encoder, fit.batches.levels, held, seed=0, copied=copied)
+    validation = encoder.to_codes(preparation.monitor.rows)
+    steps = pretrain(generator, encoder, fit.batches.cell_codes, validation, seed=0, copied=copied)
     while True:
         try:
             next(steps)
@@ -54,7 +54,7 @@ def test_a_guess_finds_the_line_and_what_is_left_of_it() -> None:
     preparation = prepared(3000)
     fit = preparation.fit(strip=False)
     order = fit.game.generator.order
-    weights, biases = ridge_regressions(order, preparation.encoder, fit.batches.levels, 0)
+    weights, biases = ridge_regressions(order, preparation.encoder, fit.batches.cell_codes, 0)
     x, y, word = order.steps
     assert float(weights[x.inputs.stop - 1, y.guess.start]) == pytest.approx(0.8, abs=0.06)
     assert float(biases[y.guess.start + 1].exp()) == pytest.approx(0.6, abs=0.05)
@@ -62,38 +62,38 @@ def test_a_guess_finds_the_line_and_what_is_left_of_it() -> None:
     assert float(biases[x.guess.start + 1].exp()) == pytest.approx(1.0, abs=0.05)
 
 
-def test_with_more_columns_than_rows_a_guess_does_not_take_noise_for_law() -> None:
+def test_with_more_columns_than_rows_a_guess_does_not_take_noise_for_structure() -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame(random.normal(size=(60, 50)), columns=[f"x{i}" for i in range(50)])
     frame["word"] = np.where(random.random(60) < 0.5, "a", "b")
     preparation = prepare(open_source(frame, name="plain"), FitOptions(rounds=1))
     fit = preparation.fit(strip=False)
     order = fit.game.generator.order
-    _, biases = ridge_regressions(order, preparation.encoder, fit.batches.levels, 0)
+    _, biases = ridge_regressions(order, preparation.encoder, fit.batches.cell_codes, 0)
     spreads = torch.stack([biases[step.guess.start + 1].exp() for step in order.steps[:-1]])
     assert float(spreads.median()) > 0.8
 
 
-def test_what_known_cells_tell_leaves_the_law_of_whole_rows_as_it_is() -> None:
+def test_conditioning_leaves_the_distribution_of_whole_rows_as_it_is() -> None:
     preparation = prepared()
     fit = preparation.fit(strip=False)
-    generator, encoder, levels = fit.game.generator, preparation.encoder, fit.batches.levels
+    generator, encoder, codes = fit.game.generator, preparation.encoder, fit.batches.cell_codes
     torch.manual_seed(0)
     first = {
         name: value + 0.1 * torch.randn_like(value)
         for name, value in generator.weights(torch.float32).items()
     }
-    rows = _Rows(generator, encoder, 0)
-    course = _Pretrainer(
-        first, generator.order, torch.zeros(generator.order.outputs), len(levels)
-    ).of_known_cells(first)
+    likelihood = _Likelihood(generator, encoder, 0)
+    pretrainer = _Pretrainer(
+        first, generator.order, torch.zeros(generator.order.outputs), len(codes)
+    ).only_conditioning_from(first)
     for step in range(20):
-        course.step(-rows.likelihood(course.playing(), levels, None, step).sum(1).mean())
+        pretrainer.step(-likelihood.of_step(pretrainer.current_weights(), codes, None, step).sum(1).mean())
     noise = torch.randn(500, preparation.plan.settings.noise_width)
     known = torch.zeros(500, len(encoder.feature_blocks))
     known[:, 1] = 1.0
     drawn = []
-    for weights in (first, course.weights()):
+    for weights in (first, pretrainer.average_weights()):
         generator.init_from_data(weights, encoder.entry_scores)
         seen = generator(noise).detach()
         drawn.append((seen, generator(noise, torch.cat([seen, known], 1)).detach()))

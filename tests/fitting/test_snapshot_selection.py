@@ -1,4 +1,4 @@
-"""Looks between rounds: the game must earn its place, and looking changes nothing."""
+"""Quick estimates between rounds: a snapshot must be better than the fitted start, and estimates change nothing."""
 
 from dataclasses import asdict
 
@@ -11,8 +11,8 @@ from saddlepoint.data.encoders import gaussian_mixture
 from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Estimated, FitOptions, preparation, prepare
-from saddlepoint.fitting.monitor import Look, _preferred, refused
-from saddlepoint.judging.memorisation import copying
+from saddlepoint.fitting.monitor import EstimateRecord, _preferred, refused_snapshots
+from saddlepoint.judging.memorisation import memorisation_test
 from saddlepoint.judging.monitor.quick_c2st import quick_estimate
 
 
@@ -27,7 +27,7 @@ def arc(n):
     return np.column_stack([np.cos(angle), np.sin(angle)]) + 0.1 * random.normal(size=(n, 2))
 
 
-def test_a_glance_is_near_zero_for_one_law_and_near_the_truth_for_two():
+def test_an_estimate_is_near_zero_for_one_law_and_near_the_truth_for_two():
     """The truth by quadrature; 5 standard errors (1 in a million) of slack, and .02 for what the referee misses."""
     random = np.random.default_rng(0)
     one, same, other = (
@@ -44,7 +44,7 @@ def test_a_glance_is_near_zero_for_one_law_and_near_the_truth_for_two():
     assert truth - 5 * apart.error - 0.02 < apart.jsd < truth + 5 * apart.error
 
 
-def test_a_glance_needs_ten_rows_of_each():
+def test_an_estimate_needs_ten_rows_of_each():
     with pytest.raises(InputError, match="9 real and 80 fake"):
         quick_estimate(np.zeros((9, 1)), np.zeros((80, 1)))
 
@@ -57,22 +57,22 @@ def test_where_the_start_is_the_law_itself_the_start_is_kept():
     assert model.description["kept_round"] == 0
     z = model.noise(20, 0)
     torch.testing.assert_close(model.generate(z), model.generator.base(z), rtol=0, atol=0)
-    assert "added nothing" in fit.added()
+    assert "did not measurably improve" in fit.gain_of_game()
 
 
 def test_where_the_start_is_coarse_the_game_earns_its_place(monkeypatch):
     monkeypatch.setattr(gaussian_mixture, "MOST_COMPONENTS", 1)
     fit = fit_of(arc(4000), rounds=400)
     list(fit.play())
-    seen = fit.looks.seen()
+    seen = fit.selection.estimates()
     model = fit.model()
     assert model.description["kept_round"] in (100, 200, 300, 400)
     assert min(each["jsd"] for each in seen[1:]) < seen[0]["jsd"] / 2
-    assert "nearer" in fit.added()
+    assert "the game improved on the mixture" in fit.gain_of_game()
     kept = {each["round"]: each["jsd"] for each in seen}[model.description["kept_round"]]
     again = quick_estimate(
-        np.asarray(fit.looks._real),
-        np.asarray(model.draw(max(2000, 2 * len(fit.looks._real)), random_state=0)[0]),
+        np.asarray(fit.selection._real),
+        np.asarray(model.draw(max(2000, 2 * len(fit.selection._real)), random_state=0)[0]),
     )
     assert again.jsd == pytest.approx(kept)
 
@@ -83,52 +83,53 @@ def test_a_fit_in_parts_sees_and_keeps_what_a_fit_at_once_does(tmp_path, monkeyp
     list(once.play())
     first = fit_of(arc(3000), tmp_path, rounds=40)
     list(first.play(until_round=25))
-    assert [look["round"] for look in first.looks.seen()] == [0, 10, 20, 25]  # the stop is looked at
+    assert [each["round"] for each in first.selection.estimates()] == [0, 10, 20, 25]  # one at the stop
     second = fit_of(arc(3000), tmp_path, rounds=40)
     second.resume()
-    assert [look["round"] for look in second.looks.seen()] == [0, 10, 20]  # but it is no part of the game
+    assert [each["round"] for each in second.selection.estimates()] == [0, 10, 20]  # but it is not stored
     list(second.play())
-    assert second.looks.seen() == once.looks.seen()
+    assert second.selection.estimates() == once.selection.estimates()
     assert second.model().description == once.model().description
     for name, value in once.model().generator.state_dict().items():
         torch.testing.assert_close(second.model().generator.state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_a_small_table_is_looked_at_early_and_copies_of_it_are_refused(monkeypatch):
-    """By the last round G has 160 rows of 12-D noise by heart: fresh rows show it (the test is exact: 1 in 100)."""
+def test_a_small_table_is_estimated_early_and_copies_of_it_are_refused(monkeypatch):
+    """By the last round G has memorised 160 rows of 12-D noise: fresh rows show it (the test is exact: 1 in 100)."""
     monkeypatch.setattr(gaussian_mixture, "MOST_COMPONENTS", 1)
     random = np.random.default_rng(1)
     fit = fit_of(random.normal(size=(200, 12)), rounds=400, batch=64)
     list(fit.play())
-    seen = fit.looks.seen()
+    seen = fit.selection.estimates()
     assert [each["round"] for each in seen] == [0, 3, 6, 12, 25, 50, 100, 200, 300, 400]
     assert seen[-1]["copies"]
-    train, fresh = np.asarray(fit.looks._train.rows, dtype=float), random.normal(size=(200, 12))
+    train, fresh = np.asarray(fit.selection._train.rows, dtype=float), random.normal(size=(200, 12))
     last, kept = (
-        copying(train, fresh, np.asarray(model.draw(2000, random_state=0)[0]))
+        memorisation_test(train, fresh, np.asarray(model.draw(2000, random_state=0)[0]))
         for model in (fit.playing(), fit.model())
     )
     assert last.copying
     assert last.p < kept.p
     assert not kept.copying
-    assert "copying test found training rows" in fit.added()
-    assert f"of {len(seen) - 1} looks" in fit.added()
+    assert "memorisation test found copies of training rows" in fit.gain_of_game()
+    assert f"of {len(seen) - 1} quick estimates" in fit.gain_of_game()
 
 
 def test_a_snapshot_that_copies_never_takes_the_place_of_one_that_does_not():
     near, far = (
-        Look(round=1, jsd=jsd, error=0.01, copies=copies) for jsd, copies in ((0.01, True), (0.3, False))
+        EstimateRecord(round=1, jsd=jsd, error=0.01, copies=copies)
+        for jsd, copies in ((0.01, True), (0.3, False))
     )
     assert _preferred(far, near)
     assert not _preferred(near, far)
-    assert refused([asdict(Look(round=0, jsd=0.1, error=0.1)), asdict(far)], 1) is None
-    assert "at 1 of 2 looks, which are not kept; round 1 is" in refused(
-        [asdict(Look(round=0, jsd=0.1, error=0.1)), asdict(near), asdict(far)], 1
+    assert refused_snapshots([asdict(EstimateRecord(round=0, jsd=0.1, error=0.1)), asdict(far)], 1) is None
+    assert "at 1 of 2 quick estimates; these snapshots are refused and round 1 is kept" in refused_snapshots(
+        [asdict(EstimateRecord(round=0, jsd=0.1, error=0.1)), asdict(near), asdict(far)], 1
     )
-    assert "too few to learn from" in refused([asdict(near)], 1)
+    assert "too few rows to learn from" in refused_snapshots([asdict(near)], 1)
 
 
-def test_the_charts_of_a_small_table_are_halved_while_they_copy(monkeypatch):
+def test_the_components_for_few_rows_are_halved_while_they_copy(monkeypatch):
     asked = []
     monkeypatch.setattr(
         preparation, "copies", lambda train, monitor, fake: asked.append(len(fake)) or len(asked) < 2
@@ -142,11 +143,11 @@ def test_the_charts_of_a_small_table_are_halved_while_they_copy(monkeypatch):
     assert prepare(open_source(rows, name="X"), FitOptions()).encoder.components == 4
 
 
-def test_few_rows_and_pictures_are_not_looked_at():
-    assert fit_of(arc(90), rounds=4).looks is None
+def test_few_rows_and_pictures_have_no_estimates():
+    assert fit_of(arc(90), rounds=4).selection is None
     pictures = np.random.default_rng(0).integers(0, 256, size=(600, 4, 4), dtype=np.uint8)
-    assert fit_of(pictures, rounds=4).looks is None
-    assert fit_of(arc(600), rounds=4, start="noise").looks is not None
+    assert fit_of(pictures, rounds=4).selection is None
+    assert fit_of(arc(600), rounds=4, start="noise").selection is not None
 
 
 def test_an_unfit_start_is_refused():

@@ -103,7 +103,7 @@ def test_pools_differ_by_kind_size_and_columns():
     assert set(full) == set(POINTS)
     assert set(pool("points", "quick", n_fit=5000, categorical=none)) == {"logistic", "trees"}
     assert "neighbours" not in pool("points", "full", n_fit=100_000, categorical=none)
-    assert "geometry" not in pool("table", "full", n_fit=5000, categorical=np.array([True, False]))
+    assert "geometry" not in pool("tables", "full", n_fit=5000, categorical=np.array([True, False]))
     assert set(pool("pictures", "full", n_fit=5000, categorical=none)) == {"network", "pooled", "neighbours"}
 
 

@@ -1,4 +1,4 @@
-"""Companions: closed forms, known truths, invariances, exact levels; and words that claim no more than they are."""
+"""Metrics: closed forms, known truths, invariances, exact levels; and words that claim no more than they are."""
 
 from __future__ import annotations
 
@@ -199,15 +199,15 @@ def test_names_are_read_in_our_order_and_wrong_ones_told() -> None:
     assert chosen_of("all") == METRICS
     assert chosen_of(["mmd", "energy,neighbours"]) == ("neighbours", "energy", "mmd")
     assert chosen_of(()) == ()
-    with pytest.raises(InputError, match=r"Unknown companion 'enery', did you mean 'energy'.*or all"):
+    with pytest.raises(InputError, match=r"Unknown metric 'enery', did you mean 'energy'.*or all"):
         chosen_of("enery")
     with pytest.raises(
-        InputError, match=r"FID is measured on the features of Inception's network.*frechet is the same"
+        InputError, match=r"FID is measured on features of the Inception network.*frechet is the same"
     ):
         chosen_of(["fid"])
 
 
-def test_a_verdict_carries_its_companions_and_changes_in_nothing_else() -> None:
+def test_a_verdict_carries_its_metrics_and_changes_in_nothing_else() -> None:
     rng = np.random.default_rng(0)
     real, fake = rng.normal(size=(200, 2)), rng.normal(size=(400, 2)) + 1
     options = {"pool": "quick", "control": False}

@@ -1,4 +1,4 @@
-"""The judge's door: the same rows give the same verdict whatever they come as; formats are told apart, not judged."""
+"""The judge's inputs: the same rows give the same verdict in any form; differences of format are notes, not findings."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_kinds_can_be_named() -> None:
     pair = open_pair(real, fake, columns={"zip": "categorical"})
     assert pair.categorical[pair.names.index("zip")]
     with pytest.raises(
-        InputError, match="columns= names the kinds of a table's columns; these rows are no table"
+        InputError, match="columns= gives the types of a table's columns, but these rows are not a table"
     ):
         open_pair(np.zeros((5, 2)), np.zeros((5, 2)), columns={"a": "integer"})
     with pytest.raises(InputError, match="describe arrays"):
@@ -100,10 +100,12 @@ def test_a_column_judged_by_its_missing_cells_is_called_so() -> None:
 def test_thirty_missing_cells_on_one_side_are_noted() -> None:
     real, fake = frame(400, 0), frame(400, 1)
     fake.loc[:29, "a"] = None
-    (note,) = [note for note in sp.judge(real, fake, pool="quick", control=False).notes if "lacks" in note]
-    assert note.startswith("Column a lacks 0 of 400 real cells (0.0%) and 30 of 400 fake ones (7.5%)")
+    (note,) = [note for note in sp.judge(real, fake, pool="quick", control=False).notes if "missing" in note]
+    assert note.startswith(
+        "In column a, 0 of 400 real cells are missing (0.0%) and 30 of 400 fake ones (7.5%)"
+    )
     fake.loc[2:, "a"] = frame(400, 1)["a"][2:]
-    assert not [note for note in sp.judge(real, fake, pool="quick", control=False).notes if "lacks" in note]
+    assert not [note for note in sp.judge(real, fake, pool="quick", control=False).notes if "missing" in note]
 
 
 def test_files_without_a_header_are_read_as_train_reads_them(tmp_path) -> None:
@@ -115,10 +117,7 @@ def test_files_without_a_header_are_read_as_train_reads_them(tmp_path) -> None:
     assert pair.names == ("column_1", "column_2")
     assert np.array_equal(pair.real, rows)
     (note,) = [note for note in pair.notes if "header" in note]
-    assert (
-        note
-        == f"There is no header line in {tmp_path / 'real.csv'}: the columns were named column_1 to column_2."
-    )
+    assert note == f"{tmp_path / 'real.csv'} has no header line; its columns were named column_1 to column_2."
 
 
 def test_a_first_line_of_numbers_is_names_when_the_other_side_says_so(tmp_path) -> None:
@@ -142,11 +141,18 @@ def test_the_names_of_a_data_set_stand_in_the_findings() -> None:
     real = open_source(pd.DataFrame({"age": rng.normal(size=50), "income": np.arange(50)}))
     pair = open_pair(real, replace(real, rows=real.rows + 1 / 3))
     assert pair.notes == (
-        "Column 'income' of the data: whole numbers; of the fakes: more than 12 decimals "
-        "(100.0% of cells off the data's grid, rounded to it before judging).",
+        "Column 'income': whole numbers in the data, more than 12 decimals in the fake rows "
+        "(100.0% of the fake cells were off the data's grid and were rounded to it before judging).",
     )
 
 
 def test_a_generator_is_asked_for_its_rows() -> None:
-    with pytest.raises(InputError, match=r"fake rows are a GAN, which makes rows; .* gan\.sample\(2000\)"):
+    with pytest.raises(
+        InputError, match=r"fake rows are a GAN, which is a generator; .* gan\.sample\(2000\)"
+    ):
         sp.judge(np.zeros((50, 2)), sp.GAN())
+
+
+def test_the_old_word_for_tables_is_accepted() -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    assert open_pair(rows, rows + 1, kind="table").kind == "tables"

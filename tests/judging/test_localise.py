@@ -12,7 +12,7 @@ from saddlepoint.judging.localise import (
     name_columns,
     name_regions,
 )
-from saddlepoint.judging.protocol import judge
+from saddlepoint.judging.protocol import certify
 from saddlepoint.judging.samples import check
 
 NAMES = ("age", "pay", "sex", "town", "noise")
@@ -106,7 +106,7 @@ def test_a_missing_or_invented_mode_is_the_region(missing):
         return centres[rng.integers(0, modes, n)] + rng.standard_normal((n, 6))
 
     sides = draw(2500, 12), draw(2500, 11)
-    verdict = judge(*(sides if missing else sides[::-1]), pool="quick", control=False)
+    verdict = certify(*(sides if missing else sides[::-1]), pool="quick", control=False)
     regions = [place for place in verdict.where if place["kind"] == "region"]
     nearest = np.linalg.norm(centres - regions[0]["centre"], axis=1).argmin()
     assert nearest == 11
@@ -150,8 +150,8 @@ def test_regions_are_named_by_dates_and_by_digits_that_tell_them_apart():
     ]
     close = [(np.array([1.55e9, 0.5]), np.zeros(2)), (np.array([1.55e9 + 40, 0.5]), np.zeros(2))]
     assert name_regions(close, ("a", "b"), np.array([60.0, 1.0]), (False, False)) == [
-        "the region round (1,550,000,000, 0.5)",
-        "the region round (1,550,000,040, 0.5)",
+        "the region around (1,550,000,000, 0.5)",
+        "the region around (1,550,000,040, 0.5)",
     ]
     assert name_regions(close, ("a", "b"), np.array([9 * day, 1.0]), (True, False)) == [
         "the region with a near 2019-02-12 19:33, b near 0.5",

@@ -42,7 +42,7 @@ CASES = {
         rng().integers(0, 200, (400, 1)).astype(float),
         {"categorical": [True]},
     ),
-    "only nulls": (np.full((60, 2), np.nan), np.full((70, 2), np.nan), {"kind": "table"}),
+    "only nulls": (np.full((60, 2), np.nan), np.full((70, 2), np.nan), {"kind": "tables"}),
     "huge and tiny scales": (points(200) * [1e30, 1e-30], points(220) * [1.5e30, 1e-30], {}),
     "more columns than rows": (points(60, 80), points(70, 80) * 1.5, {}),
     "one fake for a hundred": (points(6000), points(60) + 3, {}),

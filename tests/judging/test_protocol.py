@@ -8,9 +8,9 @@ import pytest
 from saddlepoint.errors import InputError
 from saddlepoint.judging import judge, protocol
 from saddlepoint.judging.c2st import validity_checks
-from saddlepoint.judging.c2st.ensemble import fit_ensemble, read
+from saddlepoint.judging.c2st.ensemble import evaluate, fit_ensemble
 from saddlepoint.judging.c2st.splits import split
-from saddlepoint.judging.c2st.validity_checks import NullControl, control
+from saddlepoint.judging.c2st.validity_checks import NullControl, null_control
 from saddlepoint.judging.samples import check
 
 
@@ -58,7 +58,7 @@ def quick_bound(real, fake, seed):
     samples = check(real, fake)
     splits = split(len(real), len(fake), alpha=0.05, rng=np.random.default_rng(seed))
     ensemble = fit_ensemble(samples, splits, size="quick", alpha=0.05, seed=seed)
-    return read(ensemble, samples, splits, alpha=0.05).lower
+    return evaluate(ensemble, samples, splits, alpha=0.05).lower
 
 
 @pytest.mark.parametrize("size", ["quick", "full"])
@@ -72,8 +72,8 @@ def test_evaluate_rows_change_no_weight_clip_or_choice(size):
     assert one.choice == other.choice
     probe = normal(50, 2, d=2)
     np.testing.assert_array_equal(one.logits(probe), other.logits(probe))
-    spoiled_reading = read(other, spoiled, splits, alpha=0.05)
-    assert spoiled_reading.lower != read(one, samples, splits, alpha=0.05).lower
+    spoiled_reading = evaluate(other, spoiled, splits, alpha=0.05)
+    assert spoiled_reading.lower != evaluate(one, samples, splits, alpha=0.05).lower
 
 
 def test_fit_and_select_rows_do_change_the_choice():
@@ -168,27 +168,27 @@ def test_a_failed_control_gives_no_bound(monkeypatch):
     assert not verdict.certified
     assert verdict.jsd_lower is None
     assert verdict.notes[0].startswith(
-        "The control failed: two halves of the real rows are told apart 57.0 %"
+        "The control failed: between two halves of the real rows the classifier accuracy is 57.0 %"
     )
     assert "No verdict. The control failed" in str(verdict)
 
 
 def test_control_passes_on_independent_rows_and_fails_when_its_reading_says_so(monkeypatch):
     samples = check(normal(400, 0), normal(400, 1))
-    found = control(samples, groups=None, size="quick", seed=0)
+    found = null_control(samples, groups=None, size="quick", seed=0)
     assert found.passed
     assert found.n == 400
-    honest = validity_checks.read
+    honest = validity_checks.evaluate
     monkeypatch.setattr(
-        validity_checks, "read", lambda *a, **k: dataclasses.replace(honest(*a, **k), lower=0.01)
+        validity_checks, "evaluate", lambda *a, **k: dataclasses.replace(honest(*a, **k), lower=0.01)
     )
-    assert not control(samples, groups=None, size="quick", seed=0).passed
+    assert not null_control(samples, groups=None, size="quick", seed=0).passed
     monkeypatch.setattr(
         validity_checks,
-        "read",
+        "evaluate",
         lambda *a, **k: dataclasses.replace(honest(*a, **k), right=(55, 55), lower=0.0),
     )
-    assert not control(samples, groups=None, size="quick", seed=0).passed
+    assert not null_control(samples, groups=None, size="quick", seed=0).passed
 
 
 def test_too_few_rows_for_a_control_are_said():
@@ -202,7 +202,7 @@ def test_progress_is_told():
     judge(normal(100, 0), normal(100, 1, mean=3), pool="quick", progress=heard.append)
     assert heard[0] == "judging real rows against real rows"
     assert "fitting the referee 'trees'" in heard
-    assert "reading the evaluate rows" in heard
+    assert "evaluating" in heard
 
 
 @pytest.mark.parametrize(

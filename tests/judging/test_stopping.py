@@ -32,7 +32,7 @@ def game(values, **more):
 
 def test_every_state_is_reached_and_says_why():
     falling = [0.5 * 0.8**i for i in range(12)]
-    lost = [*game(falling[:4]), *(check(50 * i, 0.3, missing=("the region round (2, 0)",)) for i in (4, 5))]
+    lost = [*game(falling[:4]), *(check(50 * i, 0.3, missing=("the region around (2, 0)",)) for i in (4, 5))]
     sequences = {
         "improving": (game(falling[:5]), False),
         "reached": (game([0.2, 0.05, 0.001]), False),
@@ -48,7 +48,7 @@ def test_every_state_is_reached_and_says_why():
         assert (state.name, bool(state.evidence)) == (name, True)
         assert state == state_of(list(checks), RULES, spent=spent)
     assert (
-        "the region round (2, 0) gets (almost) no samples since the check at round 200"
+        "the region around (2, 0) gets (almost) no samples since the check at round 200"
         in state_of(lost, RULES).evidence
     )
 
@@ -90,7 +90,7 @@ def test_where_all_is_told_apart_the_trend_is_that_after_noise():
 
 
 def test_a_region_not_covered_yet_is_no_collapse_while_the_distance_falls():
-    gone = ("the region round (0, 0)",)
+    gone = ("the region around (0, 0)",)
     falling = [check(i, 0.5 - 0.05 * i, missing=gone) for i in range(6)]
     assert [state.name for state in states_of(falling, RULES)] == ["improving"] * 6
     assert "not covered yet" in state_of(falling, RULES).evidence
@@ -99,7 +99,7 @@ def test_a_region_not_covered_yet_is_no_collapse_while_the_distance_falls():
 
 
 def test_modes_that_come_and_go_before_anything_is_learnt_are_no_collapse():
-    lost = ("the region round (2, 0)",)
+    lost = ("the region around (2, 0)",)
     restless = [check(0, 0.69), *(check(50 * i, 0.6, missing=lost) for i in range(1, 6))]
     assert {state.name for state in states_of(restless, RULES)} == {"improving"}
     stuck = [*restless, check(300, 0.6, missing=lost)]
@@ -186,5 +186,5 @@ def test_a_missing_mass_is_monotone_from_0_to_log_2():
 
 @pytest.mark.parametrize("given", ["", "much", "0", "0.7", "-1", "0%", "100%", "1.2.3 %", "nan"])
 def test_a_tolerance_that_is_none_is_told(given):
-    with pytest.raises(InputError, match="neither nats"):
+    with pytest.raises(InputError, match="neither a number of nats"):
         tolerance_of(given)

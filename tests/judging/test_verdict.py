@@ -43,7 +43,7 @@ FULL = Verdict(
         {"kind": "pair", "name": "a and b", "columns": ["a", "b"], "jsd_lower": 0.01},
         {
             "kind": "region",
-            "name": "the region round (1, 2)",
+            "name": "the region around (1, 2)",
             "real_share": 0.1,
             "fake_share": 0.0,
             "jsd_lower": 0.03,
@@ -97,7 +97,7 @@ def test_fits_one_screen_and_never_claims_too_much(verdict, held_out):
 
 def test_says_first_what_the_real_rows_were():
     assert str(FULL).startswith("The real rows were held out from the generator, as declared.")
-    assert str(replace(FULL, held_out="unknown")).startswith("Nobody said if the real rows were held out")
+    assert str(replace(FULL, held_out="unknown")).startswith("Unknown whether the real rows were held out")
     assert str(replace(FULL, held_out="no")).startswith("The generator was trained on these real rows")
 
 
@@ -105,15 +105,15 @@ def test_words_carry_the_figures():
     text = " ".join(str(FULL).split())
     for words in (
         "JSD >= 0.0310 nats (95 %, betting bound, fixed n; 3,000 real rows read once, 4 fake rows for each; "
-        "estimate 0.0360; 0.693 is the largest",
-        "(stack) tells real from fake 58.3 % of the time (TV >= 0.110)",
-        "Control, real against real: passed, 50.2 % told right, bound 0.0000.",
-        "a missing region of 5 % (JSD 0.0176) was found 5 of 5 times, recall 0.91",
+        "estimate 0.0360; the largest possible is 0.693, no overlap)",
+        "(stack): classifier accuracy 58.3 % (50 % is guessing); TV >= 0.110.",
+        "Control, real against real: passed, classifier accuracy 50.2 %, bound 0.0000.",
+        "Power: a missing region of 5 % (JSD 0.0176) was found 5 of 5 times (mean estimate 91 % of that JSD).",
         "column pay, its relation to age, sex, a, b, ... (JSD >= 0.0200)",
         "columns a and b together, neither alone (JSD >= 0.0100)",
-        "the region round (1, 2) holds 10.0 % of the real and 0.0 % of the fake rows",
+        "the region around (1, 2) holds 10.0 % of the real and 0.0 % of the fake rows",
         "0.1 sd: >= 0.500",
-        "No copying found by these tests (share 0.501, p = 0.44)",
+        "No copies found by the memorisation test (share 0.501, p = 0.44)",
         "Note: A note.",
     ):
         assert words in text
@@ -122,7 +122,7 @@ def test_words_carry_the_figures():
 def test_nothing_found_is_said_to_be_no_proof():
     text = " ".join(str(NOTHING).split())
     assert "No difference certified: bound 0" in text
-    assert "This is no proof of equality: so few rows may well miss a JSD below 0.00125 nats" in text
+    assert "This is no proof of equality: this many rows may miss a JSD below 0.00125 nats" in text
 
 
 def test_a_certified_bound_below_the_floor_is_no_contradiction():
@@ -137,8 +137,8 @@ def test_the_control_says_what_passing_means():
     control = {"passed": True, "accuracy": 0.622, "jsd_lower": 0.0, "rows_read": 54}
     text = " ".join(str(replace(FULL, control=control)).split())
     assert (
-        "passed, 62.2 % told right, bound 0.0000 (passed is a bound of 0 and no more than guessing gives: "
-        "26 to 74 % of 54 rows)." in text
+        "passed, classifier accuracy 62.2 %, bound 0.0000 (passed means a bound of 0 and an accuracy that guessing "
+        "reaches: 26 to 74 % on 54 rows)." in text
     )
 
 
@@ -161,5 +161,5 @@ def test_copies_and_fractions_are_worded():
 def test_regions_are_not_crowded_out_by_columns():
     many = (*({**column, "name": f"c{i}"} for i in range(20)), FULL.where[2])
     text = str(replace(FULL, where=many))
-    assert "the region round (1, 2)" in text
+    assert "the region around (1, 2)" in text
     assert text.count("Where: column") == 5

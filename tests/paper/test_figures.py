@@ -82,7 +82,7 @@ def test_figure_1_is_a_picture_and_an_animation(tmp_path, monkeypatch):
     stored = json.loads((tmp_path / "figure1-quick.json").read_text())
     assert sorted(map(int, stored["kolmogorov"])) == [0, 10, 20, 40]
     paper_figures.figure1(Results(tmp_path), "figure1-quick", quick=True)
-    assert "![four moments](figure1-quick.png)" in (tmp_path / "figure1-quick.md").read_text()
+    assert "![four rounds](figure1-quick.png)" in (tmp_path / "figure1-quick.md").read_text()
 
 
 def test_faces_are_48_pixels_wide_and_nobody_is_on_two_sides(tmp_path):
@@ -113,7 +113,7 @@ def test_bad_input_is_one_sentence(tmp_path):
     for arguments, sentence in (
         (
             ["figure2", "--data", "tfd"],
-            "Figure 2 is of mnist, faces, cifar10, mnist-conv, faces-conv, cifar10-conv, not of 'tfd'",
+            "Figure 2 is available for mnist, faces, cifar10, mnist-conv, faces-conv, cifar10-conv, not for 'tfd'",
         ),
         (["figure2", "--data", "cifar10"], "Figure 2 of CIFAR-10 needs a local file"),
         (["theory", "--steps", "z"], "There is no step 'z'"),

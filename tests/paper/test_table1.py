@@ -181,7 +181,7 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
     text = (tmp_path / "table1-mnist.md").read_text()
     assert "half of the real rows -10, real rows with gaps +0, real rows in black or white +10" in text
     assert "ends 45 nats short" in text
-    assert "rates fall only to 0.61 of the first" in text
+    assert "learning rates fall only to 0.61 of the first" in text
     assert "is worth 30 nats" in text
     assert "mean D 0.45 on validation rows, 0.30 on samples" in text
     assert "rises by 2.0 nats in 10,000 rounds" in text
@@ -218,11 +218,11 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
     again = (tmp_path / "table1-mnist.md").read_text()
     assert "the cheapest first: modern (252.0, 1 CPU s). A score above that of the real rows (250.0)" in again
     assert (
-        "What the data stand for.\nFewer samples than 10,000, which alone costs nats: each pixel apart (320);"
+        "What the data stand for.\nFewer samples than 10,000, which alone lowers the score: each pixel apart (320)."
         in again
     )
     assert "Fewer samples" not in text
-    assert "rest on" not in again
+    assert "are based on" not in again
     with results.changing("table1-mnist") as content:
         content["rows"][0] |= {"n_test": 40, "rounds": 750}
         content["verdicts"] = [
@@ -234,11 +234,11 @@ def test_the_page_says_what_faults_cost_and_why_the_faithful_game_ends_short(tmp
         }
     paper_table1.write(results, "table1-mnist", data="mnist", quick=False)
     few = (tmp_path / "table1-mnist.md").read_text()
-    assert "\n\nWhat the data stand for.\nVerdicts, and the share told from data, rest on 12 test rows" in few
-    assert "modern (252.0, 1 CPU s; told from data 60.0 % of the time)" in few
+    assert "\n\nWhat the data stand for.\nVerdicts and classifier accuracies are based on 12 test rows" in few
+    assert "modern (252.0, 1 CPU s; classifier accuracy 60.0 %)" in few
     assert "```bash\nmodern\nmodern --no-judge --seed 1\n```" in few  # the first has a verdict
-    assert "goodfellow2014 played 750 rounds, where it plays 125,000 on MNIST" in few
-    assert "where it plays" not in again
+    assert "goodfellow2014 played 750 rounds; on MNIST it plays 125,000." in few
+    assert "on MNIST it plays" not in again
     assert "| modern | 0, 1 | 252.0 (250.0 to 254.0) |" in again
     assert text.index("| goodfellow2014 + average of G |") < text.index("| real rows |")
     assert again.index("| real rows |") < again.index("this library's own game:") < again.index("| modern |")
@@ -332,7 +332,7 @@ def test_each_fault_of_real_rows_is_the_one_it_names(digits):
 
 @pytest.mark.slow
 def test_rows_have_the_form_and_a_stopped_run_goes_on(digits, tmp_path):
-    size = table1.Size(samples=300, judged=200, pool="quick", look_epochs=(1, 2), look_every=3)
+    size = table1.Size(samples=300, judged=200, pool="quick", curve_epochs=(1, 2), curve_every=3)
 
     def play(where, **how):
         lines: list[str] = []
@@ -435,7 +435,7 @@ def test_the_choice_of_rounds_is_written_down_and_resume_plays_by_it(digits, tmp
 def test_other_rows_are_refused_by_a_run_folder(digits, tmp_path):
     plan = games.planned_game("goodfellow2014", digits, 0, 5)
     ResumableGame(tmp_path / "run", digits.train, plan).close()
-    with pytest.raises(InputError, match="began with other rows than 'digits' holds now"):
+    with pytest.raises(InputError, match="was started with other rows than 'digits' holds now"):
         ResumableGame(tmp_path / "run", digits.test, plan)
 
 
@@ -460,4 +460,4 @@ def test_unknown_rows_are_refused_before_any_data_are_opened():
     assert isinstance(found.exception, InputError)
     assert "Unknown model 'goodfelow2014', did you mean 'goodfellow2014'?" in str(found.exception)
     found = CliRunner().invoke(app, ["paper", "table1", "--data", "tfd"])
-    assert "Table 1 is of 'mnist' or 'faces', not of 'tfd'" in str(found.exception)
+    assert "Table 1 is available for 'mnist' and 'faces', not for 'tfd'" in str(found.exception)

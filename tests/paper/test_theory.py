@@ -36,7 +36,7 @@ def test_b_the_value_is_the_jensen_shannon_divergence():
 
 
 def test_c_min_max_is_max_min_only_with_mixtures_at_hand():
-    holds(duality.saddle(rounds=20_000))
+    holds(duality.saddle_point(rounds=20_000))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -53,10 +53,10 @@ def test_the_best_value_is_where_no_d_does_better(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_second_half_of_the_gap_is_what_no_g_beats(seed):
+def test_the_second_term_of_the_gap_is_what_no_g_beats(seed):
     random = np.random.default_rng(seed)
     p, logits = random.dirichlet(np.ones(7)), random.normal(size=7)
-    least = duality.halves(p, p, logits)[1]
+    least = duality.gap_terms(p, p, logits)[1]
     for _ in range(200):
         assert distributions.value(p, random.dirichlet(0.3 * np.ones(7)), logits) >= least - 1e-12
     assert distributions.value(p, np.eye(7)[int(logits.argmax())], logits) == pytest.approx(least, abs=1e-12)
@@ -76,17 +76,17 @@ def test_with_points_alone_for_g_the_order_of_min_and_max_matters():
     )
 
 
-def test_d_thin_sets_saturate_and_noise_grades_them():
-    assert low_dimensional_support.blurred_jsd(0.02, 1e-3) == pytest.approx(math.log(2), abs=1e-9)
+def test_d_disjoint_supports_saturate_and_noise_tells_them_apart():
+    assert low_dimensional_support.smoothed_jsd(0.02, 1e-3) == pytest.approx(math.log(2), abs=1e-9)
     sigmas = np.geomspace(0.01, 1, 12)
-    found = [low_dimensional_support.blurred_jsd(0.1, sigma) for sigma in sigmas]
+    found = [low_dimensional_support.smoothed_jsd(0.1, sigma) for sigma in sigmas]
     assert (np.diff(found) < 0).all()
     grid = distributions.plane(-2, 2, 301)
     p, q = (
         grid.normalised(distributions.mixture(grid.points, np.array([[shift, 0.0]]), 0.25))
         for shift in (0.0, 0.1)
     )
-    assert low_dimensional_support.blurred_jsd(0.1, 0.25) == pytest.approx(distributions.jsd(p, q), abs=1e-6)
+    assert low_dimensional_support.smoothed_jsd(0.1, 0.25) == pytest.approx(distributions.jsd(p, q), abs=1e-6)
 
 
 def test_e_the_exact_jsd_of_perfect_marginals_is_that_of_a_large_sample():
@@ -116,7 +116,7 @@ def test_g_a_run_converges():
     holds(convergence.converging_run(rounds=250, tolerance=0.05))
 
 
-def test_the_line_s_law_is_one():
+def test_the_one_dimensional_distribution_is_one():
     x = np.linspace(-6, 6, 4001)
     assert np.trapezoid(one_dimensional_game.density(x), x) == pytest.approx(1, abs=1e-9)
     steps = np.cumsum(one_dimensional_game.density(x)) * (x[1] - x[0])
@@ -127,15 +127,15 @@ def test_the_line_s_law_is_one():
 
 
 def test_a_number_is_written_with_the_digits_that_its_tolerance_leaves():
-    def said(**how):
+    def text(**how):
         return str(theory.Check(what="it", **how))
 
-    assert said(found=0.650483, expected=0.593147, tolerance=0.1) == "it: 0.65 (0.593 within 0.1)"
-    assert said(found=0.00042379, expected=0.0, tolerance=2e-3) == "it: 0.000424 (0 within 0.002)"
-    assert said(found=1.0, expected=1.0) == "it: 1 (1 exactly)"
-    assert said(found=-355.0, expected=-1.0, below=True) == "it: -355 (below -1)"
-    assert said(found=2.0, expected=1.0, below=True) == "it: 2 (below 1; NOT MET)"
-    assert said(found=math.nan, expected=1.0, tolerance=1.0) == "it: nan (1 within 1; NOT MET)"
+    assert text(found=0.650483, expected=0.593147, tolerance=0.1) == "it: 0.65 (0.593 within 0.1)"
+    assert text(found=0.00042379, expected=0.0, tolerance=2e-3) == "it: 0.000424 (0 within 0.002)"
+    assert text(found=1.0, expected=1.0) == "it: 1 (1 exactly)"
+    assert text(found=-355.0, expected=-1.0, below=True) == "it: -355 (below -1)"
+    assert text(found=2.0, expected=1.0, below=True) == "it: 2 (below 1; NOT MET)"
+    assert text(found=math.nan, expected=1.0, tolerance=1.0) == "it: nan (1 within 1; NOT MET)"
 
 
 def test_a_step_is_written_once_and_an_unknown_one_refused(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.report import write_report
 from saddlepoint.runs.session import Session, Source
-from saddlepoint.runs.table_report import in_short, measured
+from saddlepoint.runs.table_report import measured, summary
 
 FORBIDDEN = ("private", "anonym", "privacy", "gdpr", "de-identif")
 
@@ -57,7 +57,7 @@ def test_the_card_holds_what_was_measured_and_both_files_agree(run: Path) -> Non
     assert card["copying"]["tests"]["sentence"] in words
     assert {use["name"] for use in card["use"]} == {"age", "pay", "city|town", "old"}
     assert set(card["margins"]) == {"age", "pay", "city|town", "old"}
-    assert "made up in the pattern of the old ones: id." in words
+    assert "made up in the format of the original ones: id." in words
     assert "| city\\|town |" in words
     assert card["in_short"] in words
 
@@ -66,14 +66,14 @@ def test_the_page_says_it_in_plain_words_and_a_newcomer_meets_the_verdict_first(
     page = (run / "report.html").read_text()
     heads = [part.split("</h2>")[0].split(">")[-1] for part in page.split("<h2")[1:]]
     assert heads[:4] == [
-        "The verdict, on rows that nothing had seen",
-        "Can samples stand in for real rows?",
-        "Do numbers move together as they should?",
-        "Are samples copies of training rows?",
+        "Verdict, on held-out test rows",
+        "TSTR: train on synthetic rows, test on real rows",
+        "Rank correlations",
+        "Memorisation test",
     ]
-    assert "Columns, one by one" in heads
+    assert "Marginal distributions of the columns" in heads
     assert "Why it ended: all 40 rounds are played" in page
-    assert "guessing is right 50 %" in page
+    assert "50 % is guessing" in page
     assert "<b>" not in page
 
 
@@ -116,4 +116,6 @@ def test_few_rows_get_a_reason_in_place_of_a_verdict(tmp_path: Path) -> None:
     folder = RunFolder.open(tmp_path / "run")
     facts = measured(folder, session.fit.model(), session.preparation)
     assert facts.verdict is None
-    assert in_short(facts).startswith("6 rows were held back, too few for a verdict (60 at least)")
+    assert summary(facts).startswith(
+        "6 test rows were held out (vault), too few for a verdict (at least 60 are needed)"
+    )

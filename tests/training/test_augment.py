@@ -85,13 +85,13 @@ def test_changes_are_draws_of_the_round_for_real_and_fake_apart():
     one, two = (
         Game(*nets, Settings(horizon=9, batch=8, noise_width=4, augment=0.3, seed=seed)) for seed in (0, 0)
     )
-    assert torch.equal(one.changes("real", 0), two.changes("real", 0))
-    others = [one.changes("fake", 0), one.changes("real", 1)]
+    assert torch.equal(one.augmentation_draws("real", 0), two.augmentation_draws("real", 0))
+    others = [one.augmentation_draws("fake", 0), one.augmentation_draws("real", 1)]
     one.round = 1
-    others.append(one.changes("real", 1))
-    assert not any(torch.equal(two.changes("real", 0), other) for other in others)
+    others.append(one.augmentation_draws("real", 1))
+    assert not any(torch.equal(two.augmentation_draws("real", 0), other) for other in others)
     plain = Game(*nets, Settings(horizon=9, batch=8, noise_width=4))
-    assert plain.changes("real", 0) is None
+    assert plain.augmentation_draws("real", 0) is None
     stored = Settings(horizon=9).to_dict()
     del stored["augment"]  # as a run of an earlier version says
     assert Settings.from_dict(stored) == Settings(horizon=9)

@@ -271,7 +271,7 @@ def test_augmentation_reaches_d() -> None:
 
 def chosen(monkeypatch, wish: str = "auto", seconds: float = 1e6) -> autotune.RoundChoice:
     monkeypatch.setattr(compiling, "_inductor", as_traced)
-    monkeypatch.setattr(autotune, "_LOOK", 0.01)
+    monkeypatch.setattr(autotune, "_MEASURING_SECONDS", 0.01)
     choice, play_round = autotune.choose_round(game(), batches, lambda rate: seconds, wish)
     assert choice.compiled == (play_round is not None)
     return choice
@@ -283,7 +283,7 @@ def test_a_long_game_is_measured_both_ways_and_a_short_one_is_not(monkeypatch) -
     assert tried.compiled == (tried.compiled_rate > 1.02 * tried.eager_rate)
     short = chosen(monkeypatch, seconds=5.0)
     assert not short.compiled
-    assert "so short a game (below 30 s)" in short.why
+    assert "the game is so short (below 30 s)" in short.why
     assert short.compiled_rate is None
     assert autotune.plainly_short(1000, 1e8)
     assert not autotune.plainly_short(100_000, 1e8)
@@ -321,7 +321,7 @@ def test_networks_that_cannot_be_one_graph_are_told(monkeypatch) -> None:
 
     settings = Settings(horizon=1, batch=8, noise_width=4)
     for discriminator, words in (
-        (nn.Sequential(nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 1)), "draw random numbers of their own"),
+        (nn.Sequential(nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 1)), "draw their own random numbers"),
         (Branching(3, 1), "cannot be traced"),
     ):
         generator = nn.Linear(4, 3)

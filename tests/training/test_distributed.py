@@ -12,7 +12,7 @@ from saddlepoint.networks import MaxoutDiscriminator, ResidualGenerator
 from saddlepoint.training import Game, PenaltySettings, ProcessRank, Schedule, Settings, checkpoint, rounds
 
 
-def make_game(share: ProcessRank, *, seed: int = 0) -> Game:
+def make_game(process: ProcessRank, *, seed: int = 0) -> Game:
     """A game with dropout masks, both penalties, a penalty between, and relativistic pairs: all that is drawn."""
     weight = Schedule(start=0.5)
     settings = Settings(
@@ -31,25 +31,25 @@ def make_game(share: ProcessRank, *, seed: int = 0) -> Game:
         ResidualGenerator(noise_width=4, shape=[3], width=8),
         MaxoutDiscriminator(shape=[3], hidden=[6], initial_range=0.5),
         settings,
-        share=share,
+        process=process,
     )
 
 
-def batches(share: ProcessRank, start: int):
+def batches(process: ProcessRank, start: int):
     for index in range(start, 10**9):
         rows = torch.randn(12, 3, generator=torch.Generator().manual_seed(index), dtype=torch.float64)
-        yield share.part(rows)
+        yield process.part(rows)
 
 
 def play_as_rank(rank: int, folder: str, plan: tuple[int, int]) -> None:
     """Play rounds plan[0]..plan[1] as one of two gloo ranks; rank 1 begins with other weights, and agrees."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    share = ProcessRank.of_this_process()
-    game = make_game(share, seed=rank)
+    process = ProcessRank.of_this_process()
+    game = make_game(process, seed=rank)
     if plan[0]:
         checkpoint.restore(game, checkpoint.load(Path(folder) / "checkpoint"))
-    records = [record.to_dict() for record in rounds(game, batches(share, plan[0]), plan[1] - plan[0])]
+    records = [record.to_dict() for record in rounds(game, batches(process, plan[0]), plan[1] - plan[0])]
     if rank == 0:
         checkpoint.save(
             Path(folder) / "checkpoint", game.round, checkpoint.state_of(game), {"records": records}
@@ -91,15 +91,15 @@ def test_two_gloo_ranks_are_one_process_and_may_be_changed_on_the_way(tmp_path: 
 
 def test_a_batch_that_cannot_be_shared_is_told() -> None:
     with pytest.raises(
-        InputError, match=r"batch of 12 rows cannot be shared equally by 5 processes.*multiple of 5"
+        InputError, match=r"batch of 12 rows cannot be split equally over 5 processes.*multiple of 5"
     ):
         make_game(ProcessRank(0, 5))
 
 
 def test_a_batch_averaged_objective_is_refused_on_several_ranks() -> None:
     settings = Settings(horizon=4, batch=12, noise_width=4, objective="relativistic-average")
-    with pytest.raises(InputError, match=r"relativistic-average.*2 processes or parts do not share"):
-        Game(torch.nn.Linear(4, 3), torch.nn.Linear(3, 1), settings, share=ProcessRank(0, 2))
+    with pytest.raises(InputError, match=r"relativistic-average.*2 processes or micro-batches do not have"):
+        Game(torch.nn.Linear(4, 3), torch.nn.Linear(3, 1), settings, process=ProcessRank(0, 2))
 
 
 def test_parts_cover_the_global_batch_in_order() -> None:

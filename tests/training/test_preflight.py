@@ -46,7 +46,7 @@ def first_record(generator: nn.Module, discriminator: nn.Module, batch: object) 
             nn.Linear(4, 3),
             nn.Linear(3, 2),
             torch.zeros(8, 3),
-            r"returned shape \(8, 2\) for 8 rows; .* one logit a row",
+            r"returned shape \(8, 2\) for 8 rows; .* one logit per row",
         ),
         (nn.Linear(4, 3), nn.Linear(3, 1), torch.zeros(6, 3), r"first batch has 6 rows, the settings say 8"),
         (
@@ -143,14 +143,17 @@ def test_a_shorter_last_batch_is_left_out_with_a_warning() -> None:
         (ROWS, r"The batches are one Tensor of shape \(40, 3\); give batches of 8 rows"),
         (ROWS.numpy(), "The batches are one ndarray"),
         (3, "The batches are a int, which cannot be iterated"),
-        ([], "The batches hold nothing"),
+        ([], "The batches are empty"),
         ([ROWS[:8], ROWS[:5], ROWS[:8]], "Batch 1 has 5 rows, the settings say 8"),
         ([ROWS[:8], ROWS[:9]], "Batch 1 has 9 rows, the settings say 8"),
-        ([(ROWS[:8], ROWS[:8], ROWS[:8])], "A batch holds 3 things; it must be rows, or a pair"),
+        ([(ROWS[:8], ROWS[:8], ROWS[:8])], "A batch holds 3 items; it must be rows, or a pair"),
         ([{"x": ROWS[:8]}], "A batch holds a dict; it must be a torch tensor or a numpy array"),
-        ([(ROWS[:8], ROWS[:7])], r"8 rows and a condition of shape \(7, 3\); give one condition a row"),
+        (
+            [(ROWS[:8], ROWS[:7])],
+            r"8 rows and a condition of shape \(7, 3\); give one condition for each row",
+        ),
         ([np.array(["a"] * 8)], "A batch holds an array of <U1"),
-        ([(ROWS[:8], torch.zeros(8))], "pairs .rows, condition., but the generator takes rows alone"),
+        ([(ROWS[:8], torch.zeros(8))], "pairs .rows, condition., but the generator takes only rows"),
     ],
 )
 def test_batches_that_cannot_be_played_are_told(batches: object, words: str) -> None:
@@ -163,14 +166,14 @@ def test_rows_alone_for_networks_that_take_a_condition_are_told() -> None:
         def forward(self, rows: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
             return super().forward(rows) + condition
 
-    with pytest.raises(InputError, match="The generator takes a condition, but the batches are rows alone"):
+    with pytest.raises(InputError, match="The generator takes a condition, but the batches are only rows"):
         first_record(Joined(4, 3), nn.Linear(3, 1), torch.zeros(8, 3))
 
 
 @pytest.mark.parametrize(
     ("generator", "discriminator", "words"),
     [
-        (nn.Linear, nn.Linear(3, 1), "The generator is the class Linear itself; give a network made from it"),
+        (nn.Linear, nn.Linear(3, 1), "The generator is the class Linear itself; give an instance of it"),
         (
             nn.Linear(4, 3),
             len,

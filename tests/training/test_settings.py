@@ -70,7 +70,7 @@ def test_penalties_are_checked_where_they_are_named(make, words: str) -> None:
         ({"batch": 2.5}, "batch is 2.5"),
         ({"noise_width": True}, "noise_width is True"),
         ({"form": "alternate"}, "Unknown form of the game 'alternate', did you mean 'alternating'"),
-        ({"noise_distribution": "gauss"}, "Unknown noise law 'gauss'.*normal, uniform"),
+        ({"noise_distribution": "gauss"}, "Unknown noise distribution 'gauss'.*normal, uniform"),
         ({"precision": "float16"}, "Unknown precision 'float16'.*float32, bf16, float64"),
         ({"form": "simultaneous", "discriminator_steps": 2}, "takes discriminator_steps=1"),
         ({"average": float("nan")}, "average is nan"),
@@ -86,7 +86,7 @@ def test_wrong_settings_are_told_with_what_is_allowed(changes: dict[str, object]
     [
         ({"shape": "cosinus", "end": 1.0}, "did you mean 'cosine'"),
         ({"shape": "linear"}, "A linear schedule needs an end"),
-        ({"begin": 1.0, "finish": 0.5}, "ends at 0.5, which must lie after its begin 1"),
+        ({"begin": 1.0, "finish": 0.5}, "finishes at 0.5 and begins at 1; finish must be after begin"),
         ({"shape": "geometric", "end": 0.0}, "a start and an end above 0"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command line: one file a verb. Nothing heavy is imported before a verb runs."""
+"""The command line, one module per command; heavy imports happen only when a command runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from saddlepoint.version import __version__
 
 app = typer.Typer(
     name="saddlepoint",
-    help="Learn to sample from any data by the game of Generative Adversarial Nets, and see how far it got.",
+    help="Train a GAN on your data, sample from it, and measure how far its samples are from the data.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 
-def _say_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"saddlepoint {__version__}")
         raise typer.Exit
@@ -35,15 +35,15 @@ def _say_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and stop."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Run the command line; an error of ours becomes one line on stderr and exit code 1."""
-    # Threads that wait for each other by spinning stand still together as soon as another program wants their core.
+    """Run the command line; a SaddlepointError becomes one line on stderr and exit code 1."""
+    # Spinning threads all stall as soon as another program needs one of their cores; passive waiting avoids it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments, sentences = translate_arguments(sys.argv[1:])
     for sentence in sentences:
@@ -59,7 +59,7 @@ def main() -> None:
 
 @contextmanager
 def signals() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM, so that the round can end and be saved; a second one ends everything at once."""
+    """Collect the first SIGINT or SIGTERM, so that the round can finish and be saved; a second one stops at once."""
     caught: list[int] = []
 
     def note(number: int, _frame: object) -> None:
@@ -89,10 +89,10 @@ app.command(no_args_is_help=True)(split.split)
 
 @app.command(hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def benchmark(context: typer.Context) -> None:
-    """Say where the benchmarks went."""
-    words = " ".join(["python -m benchmarks", *context.args])
+    """Refuse, and say where the benchmarks are now."""
+    command = " ".join(["python -m benchmarks", *context.args])
     raise InputError(
-        f"The benchmarks are no part of the package any more: run `{words}` in a clone of the repository."
+        f"The benchmarks are no longer part of the package: run `{command}` in a clone of the repository."
     )
 
 

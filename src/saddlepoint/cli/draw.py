@@ -1,4 +1,4 @@
-"""`saddlepoint draw`: make a run's pictures and page again."""
+"""`saddlepoint draw`: draw a run's figures and write its report again."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import typer
 
 
 def draw(run: Annotated[Path, typer.Argument(help="The run folder that `saddlepoint train` wrote.")]) -> None:
-    """Draw RUN's pictures and write its report.html, one self-contained page.
+    """Draw RUN's figures again and write report.html, one self-contained page.
 
     Example: `saddlepoint draw runs/digits`
     """
     from saddlepoint.runs.report import write_report
 
-    print(f"look at {write_report(run)}")
+    print(f"report: {write_report(run)}")

@@ -1,4 +1,4 @@
-"""`saddlepoint export`: a run's generator of pictures as an ONNX file."""
+"""`saddlepoint export`: export a picture generator to ONNX."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import typer
 def export(
     run: Annotated[Path, typer.Argument(help="The run folder, or a saved model.")],
     out: Annotated[Path, typer.Argument(help="File to write, ending in .onnx.")],
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write RUN's generator as an ONNX file, and check that onnxruntime makes the same pictures to 1e-4.
+    """Export RUN's picture generator to ONNX, and check that onnxruntime gives the same pictures to 1e-4.
 
     Needs `pip install 'saddlepoint[onnx]'`. Example: `saddlepoint export runs/faces faces.onnx`
     """
     from saddlepoint.errors import InputError
 
     if out.is_file() and not force:
-        raise InputError(f"{out} exists; choose another name, or add --force to write over it.")
+        raise InputError(f"{out} exists; choose another name, or add --force to overwrite it.")
     from saddlepoint.runs.onnx_export import export as write
     from saddlepoint.runs.sampling import load_model
 

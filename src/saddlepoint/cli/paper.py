@@ -1,4 +1,4 @@
-"""`saddlepoint paper`: the theorems, figures and table of Goodfellow et al. 2014, each a command."""
+"""`saddlepoint paper`: the theorems, figures and table of Goodfellow et al. 2014, each recomputed by a command."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from saddlepoint.cli import signals
 from saddlepoint.names import PAPER_CONTROLS, PAPER_GAMES
 
 paper: typer.Typer = typer.Typer(
-    help="The paper, recomputed: theorems, Figures 1 to 3 and Table 1.", no_args_is_help=True
+    help="Recompute the paper of 2014: theorems, Figures 1 to 3 and Table 1.", no_args_is_help=True
 )
 
-Out = Annotated[Path, typer.Option(help="Folder for the JSON, the pictures and the page.")]
-Runs = Annotated[Path, typer.Option(help="Folder for the runs: the same command goes on with them.")]
-Seed = Annotated[int, typer.Option(help="The seed of everything random.", min=0)]
+Out = Annotated[Path, typer.Option(help="Folder of the results: JSON, pictures, page.")]
+Runs = Annotated[Path, typer.Option(help="Folder of the runs; the same command continues them.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random draw.", min=0)]
 Quick = Annotated[
-    bool, typer.Option("--quick", help="A small version, two minutes of one core at most; it says so.")
+    bool,
+    typer.Option("--quick", help="A small version, at most two minutes of one core; its results are marked."),
 ]
 Mnist = Annotated[
-    Path | None, typer.Option(help="An .npz of MNIST.", show_default="fetched from OpenML, checksum checked")
+    Path | None,
+    typer.Option(help=".npz file of MNIST.", show_default="fetched from OpenML, checksum checked"),
 ]
 Faces = Annotated[
-    Path | None, typer.Option(help="The folder of the ORL faces.", show_default="fetched by scikit-learn")
+    Path | None, typer.Option(help="Folder of the ORL faces.", show_default="fetched by scikit-learn")
 ]
-Threads = Annotated[int, typer.Option(help="Threads of one game.", min=1)]
+Threads = Annotated[int, typer.Option(help="Threads per run.", min=1)]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU if there is one")]
 
 
@@ -37,21 +39,21 @@ def theory(
     steps: Annotated[
         str,
         typer.Option(
-            help="Steps, with commas between: a the best D, b the value of the game, c saddle or not, d thin sets, e each "
-            "dimension apart, f early gradients, g a run that converges."
+            help="Steps, separated by commas: a optimal D, b value of the game, c saddle point, d thin supports, e dimension "
+            "by dimension, f early gradients, g a run that converges."
         ),
     ] = "a,b,c,d,e,f,g",
     quick: Quick = False,
     out: Out = Path("paper/results"),
 ) -> None:
-    """Every step of the paper's argument, made visible and held against numbers.
+    """Check every step of the paper's theory numerically, with figures.
 
     Example: `saddlepoint paper theory --quick`
     """
     from saddlepoint.paper import theory as argument
     from saddlepoint.paper.results import Results
 
-    held = argument.run(
+    findings = argument.run(
         Results(out),
         steps=[each.strip() for each in steps.split(",") if each.strip()],
         quick=quick,
@@ -59,12 +61,12 @@ def theory(
         command=_command(),
     )
     _say(f"the page is {out / ('theory-quick.md' if quick else 'theory.md')}")
-    argument.refuse(held)
+    argument.refuse(findings)
 
 
 @paper.command()
 def figure1(seed: Seed = 0, quick: Quick = False, out: Out = Path("paper/results")) -> None:
-    """Figure 1: data, p_g, D and the map from z to x at four moments of a real game, and as an animation.
+    """Figure 1: p_data, p_g, D and the map from z to x at four rounds of a real run, and as an animation.
 
     Example: `saddlepoint paper figure1`
     """
@@ -82,27 +84,27 @@ def figure2(
     data: Annotated[
         str,
         typer.Option(
-            help="mnist, faces or cifar10; with -conv (cifar10-conv) by convolutional players, at 32 x 32."
+            help="mnist, faces or cifar10; with -conv (cifar10-conv) convolutional networks, at 32 x 32."
         ),
     ] = "mnist",
     seed: Seed = 0,
     rounds: Annotated[
-        int | None, typer.Option(help="Rounds of the game.", show_default="by data", min=10)
+        int | None, typer.Option(help="Number of rounds.", show_default="by data", min=10)
     ] = None,
     game: Annotated[
         str,
-        typer.Option(help=f"A game of Table 1 ({', '.join(PAPER_GAMES)}); -conv changes its players."),
+        typer.Option(help=f"A model of Table 1 ({', '.join(PAPER_GAMES)}); -conv changes its networks."),
     ] = "goodfellow2014",
     mnist: Mnist = None,
     faces: Faces = None,
-    cifar10: Annotated[Path | None, typer.Option(help="An .npz of CIFAR-10 pictures.")] = None,
+    cifar10: Annotated[Path | None, typer.Option(help=".npz file of CIFAR-10 pictures.")] = None,
     threads: Threads = 1,
     device: Device = None,
     quick: Quick = False,
     runs: Runs = Path("runs/paper"),
     out: Out = Path("paper/results"),
 ) -> None:
-    """Figure 2: samples, not picked, each beside its nearest training example, and a test for copies.
+    """Figure 2: samples, not selected, each beside its nearest training example, and a memorisation test.
 
     Examples:
 
@@ -116,7 +118,7 @@ def figure2(
 
     if data not in figures.ROUNDS:
         raise InputError(
-            f"Figure 2 is of {', '.join(figures.ROUNDS)}, not of {data!r}; give one of them with --data."
+            f"Figure 2 is available for {', '.join(figures.ROUNDS)}, not for {data!r}; give one of them with --data."
         )
     games.refuse_unknown_game(game)
     if data.startswith("cifar10") and cifar10 is None:
@@ -158,7 +160,7 @@ def figure2(
 def figure3(
     seed: Seed = 0,
     rounds: Annotated[
-        int | None, typer.Option(help="Rounds of the game.", show_default="125,000", min=10)
+        int | None, typer.Option(help="Number of rounds.", show_default="125,000", min=10)
     ] = None,
     mnist: Mnist = None,
     threads: Threads = 1,
@@ -167,7 +169,7 @@ def figure3(
     runs: Runs = Path("runs/paper"),
     out: Out = Path("paper/results"),
 ) -> None:
-    """Figure 3: digits along straight lines in noise space, by Table 1's run where there is one.
+    """Figure 3: digits along straight lines in noise space, from Table 1's run if there is one.
 
     Example: `saddlepoint paper figure3 --mnist mnist.npz`
     """
@@ -202,26 +204,29 @@ def table1(
     models: Annotated[
         str,
         typer.Option(
-            help=f"Rows of the table, with commas between: {', '.join((*PAPER_GAMES, *PAPER_CONTROLS))}."
+            help=f"Rows of the table, separated by commas: {', '.join((*PAPER_GAMES, *PAPER_CONTROLS))}."
         ),
     ] = "goodfellow2014,modern,real rows,k-means centres,each pixel apart",
     seed: Seed = 0,
     rounds: Annotated[
-        int | None, typer.Option(help="Stop each game there.", show_default="the end of its schedules", min=1)
+        int | None,
+        typer.Option(help="Stop each run after this round.", show_default="the end of its schedules", min=1),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Stop after so long; the same command goes on.", min=0.0)
+        float | None, typer.Option(help="Stop after this time; the same command continues.", min=0.0)
     ] = None,
     mnist: Mnist = None,
     faces: Faces = None,
-    judged: Annotated[bool, typer.Option("--judge/--no-judge", help="Ask the judge beside Parzen.")] = True,
+    judged: Annotated[
+        bool, typer.Option("--judge/--no-judge", help="Run the judge beside the Parzen window.")
+    ] = True,
     threads: Threads = 1,
     device: Device = None,
     quick: Quick = False,
     runs: Runs = Path("runs/paper"),
     out: Out = Path("paper/results"),
 ) -> None:
-    """Table 1: Parzen log-likelihood of 10,000 samples, beside honest controls and the judge's verdict.
+    """Table 1: Parzen window log-likelihood of 10,000 samples, beside controls and the judge's verdict.
 
     Examples:
 
@@ -236,7 +241,9 @@ def table1(
     wanted = [each.strip() for each in models.split(",") if each.strip()]
     table1.refuse_unknown(wanted)
     if data not in ("mnist", "faces"):
-        raise InputError(f"Table 1 is of 'mnist' or 'faces', not of {data!r}; give one of them with --data.")
+        raise InputError(
+            f"Table 1 is available for 'mnist' and 'faces', not for {data!r}; give one of them with --data."
+        )
     parts = datasets.mnist(mnist) if data == "mnist" else datasets.faces(faces)
     if quick:
         parts = parts.first(5_000, 1_000, 1_000)

@@ -1,7 +1,4 @@
-"""`saddlepoint complete`: fill in the missing cells of a table by what a run learnt.
-
-`saddlepoint sample`: draw from a run's model into a file.
-"""
+"""`saddlepoint sample` and `saddlepoint complete`: samples of a run's model, and a table with its missing cells filled in."""
 
 from __future__ import annotations
 
@@ -16,38 +13,34 @@ def sample(
     out: Annotated[
         Path,
         typer.Option(
-            help="File to write; its suffix says the form: .npy .npz .csv .tsv .parquet .feather, for pictures also "
-            ".png (one grid, small pictures enlarged), .gif (a film of N frames that walks from sample to sample), .zip, or "
-            "a folder (one file a picture)."
+            help="File to write; the suffix is the format: .npy .npz .csv .tsv .parquet .feather; for pictures also .png (one "
+            "grid), .gif (a film of N frames that walks from sample to sample), .zip, or a folder (one file per picture)."
         ),
     ],
-    n: Annotated[int, typer.Option("-n", "--n", help="How many.")] = 100,
-    seed: Annotated[
-        int | None, typer.Option(help="For the same draw again; a fresh one if left out.")
-    ] = None,
+    n: Annotated[int, typer.Option("-n", "--n", help="Number of samples.")] = 100,
+    seed: Annotated[int | None, typer.Option(help="Seed; without it a fresh one.")] = None,
     given: Annotated[
         list[str] | None,
         typer.Option(
-            help="Class to draw from, as `class=7` (or `7`, or by the label column's name); all by their shares if left "
-            "out. Of a table a condition on a column: `income='>50K'`, `age=30..40`, `city=Rome|Oslo`, `cabin=` (empty); "
-            "repeatable."
+            help="Class to sample: `class=7`, or `7`, or LABEL=7; without it all classes in their proportions. For tables "
+            "also a condition on a column: `income='>50K'`, `age=30..40`, `city=Rome|Oslo`, `cabin=` (empty); repeatable."
         ),
     ] = None,
     base: Annotated[
         bool,
         typer.Option(
             "--base",
-            help="Of what the generator started from: points a mixture of Gaussians, tables fitted heads.",
+            help="Sample the start of training instead: a mixture of Gaussians (points), a MADE (tables).",
         ),
     ] = False,
     escape_formulas: Annotated[
         bool,
         typer.Option(
             "--escape-formulas",
-            help="In .csv and .tsv: put ' before texts that a spreadsheet would take for a formula.",
+            help="In .csv and .tsv: put ' before text that a spreadsheet would read as a formula.",
         ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Draw N samples from RUN and write them to a file.
 
@@ -57,7 +50,7 @@ def sample(
 
     - `saddlepoint sample runs/points -n 1000 --out more.csv --seed 1`
 
-    - `saddlepoint sample runs/faces -n 16 --out faces/` (one file a picture), or `--out film.gif`
+    - `saddlepoint sample runs/faces -n 16 --out faces/` (one file per picture), or `--out film.gif`
 
     - `saddlepoint sample runs/digits -n 20 --given class=7 --out sevens/`
 
@@ -66,7 +59,7 @@ def sample(
     from saddlepoint.errors import InputError
 
     if out.is_file() and not force:
-        raise InputError(f"{out} exists; choose another name, or add --force to write over it.")
+        raise InputError(f"{out} exists; choose another name, or add --force to overwrite it.")
     from saddlepoint.runs.sampling import sample_to_file
 
     print(
@@ -80,29 +73,29 @@ def complete(
     run: Annotated[Path, typer.Argument(help="The run folder of a table, or a saved model.")],
     table: Annotated[
         Path,
-        typer.Argument(help="The table: .csv, .tsv, .parquet or .feather, of the columns that were learnt."),
+        typer.Argument(
+            help="The table with missing cells: .csv, .tsv, .parquet or .feather, with the columns of the training table."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="File to write: .csv, .tsv, .parquet or .feather.")],
     column: Annotated[
         list[str] | None,
-        typer.Option(help="Fill in this column only; repeatable.", show_default="all but identifiers"),
+        typer.Option(help="Fill in this column only; repeatable.", show_default="all except identifiers"),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="For the same draw again; a fresh one if left out.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; without it a fresh one.")] = None,
     escape_formulas: Annotated[
         bool,
         typer.Option(
             "--escape-formulas",
-            help="In .csv and .tsv: put ' before texts that a spreadsheet would take for a formula.",
+            help="In .csv and .tsv: put ' before text that a spreadsheet would read as a formula.",
         ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Draw the missing cells of TABLE, each row's given the cells that are known, and write it.
+    """Fill in the missing cells of TABLE, drawn given the known cells of their row (imputation), and write the table.
 
-    Known cells stay as they are. A cell is one draw from what it may be, not its most likely value: so a column keeps its
-    spread, and another seed gives other cells where the known ones do not settle them.
+    Known cells stay unchanged. A missing cell is a draw from its conditional distribution, not its most likely value, so
+    that columns keep their spread; another seed gives other values.
 
     Examples:
 
@@ -114,7 +107,7 @@ def complete(
     from saddlepoint.runs.sampling import complete_to_file
 
     if out.is_file() and not force:
-        raise InputError(f"{out} exists; choose another name, or add --force to write over it.")
+        raise InputError(f"{out} exists; choose another name, or add --force to overwrite it.")
     print(
         complete_to_file(run, table, out, columns=column or None, seed=seed, escape_formulas=escape_formulas)
     )

@@ -1,4 +1,4 @@
-"""What a person sees while a game is played: a moving line on a terminal, plain lines where there is none."""
+"""Progress of a training run: a progress bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from saddlepoint.fitting import Checked, Event, Judged, Played, Preparation, Pre
 from saddlepoint.runs.session import Session
 from saddlepoint.training import Record
 
-_SECONDS_BETWEEN_LOOKS = 0.25
+_SECONDS_BETWEEN_UPDATES = 0.25
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Follows a session's events on the terminal and says at the end where everything is."""
+    """Prints a session's events, and at the end where the report is."""
 
     def __init__(self, session: Session, *, quiet: bool, until: int | None, minutes: float | None) -> None:
         self.session, self.quiet = session, quiet or session.run is None
@@ -34,7 +34,7 @@ class Progress:
         self._ends = None if minutes is None else self._began + 60 * minutes
 
     def follow(self, events: Iterator[Event]) -> str:
-        """Show what happens until the game stops; return the reason."""
+        """Show the events until training stops; return the reason."""
         if not self.quiet:
             self._introduce()
         if self.quiet or not sys.stderr.isatty():
@@ -44,79 +44,83 @@ class Progress:
         return "interrupted" if self.stopped is None else self.stopped.reason
 
     def finish(self) -> None:
-        """Draw the pictures and the report, and say where everything is."""
+        """Draw the figures, write the report, and print where it is."""
         from saddlepoint.runs.report import write_report
 
         if not self.quiet and not self.console.is_terminal:
-            self.console.print("  drawing what the report shows ...")
+            self.console.print("  drawing the report's figures ...")
         report = write_report(self.session.path, preparation=self.session.preparation)
         sentence = "stopped" if self.stopped is None else self.stopped.sentence
         if not self.quiet:
-            if (added := self.session.fit.added()) is not None:
-                self.console.print(f"  {added}", markup=False, soft_wrap=True)
+            if (gain := self.session.fit.gain_of_game()) is not None:
+                self.console.print(f"  {gain}", markup=False, soft_wrap=True)
             example = "grid.png" if self.session.preparation.train.kind == "pictures" else "samples.csv"
             self.console.print(
                 f"  to sample: saddlepoint sample {self.session.path} -n 100 --out {example}",
                 markup=False,
                 soft_wrap=True,
             )
-        print(f"{sentence}; look at {report}")
+        print(f"{sentence}; report: {report}")
 
     def _introduce(self) -> None:
         preparation = self.session.preparation
 
-        def say(line: str) -> None:
+        def write(line: str) -> None:
             self.console.print(line, markup=False, soft_wrap=True)
 
-        parts = preparation.to_dict()["rows"]
-        say(f"{preparation.train.name}: {self.session.described}")
-        held_out = f"{parts['monitor']:,} monitor and {parts['vault']:,} vault rows are held out"
-        if parts["vault"] == 0:
+        rows = preparation.to_dict()["rows"]
+        write(f"{preparation.train.name}: {self.session.described}")
+        held_out = (
+            f"{rows['monitor']:,} validation rows (monitor), {rows['vault']:,} held-out test rows (vault)"
+        )
+        if rows["vault"] == 0:
             held_out = (
                 f"below {SMALLEST_SPLIT} rows nothing is held out, so this run cannot be judged "
                 "(give more rows, or held-out ones with --holdout)"
             )
-        say(f"  {parts['train']:,} rows train; {held_out}")
+        write(f"  {rows['train']:,} training rows; {held_out}")
         for note in self.session.notes:
-            say(f"  {note}")
+            write(f"  {note}")
         if preparation.classes is not None:
-            say(f"  learning P(x | class) for {len(preparation.classes)} classes{_found(preparation)}")
+            write(
+                f"  learning P(x | class) for {len(preparation.classes)} classes{_pseudo_labels(preparation)}"
+            )
         settings = preparation.plan.settings
         device = f"{preparation.threads} thread{'s' if preparation.threads > 1 else ''}"
-        say(
+        write(
             f"  recipe {preparation.plan.recipe}, objective {settings.objective}, batch {settings.batch}, "
             f"{settings.horizon:,} rounds, {settings.precision} on "
             + (device if preparation.device.type == "cpu" else preparation.device.type)
         )
-        say(f"  {preparation.round_choice.said()}")
+        write(f"  {preparation.round_choice.describe()}")
         if (plan := preparation.checks) is not None:
-            say(f"  {plan.describe()}")
+            write(f"  {plan.describe()}")
         if self._first:
             end = ""
             if self.last > self.horizon:
-                end = f" to {self.last:,}; schedules, laid for {self.horizon:,}, stay at their end"
-            say(f"  going on from round {self._first:,}{end}")
+                end = f" to {self.last:,}; schedules, made for {self.horizon:,} rounds, stay at their final values"
+            write(f"  continuing from round {self._first:,}{end}")
 
     def _lines(self, events: Iterator[Event]) -> None:
-        said = -_SECONDS_BETWEEN_LINES
+        printed = -_SECONDS_BETWEEN_LINES
         for event in events:
-            self._tell(event)
+            self._print_checks(event)
             if isinstance(event, Stopped):
                 self.stopped = event
             elif (
                 isinstance(event, Pretraining | Played)
                 and not self.quiet
-                and time.monotonic() - said >= _SECONDS_BETWEEN_LINES
+                and time.monotonic() - printed >= _SECONDS_BETWEEN_LINES
             ):
-                said = time.monotonic()
+                printed = time.monotonic()
                 state = event.sentence if isinstance(event, Pretraining) else self._state(event.record)
                 self.console.print(f"  {state}", markup=False, soft_wrap=True)
 
-    def _tell(self, event: Event) -> None:
-        """Say what the judge saw."""
+    def _print_checks(self, event: Event) -> None:
+        """Print checks, rollbacks and the final verdict."""
         lines: list[str] = []
         if isinstance(event, Pretraining):
-            self._began = time.monotonic()  # rounds are counted from here
+            self._began = time.monotonic()  # so that rounds/s does not count pretraining
         if isinstance(event, Checked):
             record = event.record
             lines = [
@@ -126,8 +130,8 @@ class Progress:
         elif isinstance(event, RolledBack):
             lines = [event.sentence]
         elif isinstance(event, Judged):
-            told = (f"  {line}" for line in str(event.verdict).splitlines())
-            lines = ["the final verdict, on rows that nothing had seen:", *told]
+            verdict = (f"  {line}" for line in str(event.verdict).splitlines())
+            lines = ["final verdict, on held-out test rows (vault):", *verdict]
         if not self.quiet:
             for line in lines:
                 self.console.print(f"  {line}", markup=False, soft_wrap=True)
@@ -144,10 +148,10 @@ class Progress:
             task = bar.add_task("rounds", total=self.last, completed=self._first, losses="", left="")
             shown = 0.0
             for event in events:
-                self._tell(event)
+                self._print_checks(event)
                 if isinstance(event, Stopped):
                     self.stopped = event
-                elif time.monotonic() - shown < _SECONDS_BETWEEN_LOOKS:
+                elif time.monotonic() - shown < _SECONDS_BETWEEN_UPDATES:
                     continue
                 elif isinstance(event, Pretraining):
                     shown = time.monotonic()
@@ -160,7 +164,7 @@ class Progress:
                     )
 
     def _left(self, record: Record) -> tuple[float, float]:
-        """Return rounds a second so far, and the seconds left: of the rounds, or of the minutes where these end before."""
+        """Return rounds per second so far, and the seconds left until the last round or the time limit."""
         now = time.monotonic()
         rate = (record.round + 1 - self._first) / max(1e-9, now - self._began)
         left = (self.last - record.round - 1) / rate
@@ -172,7 +176,7 @@ class Progress:
 
 
 class _Rate(ProgressColumn):
-    """Rounds a second."""
+    """Column of the progress bar: rounds per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed or 0:.0f} rounds/s")
@@ -188,10 +192,10 @@ def _clock(seconds: float) -> str:
     return f"{minutes}:{rest:02d}"
 
 
-def _found(preparation: Preparation) -> str:
-    """Return where found classes come from, and what else could be learnt; nothing of classes that were named."""
+def _pseudo_labels(preparation: Preparation) -> str:
+    """Return how pseudo-labels were made and how to turn them off; an empty text for given classes."""
     if not preparation.clustered:
         return ""
     own = preparation.train.classes
-    told = "" if own is None else f"; --label class: the {len(own):,} that the data come with"
-    return f", found by k-means (--cluster off: without{told})"
+    given = "" if own is None else f"; --label class: the data's own {len(own):,} classes"
+    return f", pseudo-labels found by k-means (--cluster off: without{given})"

@@ -1,4 +1,4 @@
-"""`saddlepoint train`: learn to sample from what was named."""
+"""`saddlepoint train`: train a GAN on a data source."""
 
 from __future__ import annotations
 
@@ -17,11 +17,6 @@ from saddlepoint.cli import train_options as options
 if TYPE_CHECKING:
     from saddlepoint.runs.session import Session
 
-_EPILOG = (
-    "Examples: `saddlepoint train digits` · `saddlepoint train points.csv --minutes 2` · "
-    "`saddlepoint train mnist.npz --recipe goodfellow2014 --label class` · `saddlepoint train digits --resume`"
-)
-
 
 def train(
     source: options.Source,
@@ -36,8 +31,8 @@ def train(
     until: options.Until = None,
     tolerance: options.Tolerance = None,
     on_collapse: options.OnCollapse = None,
-    power: options.Ruler = None,
-    metrics: options.Also = None,
+    power: options.Power = None,
+    metrics: options.Metrics = None,
     augment: options.Augment = None,
     cluster: options.Cluster = None,
     memory: options.Memory = None,
@@ -57,7 +52,7 @@ def train(
     processes: options.Processes = 1,
     quiet: options.Quiet = False,
 ) -> None:
-    """Learn to sample from SOURCE; write a run folder with checkpoints, pictures and a report.
+    """Train a GAN on SOURCE; write a run folder with checkpoints, figures and a report.
 
     Examples:
 
@@ -71,7 +66,7 @@ def train(
 
     - `saddlepoint train digits --label class` (then `saddlepoint sample runs/digits -n 20 --given class=7 ...`)
 
-    - `saddlepoint train points.csv --until settled --tolerance 2%` (stops when a missing cluster of 2 % would show)
+    - `saddlepoint train points.csv --until settled --tolerance 2%` (stops once a missing cluster of 2 % would be found)
 
     - `saddlepoint train digits --resume`
     """
@@ -104,7 +99,7 @@ def train(
         "other_sizes": other_sizes,
         "flips": flips or None,
     }
-    with _working(f"reading {source}, and seeing what is in it", quiet=quiet):
+    with _working(f"reading {source}", quiet=quiet):
         session = _session(source, out, given, named, rounds, minutes, holdout, device, resume, restart)
     from saddlepoint.cli.terminal import Progress
 
@@ -119,7 +114,7 @@ def train(
                 )
             )
         if session.run is not None:
-            with _working("drawing what the report shows", quiet=quiet):
+            with _working("drawing the report's figures", quiet=quiet):
                 progress.finish()
     finally:
         session.close()
@@ -128,7 +123,7 @@ def train(
 
 
 def _working(what: str, *, quiet: bool) -> AbstractContextManager[object]:
-    """Say on a terminal what goes on until it is over; nothing elsewhere, and nothing remains."""
+    """Return a context that shows a status line on a terminal and removes it at the end."""
     from rich.console import Console
 
     return nullcontext() if quiet else Console(stderr=True).status(what)
@@ -152,7 +147,7 @@ def _session(
     from saddlepoint.runs.session import Session, Source, refuse_changes
 
     if resume and restart:
-        raise InputError("--resume goes on with a run and --restart begins it again: give one of them.")
+        raise InputError("--resume continues a run and --restart begins it again: give one of them.")
     path = out or Path("runs") / run_name(source)
     if resume:
         refuse_changes(RunFolder.open(path).settings(), source=source, **named, **given)
@@ -168,7 +163,7 @@ def _session(
 
 
 def _kinds(given: list[str] | None) -> dict[str, str] | None:
-    """Return {column: kind} of options written NAME=KIND; None without any."""
+    """Return {column: kind} from options of the form NAME=KIND; None if there are none."""
     from saddlepoint.errors import InputError
 
     found = {}
@@ -181,13 +176,13 @@ def _kinds(given: list[str] | None) -> dict[str, str] | None:
 
 
 def run_name(source: str) -> str:
-    """Return the name of the run folder that a source gets."""
+    """Return the default name of the run folder for a source."""
     name = Path(source.rstrip("/\\")).name.split(".")[0]
     return name or "run"
 
 
 def _spread(processes: int) -> None:
-    """Start this very command on several processes by torchrun, and leave with their exit code."""
+    """Run this same command on several processes by torchrun, and exit with their exit code."""
     import subprocess
 
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]

@@ -1,1 +1,1 @@
-"""Opens what the user named and turns it into numbers that a network can play with, and back."""
+"""Data: opening sources, splits, encoders from rows to network inputs and back, and writing samples."""

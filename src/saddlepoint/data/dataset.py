@@ -1,7 +1,4 @@
-"""What was opened: rows of numbers or pictures, with all that is needed to hand samples back as they came.
-
-The rows of a table as codes: which rows are the same, and a checksum of all of them.
-"""
+"""Dataset: the opened rows (points, pictures or a table), and what is needed to return samples in the original format."""
 
 from __future__ import annotations
 
@@ -23,24 +20,24 @@ from saddlepoint.errors import InputError
 
 
 def codes_of(frame: pd.DataFrame) -> npt.NDArray[np.int32]:
-    """Return (n, d) codes: equal within a column where the cells are, -1 where missing."""
+    """Return int32 codes (n, d); within a column, equal cells have equal codes, and missing cells have -1."""
     return np.column_stack([_coded(cells_of(frame, str(name)))[0] for name in frame.columns])
 
 
 def digest_of(frame: pd.DataFrame) -> bytes:
-    """Return the sha256 over names, types and cells of a frame of Arrow-backed columns."""
+    """Return the sha256 of the names, types and cells of a frame of Arrow-backed columns."""
     digest = hashlib.sha256()
     for name in frame.columns:
         cells = cells_of(frame, str(name))
         codes, values = _coded(cells)
-        words = "\x00".join(str(word) for word in values.cast(pa.large_string()).to_pylist())
-        digest.update(f"{name}\x00{cells.type}\x00{words}\x00".encode())
+        texts = "\x00".join(str(text) for text in values.cast(pa.large_string()).to_pylist())
+        digest.update(f"{name}\x00{cells.type}\x00{texts}\x00".encode())
         digest.update(np.ascontiguousarray(codes, dtype="<i4").tobytes())
     return digest.digest()
 
 
 def _coded(cells: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """Return codes by first appearance, and the values they stand for."""
+    """Return codes in the order of first appearance, and the value of each code."""
     plain = cells.cast(cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
     whole = plain.combine_chunks()
     coded = pc.dictionary_encode(whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole)
@@ -52,28 +49,29 @@ Kind = Literal["points", "pictures", "tables"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Rows that a network can learn from, and how they came.
+    """Rows to learn from, with their labels, groups and original format.
 
     Attributes:
         name: a short name ("digits", "mnist").
         kind: "points", "pictures" or "tables".
-        rows: points (n, d) in the dtype given; pictures (n, H, W, C) uint8; a table's pandas frame of Arrow-backed columns,
-            or `ParquetRows` where it is too large to be held.
+        rows: points (n, d) in their own dtype; pictures (n, H, W, C) uint8; a table as a pandas frame of Arrow-backed
+            columns, or as `ParquetRows` if it is too large for memory.
         labels: (n,) class of each row, or None.
         columns: names of the d columns, or None.
-        dtypes: dtype name of each column as it came (tables only), so that whole columns are written as such.
+        dtypes: original dtype name of each column (tables only), so that integer columns are written as integers.
         levels: largest grey level (255; 16 for digits).
-        groups: (n,) group of each row (a person, a series), never torn by a split, or None.
-        form: how it came: "array", "frame", "npy", "npz", "csv", "folder", "zip", "idx", "digits".
-        shape: shape of one row as it came, e.g. () for a 1-D array or (28, 28).
-        dtype: dtype name of the rows as they came.
+        groups: (n,) group of each row (a person, a time series), or None; a split keeps each group in one part.
+        form: original format: "array", "frame", "npy", "npz", "csv", "folder", "zip", "idx", "digits".
+        shape: original shape of one row, e.g. () for a 1-D array or (28, 28).
+        dtype: original dtype name of the rows.
         fractions: True if grey levels came as fractions in [0, 1].
-        schema: kinds of a table's columns, inferred or told.
-        resolution, other_sizes: the size that pictures were brought to and how (`data.target_size`), or None.
-        pandas: what pandas wrote into a Parquet or Feather file of its dtypes (JSON), so that it reads samples in them too.
-        flips: True if a picture's mirror image is as good as the picture (left and right alike), by the user's word.
-        notes: what was inferred while opening, one sentence each, to be said to the user.
-        left_out: name and reason of each file that could not be used.
+        schema: kinds of a table's columns, inferred or given.
+        resolution: the size that pictures were resized to (`data.pictures.TargetSize`), or None.
+        other_sizes: how pictures of another size were resized, or None.
+        pandas: pandas' dtypes from the metadata (JSON) of a Parquet or Feather file, so that pandas reads samples alike.
+        flips: True if mirror images of pictures belong to the data too (the user's choice).
+        notes: what was inferred while opening, one sentence each, to show to the user.
+        left_out: name and reason of each file that could not be read.
     """
 
     name: str
@@ -109,7 +107,7 @@ class Dataset:
 
     @property
     def classes(self) -> npt.NDArray[Any] | None:
-        """Return the distinct labels in order, or None where there are no labels."""
+        """Return the distinct labels, sorted, or None if there are no labels."""
         return None if self.labels is None else np.unique(self.labels)
 
     def take(self, indices: npt.ArrayLike) -> Dataset:
@@ -123,10 +121,10 @@ class Dataset:
         )
 
     def in_memory(self) -> Dataset:
-        """Return this data set, or, where its rows stay in a file, as many of them as are held at once, evenly spread."""
+        """Return this dataset; if its rows stay in a file, an evenly spaced sample of them that fits in memory."""
         if not isinstance(self.rows, ParquetRows):
             return self
-        count = min(len(self), parquet.MOST_HELD)
+        count = min(len(self), parquet.MOST_IN_MEMORY)
         return self.take(np.unique(np.linspace(0, len(self) - 1, count).astype(np.int64)))
 
     def _rows_at(self, chosen: npt.NDArray[Any]) -> Any:
@@ -135,10 +133,10 @@ class Dataset:
         return self.rows.iloc[chosen].reset_index(drop=True) if self.kind == "tables" else self.rows[chosen]
 
     def as_came(self, rows: Any) -> Any:
-        """Return decoded rows, points (m, d) or pictures (m, H, W, C), in the shape and dtype that came in.
+        """Return decoded points (m, d) or pictures (m, H, W, C) in the original shape and dtype.
 
-        A 1-D array comes back 1-D, (H, W) pictures lose the channel axis, channels-first pictures get theirs
-        back in front, and fractions of 1 are fractions again. The frame of a table is returned as it is.
+        A 1-D array becomes 1-D again, (H, W) pictures lose the channel axis, channels-first pictures become
+        channels-first again, and fractions become fractions again. The frame of a table is returned unchanged.
         """
         if self.kind == "tables":
             return rows
@@ -152,20 +150,20 @@ class Dataset:
         return rows.astype(self.dtype)
 
     def identities(self) -> npt.NDArray[Any] | None:
-        """Return rows that are the same numbers wherever rows are the same: of a table codes, else the rows themselves.
+        """Return an array whose rows are equal exactly where the dataset's rows are: codes for a table, else the rows.
 
-        None for rows that stay in their file: these are not compared with one another.
+        None for rows that stay in a file, because these are not compared with one another.
         """
         if isinstance(self.rows, ParquetRows):
             return None
         return codes_of(self.rows) if self.kind == "tables" else np.asarray(self.rows)
 
     def fingerprint(self) -> str:
-        """Return the sha256 (hex) over dtype, shape and bytes of the rows and of the labels."""
+        """Return the sha256 (hex) of dtype, shape and bytes of the rows and labels."""
         digest = hashlib.sha256()
         if self.kind == "tables":
-            kept_apart = isinstance(self.rows, ParquetRows)
-            digest.update(self.rows.fingerprint() if kept_apart else digest_of(self.rows))
+            in_file = isinstance(self.rows, ParquetRows)
+            digest.update(self.rows.fingerprint() if in_file else digest_of(self.rows))
         for values in (self.labels,) if self.kind == "tables" else (self.rows, self.labels):
             if values is None:
                 digest.update(b"none")

@@ -1,4 +1,4 @@
-"""Arrays as JSON: numbers as base64 of their little-endian bytes, Arrow values as base64 of an Arrow stream."""
+"""Arrays in JSON: numpy arrays as base64 of their little-endian bytes, Arrow tables as base64 of an Arrow IPC stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def packed(values: npt.NDArray[Any]) -> dict[str, str]:
 
 
 def unpacked(stored: Mapping[str, Any]) -> npt.NDArray[Any]:
-    """Return the array that `packed` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
+    """Return the array that `packed` wrote. Raises KeyError, TypeError or ValueError if it is damaged."""
     if stored["dtype"] not in _DTYPES:
         raise ValueError(f"dtype {stored['dtype']!r}")
     raw = base64.b64decode(stored["base64"], validate=True)
@@ -28,7 +28,7 @@ def unpacked(stored: Mapping[str, Any]) -> npt.NDArray[Any]:
 
 
 def packed_table(table: pa.Table) -> str:
-    """Return an Arrow table, its schema with it, as base64 text."""
+    """Return an Arrow table, including its schema, as base64 text."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -36,7 +36,7 @@ def packed_table(table: pa.Table) -> str:
 
 
 def unpacked_table(stored: str) -> pa.Table:
-    """Return the table that `packed_table` wrote. Raises ValueError (or TypeError) where it is damaged."""
+    """Return the table that `packed_table` wrote. Raises ValueError or TypeError if it is damaged."""
     try:
         table = pa.ipc.open_stream(base64.b64decode(stored, validate=True)).read_all()
         table.validate(full=True)
@@ -51,6 +51,6 @@ def packed_values(values: pa.Array) -> str:
 
 
 def unpacked_values(stored: str) -> pa.Array:
-    """Return the array that `packed_values` wrote. Raises ValueError, TypeError or KeyError where it is damaged."""
+    """Return the array that `packed_values` wrote. Raises ValueError, TypeError or KeyError if it is damaged."""
     cells = unpacked_table(stored)["values"].combine_chunks()
     return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells

@@ -1,7 +1,7 @@
-"""Classes found in pictures that come without: k-means of their coarse principal coordinates.
+"""Pseudo-labels for pictures without classes: k-means clusters of their principal components at low resolution.
 
-A generator told which of several kinds of picture to make need not bend one kind into another, and the shares of the kinds
-are those of the data from the first round on (Liu et al. 2020, arXiv 2006.10728, find theirs in D's features as the game goes).
+A class-conditional generator need not deform one cluster into another, and samples have the data's cluster shares from the
+first round on. Liu et al. 2020 (arXiv 2006.10728) cluster D's features during training instead.
 """
 
 from __future__ import annotations
@@ -20,49 +20,48 @@ from saddlepoint.errors import InputError
 
 MOST_CLUSTERS = 100
 SMALLEST_CLUSTER = 100
-_COORDINATES = 48
-_MOST_NUMBERS = 256
-_ROWS = 20_000
+_COMPONENTS = 48
+_MOST_FEATURES = 256
+_PCA_ROWS = 20_000
 
 
 def find_clusters(pictures: Dataset, *, seed: int) -> NDArray[np.int64]:
-    """Return the kind of each picture, (n,): 100 kinds, or as many as leave 100 pictures a kind on average.
+    """Return the cluster of each picture, int (n,): min(100, n // 100) clusters, so at least 100 pictures each on average.
 
-    Kinds are those of k-means in the 48 largest principal coordinates of the pictures, made small by means of squares until
-    they have at most 256 numbers. They are a function of the pictures and the seed.
+    Pictures are downscaled by block means to at most 256 numbers, projected on their first 48 principal components, and
+    clustered by k-means. The result depends on the pictures and the seed only.
 
     Raises:
-        InputError: the rows are no pictures, or too few for two kinds.
+        InputError: the rows are not pictures, or too few for two clusters.
     """
     if pictures.kind != "pictures":
         raise InputError(
-            f"{pictures.name} holds {pictures.kind}; classes are found in pictures alone: leave cluster out."
+            f"{pictures.name} holds {pictures.kind}; classes can be found in pictures only; leave cluster out."
         )
-    kinds = min(MOST_CLUSTERS, len(pictures) // SMALLEST_CLUSTER)
-    if kinds < 2:
+    clusters = min(MOST_CLUSTERS, len(pictures) // SMALLEST_CLUSTER)
+    if clusters < 2:
         raise InputError(
-            f"Classes are found in at least {2 * SMALLEST_CLUSTER} pictures, and {pictures.name} has {len(pictures)} to "
-            "train on: leave cluster out."
+            f"Finding classes needs at least {2 * SMALLEST_CLUSTER} training pictures, and {pictures.name} has "
+            f"{len(pictures)}; leave cluster out."
         )
-    small = _small(pictures.rows)
-    some = small[:: -(-len(small) // _ROWS)]
-    means = MiniBatchKMeans(kinds, n_init=3, batch_size=2048, random_state=seed)
-    # One thread: a run that goes on with more cores finds the same kinds again.
+    small = _downscaled(pictures.rows)
+    sample = small[:: -(-len(small) // _PCA_ROWS)]
+    k_means = MiniBatchKMeans(clusters, n_init=3, batch_size=2048, random_state=seed)
+    # One thread, so that a run that is resumed on more cores finds the same clusters again.
     with threadpool_limits(limits=1), warnings.catch_warnings():
-        with np.errstate(invalid="ignore"):  # of equal pictures: a share of no variance
-            found = PCA(min(_COORDINATES, *some.shape), svd_solver="covariance_eigh").fit(some)
-        places = found.transform(small)
-        warnings.simplefilter(
-            "ignore", ConvergenceWarning
-        )  # fewer different pictures than kinds: fewer kinds are found
-        return np.asarray(means.fit(places).predict(places), dtype=np.int64)
+        with np.errstate(invalid="ignore"):  # identical pictures: explained-variance ratio 0 / 0
+            pca = PCA(min(_COMPONENTS, *sample.shape), svd_solver="covariance_eigh").fit(sample)
+        coordinates = pca.transform(small)
+        # Warns if there are fewer distinct pictures than clusters; then fewer clusters are found.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(k_means.fit(coordinates).predict(coordinates), dtype=np.int64)
 
 
-def _small(rows: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return pictures (n, H, W, C) as (n, numbers), halved by means until they have at most 256 numbers."""
+def _downscaled(rows: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return pictures (n, H, W, C) as (n, features): sides are halved by block means until there are at most 256 features."""
     height, width, channels = rows.shape[1:]
     down = across = 1
-    while channels * -(-height // down) * -(-width // across) > _MOST_NUMBERS:
+    while channels * -(-height // down) * -(-width // across) > _MOST_FEATURES:
         if max(-(-height // down), -(-width // across)) == 1:
             break
         down, across = (2 * down, across) if height / down >= width / across else (down, 2 * across)

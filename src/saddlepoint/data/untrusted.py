@@ -1,4 +1,4 @@
-"""Reading what others wrote: a decoder's failures become one sentence, and size has limits."""
+"""Safe reading of untrusted files: decoder errors become one InputError, and sizes are limited."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from contextlib import contextmanager
 from saddlepoint.errors import InputError
 
 BOMB_BYTES = 2**30
-"""An archive that unpacks to more than this ..."""
-
 BOMB_RATIO = 100
-"""... and to more than this many times its own size is taken for a decompression bomb."""
+"""An archive that unpacks to more than `BOMB_BYTES` and to more than `BOMB_RATIO` times its own size is refused as a
+decompression bomb."""
 
 
 @contextmanager
 def decode_errors_as_input_error(name: str, what: str) -> Iterator[None]:
-    """Turn every failure of a decoder into InputError, and its warnings into silence.
+    """Turn every error of a decoder into InputError, and ignore its warnings.
 
-    Use around calls of decoding libraries only. On damaged bytes these raise nearly anything: zipfile alone
-    raises BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError and
-    OverflowError.
+    Use it around calls of decoding libraries only. Damaged files make these raise almost any exception: zipfile alone
+    raises BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError and OverflowError.
+
+    name: what messages call the file.
+    what: the expected format, such as "an .npz file".
     """
     with warnings.catch_warnings(), library_failures_as_input_error(name, what):
         warnings.simplefilter("ignore")
@@ -31,7 +32,7 @@ def decode_errors_as_input_error(name: str, what: str) -> Iterator[None]:
 
 @contextmanager
 def library_failures_as_input_error(name: str, what: str) -> Iterator[None]:
-    """As `decode_errors_as_input_error`, but leave warnings alone: their filters are one for all threads."""
+    """As `decode_errors_as_input_error`, but without touching warnings, whose filters all threads share."""
     try:
         yield
     except InputError:
@@ -40,7 +41,7 @@ def library_failures_as_input_error(name: str, what: str) -> Iterator[None]:
         raise InputError(f"{name} does not fit into memory; the {what} may be damaged.") from None
     except PermissionError:
         raise InputError(
-            f"{name} may not be read: permission denied; change its rights or copy it."
+            f"{name} may not be read: permission denied; change its permissions or copy it."
         ) from None
     except Exception as error:
         reason = " ".join(str(error).split())[:100] or type(error).__name__
@@ -50,17 +51,17 @@ def library_failures_as_input_error(name: str, what: str) -> Iterator[None]:
 
 
 def refuse_bomb(name: str, unpacked: int, packed: int) -> None:
-    """Raise InputError if an archive of `packed` bytes claims to unpack to suspiciously many."""
+    """Raise InputError if an archive of `packed` bytes claims to unpack to far too many bytes (`unpacked`)."""
     if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * packed:
         raise InputError(
-            f"{name} would unpack from {size_words(packed)} to {size_words(unpacked)}, which looks like a "
+            f"{name} would unpack from {size_words(packed)} to {size_words(unpacked)}, which suggests a "
             f"decompression bomb (limit: {BOMB_RATIO} times its size beyond "
             f"{size_words(BOMB_BYTES)}); unpack it yourself."
         )
 
 
 def refuse_too_large(name: str, needed: int) -> None:
-    """Raise InputError if `needed` bytes are more than this machine's memory."""
+    """Raise InputError if `needed` bytes exceed this machine's memory."""
     memory = physical_memory()
     if needed > memory:
         raise InputError(
@@ -70,7 +71,7 @@ def refuse_too_large(name: str, needed: int) -> None:
 
 
 def physical_memory() -> int:
-    """Return this machine's memory in bytes; 16 GiB where the system does not say."""
+    """Return this machine's memory in bytes; 16 GiB if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -78,7 +79,7 @@ def physical_memory() -> int:
 
 
 def size_words(size: int) -> str:
-    """Return a number of bytes in words: "3.2 GB"."""
+    """Return a number of bytes as text: "3.2 GB"."""
     amount = float(size)
     for unit in ("bytes", "kB", "MB", "GB"):
         if amount < 1000:

@@ -1,4 +1,4 @@
-"""Samples go out in the form that the file's name asks for: arrays, tables, pictures."""
+"""Writing samples: arrays, tables, pictures, image grids and films (.gif), in the format of the file's suffix."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from saddlepoint.errors import InputError, StoredFileError
 Array = npt.NDArray[Any]
 _ARRAYS = (".npy", ".npz")
 _TILE, _SHEET, _FRAME = 128, 1600, 400
-"""Dots of a picture's longer side in a grid, of a grid's, and of a film's, up to which small ones are enlarged."""
+"""Small pictures are enlarged until the longer side of one picture in a grid, of the grid, or of a frame of a film
+has at most this many pixels."""
 FEWEST_FRAMES, _FRAME_MILLISECONDS = 4, 60
 _TABLES = (".csv", ".tsv", ".parquet", ".feather")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def allowed(kind: str) -> str:
-    """Return, for a message, what samples of a kind can be written as."""
+    """Return the formats that samples of a kind can be written in, for messages."""
     if kind == "tables":
         return "a .csv, .tsv, .parquet or .feather file"
     if kind == "pictures":
@@ -35,10 +36,10 @@ def allowed(kind: str) -> str:
 
 
 def check_target(path: Path, kind: str) -> None:
-    """Refuse a file name that samples of this kind cannot be written to, before any work is done.
+    """Refuse a file name that samples of this kind cannot be written to, before anything is computed.
 
     Raises:
-        InputError: the suffix is not one of those allowed, or the place cannot hold it.
+        InputError: the suffix is not allowed, or the path is a folder, a file or a non-empty folder where it must not be.
     """
     suffix = path.suffix.lower()
     pictures = kind == "pictures" and suffix in (".png", ".gif", ".zip", "")
@@ -56,63 +57,71 @@ def check_target(path: Path, kind: str) -> None:
 def write_samples(
     path: Path, rows: Any, like: Dataset, *, classes: Array | None = None, escape_formulas: bool = False
 ) -> str:
-    """Write decoded rows to a file whose suffix says the form, and return in words what was written.
+    """Write decoded samples in the format of the file's suffix, and return a description of what was written.
 
-    rows are points (n, d), pictures (n, H, W, C) or a table's frame; like is a data set of the same form (it may be empty);
-    classes, (n,), are written beside them (a column, a key `labels`, sub-folders). In a grid, small pictures are enlarged by
-    the largest whole factor that leaves them within 128 dots and the grid within 1,600; single pictures never are.
-    escape_formulas: of .csv and .tsv, an apostrophe goes before texts that a spreadsheet would take for a formula.
+    In a grid, small pictures are enlarged by the largest whole factor that keeps each within 128 pixels and the grid within
+    1,600. Pictures in files of their own are not enlarged.
+
+    path: file, or new folder for pictures.
+    rows: points (n, d), pictures (n, H, W, C) or a table's frame.
+    like: a dataset of the same form (it may be empty).
+    classes: (n,), written as a column, as the key `labels` of an .npz, or as sub-folders; None: none.
+    escape_formulas: in .csv and .tsv, put an apostrophe before text that a spreadsheet would read as a formula.
 
     Raises:
-        InputError: the suffix is unknown.
-        StoredFileError: the place cannot be written.
+        InputError: the suffix is not allowed, or formulas cannot be escaped in this format.
+        StoredFileError: the file cannot be written.
     """
     check_target(path, like.kind)
     suffix = path.suffix.lower()
     if escape_formulas and suffix not in (".csv", ".tsv"):
         raise InputError(
-            f"Formulas are escaped in .csv and .tsv files only, which spreadsheets read as they are typed, not in {path.name}; "
+            f"Formulas can be escaped in .csv and .tsv files only, where a spreadsheet evaluates them, not in {path.name}; "
             "leave --escape-formulas out."
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix in _ARRAYS:
-            came = like.as_came(rows)
-            arrays: dict[str, Any] = {"samples": came} | ({} if classes is None else {"labels": classes})
+            samples = like.as_came(rows)
+            arrays: dict[str, Any] = {"samples": samples} | ({} if classes is None else {"labels": classes})
             if suffix == ".npy":
-                _replace(path, lambda file: np.save(file, came, allow_pickle=False))
+                _write_atomically(path, lambda file: np.save(file, samples, allow_pickle=False))
             else:
-                _replace(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
-            return f"{len(rows):,} samples of shape {came.shape[1:]}, {came.dtype.name}"
+                _write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+            return f"{len(rows):,} samples of shape {samples.shape[1:]}, {samples.dtype.name}"
         if suffix in _TABLES:
             _write_table(path, rows, like, classes, escape_formulas)
             return f"{len(rows):,} rows of {rows.shape[1]} columns"
         return _write_pictures(path, rows, like, classes)
     except OSError as error:
-        raise StoredFileError(
-            f"{path} cannot be written ({error.strerror}); choose another place."
-        ) from error
+        raise StoredFileError(f"{path} cannot be written ({error.strerror}); choose another path.") from error
 
 
 def write_film(path: Path, rows: Array, like: Dataset) -> str:
-    """Write pictures (n, H, W, C) as the frames of an endless .gif, small ones enlarged, and return in words what.
+    """Write pictures (n, H, W, C) as the frames of a looping .gif, and return a description of what was written.
+
+    Small pictures are enlarged by a whole factor to at most 400 pixels.
+
+    path: the file.
+    rows: pictures, one per frame.
+    like: a dataset of the same form.
 
     Raises:
-        InputError: the samples are no pictures, or the place cannot hold them.
-        StoredFileError: the place cannot be written.
+        InputError: the samples are not pictures, or the path cannot be a file.
+        StoredFileError: the file cannot be written.
     """
     from PIL import Image
 
     check_target(path, like.kind)
-    grey = _grey(rows, like)
-    factor = max(1, _FRAME // max(grey.shape[1:3]))
-    enlarged = grey.repeat(factor, axis=1).repeat(factor, axis=2)
+    pixels = _as_uint8(rows, like)
+    factor = max(1, _FRAME // max(pixels.shape[1:3]))
+    enlarged = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
     frames = [Image.fromarray(each[..., 0] if each.shape[2] == 1 else each) for each in enlarged]
-    if grey.shape[3] == 2:
+    if pixels.shape[3] == 2:
         frames = [each.convert("RGBA") for each in frames]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(
+        _write_atomically(
             path,
             lambda file: frames[0].save(
                 file,
@@ -125,18 +134,18 @@ def write_film(path: Path, rows: Array, like: Dataset) -> str:
             ),
         )
     except OSError as error:
-        raise StoredFileError(
-            f"{path} cannot be written ({error.strerror}); choose another place."
-        ) from error
-    return f"a film of {len(grey):,} frames, {len(grey) * _FRAME_MILLISECONDS / 1000:.1f} seconds"
+        raise StoredFileError(f"{path} cannot be written ({error.strerror}); choose another path.") from error
+    return f"a film of {len(pixels):,} frames, {len(pixels) * _FRAME_MILLISECONDS / 1000:.1f} seconds"
 
 
-def _grey(rows: Array, like: Dataset) -> Array:
-    grey: Array = np.rint(rows.astype(np.float64) * 255 / like.levels).astype(np.uint8)
-    return grey
+def _as_uint8(rows: Array, like: Dataset) -> Array:
+    """Return pictures with their grey levels scaled to 0..255."""
+    pixels: Array = np.rint(rows.astype(np.float64) * 255 / like.levels).astype(np.uint8)
+    return pixels
 
 
-def _replace(path: Path, write: Callable[[Any], Any]) -> None:
+def _write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
+    """Write to a temporary file beside `path`, and rename it once it is complete."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -163,18 +172,18 @@ def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None, es
 
 
 def escaped(frame: Any) -> Any:
-    """Return a frame whose texts, and names, that begin like a spreadsheet's formula (= + - @ tab, return) begin with '.
+    """Return a frame with an apostrophe before each text and column name that begins like a formula (= + - @ tab return).
 
-    Numbers stay what they are. Source: OWASP, CSV injection.
+    Numbers are not changed. Source: OWASP, CSV injection.
     """
     import pandas as pd
 
-    out = {}
+    columns = {}
     for name in frame.columns:
         cells = frame[name]
         numeric = pd.api.types.is_numeric_dtype(cells) or pd.api.types.is_datetime64_any_dtype(cells)
-        out[_escaped(name)] = cells if numeric else cells.map(_escaped, na_action="ignore")
-    return pd.DataFrame(out)
+        columns[_escaped(name)] = cells if numeric else cells.map(_escaped, na_action="ignore")
+    return pd.DataFrame(columns)
 
 
 def _escaped(cell: Any) -> Any:
@@ -182,7 +191,7 @@ def _escaped(cell: Any) -> Any:
 
 
 def _class_name(frame: Any) -> str:
-    """Return a name for the column of classes that the frame has not."""
+    """Return a name for the column of classes that is not yet a column of the frame."""
     return next(
         name for name in ("class", *(f"class_{i}" for i in range(1, 10**6))) if name not in frame.columns
     )
@@ -198,14 +207,16 @@ def _write_frame(path: Path, frame: Any, dtypes: str | None = None) -> None:
         ".parquet": lambda file: parquet.write_table(_arrow(frame, dtypes), file),
         ".feather": lambda file: feather.write_feather(_arrow(frame, dtypes), file),
     }
-    _replace(path, writers[suffix])
+    _write_atomically(path, writers[suffix])
 
 
 def _arrow(frame: Any, dtypes: str | None) -> Any:
-    """Return a frame as an Arrow table whose metadata name the dtypes that pandas reads it in.
+    """Return a frame as an Arrow table, with pandas' dtypes of the training file in its metadata.
 
-    dtypes: what stood in the file that was learnt from. Left to itself pandas would write the names of Arrow's types, of
-    which it cannot read a dictionary's.
+    pandas' default would be to write the names of Arrow types, and it cannot read back the name of a dictionary type.
+
+    frame: pandas frame.
+    dtypes: pandas' metadata (JSON) from the training file; None: it had none.
     """
     import pyarrow as pa
 
@@ -215,16 +226,16 @@ def _arrow(frame: Any, dtypes: str | None) -> Any:
     table = table.replace_schema_metadata(None)
     if dtypes is None:
         return table
-    said = json.loads(dtypes)
-    said["columns"] = [each for each in said["columns"] if each["field_name"] in table.column_names]
-    return table.replace_schema_metadata({"pandas": json.dumps({**said, "index_columns": []})})
+    metadata = json.loads(dtypes)
+    metadata["columns"] = [each for each in metadata["columns"] if each["field_name"] in table.column_names]
+    return table.replace_schema_metadata({"pandas": json.dumps({**metadata, "index_columns": []})})
 
 
 def _write_pictures(path: Path, rows: Array, like: Dataset, classes: Array | None) -> str:
     from PIL import Image
 
-    grey = _grey(rows, like)
-    digits = len(str(len(grey) - 1))
+    pixels = _as_uint8(rows, like)
+    digits = len(str(len(pixels) - 1))
 
     def png(picture: Array) -> bytes:
         buffer = io.BytesIO()
@@ -239,28 +250,28 @@ def _write_pictures(path: Path, rows: Array, like: Dataset, classes: Array | Non
 
         def pack(file: Any) -> None:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for index, picture in enumerate(grey):
+                for index, picture in enumerate(pixels):
                     archive.writestr(name(index), png(picture))
 
-        _replace(path, pack)
-        return f"{len(grey):,} pictures as PNG"
+        _write_atomically(path, pack)
+        return f"{len(pixels):,} pictures as PNG"
     if path.suffix.lower() == ".png":
         from math import ceil, sqrt
 
-        n, height, width, channels = grey.shape
+        n, height, width, channels = pixels.shape
         across = ceil(sqrt(n * height / width)) if n > 1 else 1
         sheet = np.zeros((ceil(n / across) * height, across * width, channels), dtype=np.uint8)
-        for index, picture in enumerate(grey):
+        for index, picture in enumerate(pixels):
             top, left = index // across * height, index % across * width
             sheet[top : top + height, left : left + width] = picture
         factor = max(1, min(_TILE // max(height, width), _SHEET // max(sheet.shape[:2])))
         enlarged = sheet.repeat(factor, axis=0).repeat(factor, axis=1)
-        _replace(path, lambda file: file.write(png(enlarged)))
+        _write_atomically(path, lambda file: file.write(png(enlarged)))
         return f"{n:,} pictures in one grid, " + (
-            "pixel for pixel" if factor == 1 else f"each pixel enlarged to {factor} x {factor}"
+            "not enlarged" if factor == 1 else f"each pixel enlarged to {factor} x {factor}"
         )
-    for index, picture in enumerate(grey):
+    for index, picture in enumerate(pixels):
         target = path / name(index)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(png(picture))
-    return f"{len(grey):,} pictures as PNG"
+    return f"{len(pixels):,} pictures as PNG"

@@ -1,1 +1,1 @@
-"""Pictures of the game: arrays, records and callables in, a matplotlib `Figure` out."""
+"""Figures of training and samples: functions from arrays, records and callables to a matplotlib `Figure`."""

@@ -1,4 +1,4 @@
-"""The checks of a game: what was seen against the rounds, with its band, the states as colours, the kept snapshot marked."""
+"""Figure of a run's checks: JSD estimate and band over the rounds, training states as colours, the kept snapshot marked."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,7 +32,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     "memorising": ("#7a5195", "D"),
     "budget": ("#5d6673", "P"),
 }
-"""Colour and marker of each state: told apart in greyscale too."""
+"""Colour and marker of each training state; the markers differ, so the states are distinct in greyscale too."""
 _LINEAR = 0.01  # nats; below it the axis is linear, above logarithmic
 _TICKS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.693)
 _MOST_REGIONS = 6
@@ -51,9 +51,14 @@ def checks_chart(
 ) -> Figure:
     """Return the estimates of the JSD (nats) through the rounds, and below them the regions that were not covered.
 
-    checks: records with round, estimate, lower, upper, state, missing, narrow. Band: from the certified lower bound to the
-    upper end of what the referee sees. ruler: (nats, label); kept: the round of the kept snapshot; verdict: (round, bound,
-    estimate) of the final judgement.
+    The band reaches from the certified lower bound to the upper end of the quick estimate's interval.
+
+    checks: records with round, estimate, lower, upper, state, missing, narrow.
+    tolerance: drawn as a line (nats).
+    power: (nats, label) of the power analysis, drawn as a line.
+    kept: the round of the kept snapshot.
+    verdict: (round, bound, estimate) of the final verdict.
+    title: of the figure.
 
     Raises InputError if there are no checks.
     """
@@ -75,11 +80,11 @@ def checks_chart(
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     below.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     notes = [
-        "Band: from the bound that is certified for the JSD (all checks jointly, 95 %) to the upper end of what the quick "
-        "referee sees, which is no bound for the JSD."
+        "Band: from the certified lower bound of the JSD (all checks jointly, 95 %) to the upper end of the quick estimate's "
+        "interval, which is no bound for the JSD."
     ]
     if all("floor" in check for check in checks):
-        notes.append("Floor: the JSD near which so many rows begin to certify a difference.")
+        notes.append("Floor: the JSD near which this number of rows begins to certify a difference.")
     if any(check.get("indicative") for check in checks):
         notes.append("After a remedy the bounds are indicative only (hollow marks).")
     letter(figure, title, notes)
@@ -96,7 +101,7 @@ def _distance(axes: Axes, checks: Sequence[Mapping[str, Any]]) -> None:
     axes.yaxis.set_major_locator(FixedLocator(_TICKS))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_title("distance from the data: JSD (nats)", parse_math=False)
+    axes.set_title("JSD between data and samples (nats)", parse_math=False)
     axes.grid(axis="y")
     axes.fill_between(rounds, lower, upper, color=MODEL.colour, alpha=0.16, linewidth=0)
     axes.plot(rounds, lower, color=MODEL.colour, linewidth=0.9)
@@ -159,7 +164,7 @@ def _marks(
         )
     if verdict is not None:
         round_, bound, estimate = verdict
-        round_ += 0.025 * max(1, checks[-1]["round"])  # beside the last check, not upon it
+        round_ += 0.025 * max(1, checks[-1]["round"])  # beside the last check, not on top of it
         axes.plot([round_, round_], [bound, max(bound, estimate)], color=INK, linewidth=2.2)
         axes.plot(
             [round_], [bound], marker="_", markersize=11, color=INK, linestyle="none", label="final verdict"
@@ -167,7 +172,7 @@ def _marks(
 
 
 def _worst(checks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the regions that were left out most often, the most first."""
+    """Return the regions that were missing or narrow most often, the most frequent first."""
     counts: dict[str, int] = {}
     for check in checks:
         for region in (*check["missing"], *check["narrow"]):
@@ -176,7 +181,7 @@ def _worst(checks: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _label(region: str) -> str:
-    """Return a region's name without "the region", in two lines at most."""
+    """Return a region's name without "the region", in at most two lines."""
     lines = wrap(region.removeprefix("the region with ").removeprefix("the region "), _LABEL_INCHES, SMALL)
     if len(lines) > 2:
         lines = [lines[0], fit(" ".join(lines[1:]), _LABEL_INCHES, SMALL)]
@@ -184,7 +189,7 @@ def _label(region: str) -> str:
 
 
 def _regions(axes: Axes, checks: Sequence[Mapping[str, Any]], regions: list[str], labels: list[str]) -> None:
-    axes.set_title("regions not covered (cross) or too narrow (bar), the worst", parse_math=False)
+    axes.set_title("regions missing (cross) or too narrow (bar), the most frequent", parse_math=False)
     for place, region in enumerate(regions):
         axes.axhline(place, color=FAINT, linewidth=0.5)
         for kind, marker in (("missing", "x"), ("narrow", "|")):

@@ -1,6 +1,6 @@
-"""What happened through the rounds: losses, logits, gradient norms over one axis of rounds.
+"""Line figures: training curves over the rounds (`curves`), and panels of lines, points or a map side by side (`panels`).
 
-Panels side by side: lines over an axis, a map over a plane, or marks in it; for theorems made visible.
+`curves` shows losses, logits and gradient norms over a common axis of rounds; `panels` illustrates theorems.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ ROLE_PENS: dict[str, Pen] = {
     "second": Pen(colour="#7a5195", dash=(0, (4.0, 1.2, 1.0, 1.2)), marker="v"),
     "third": Pen(colour="#8a7a12", dash=(0, (2.0, 1.0)), marker="x"),
 }
-"""How a line or a cloud is drawn, by its role."""
+"""How a line or a set of points is drawn, by its role."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """A line (or, with `marks`, points) of one role: x (n,), y (n,)."""
+    """A line, or points if `marks`, of one role: x (n,), y (n,)."""
 
     x: ArrayLike
     y: ArrayLike
@@ -60,7 +60,7 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One panel: traces, levels by name, and perhaps a map (rows, columns) over `extent` (x0, x1, y0, y1)."""
+    """One panel: traces, named horizontal lines (`levels`), optionally a map (rows, columns) over `extent` (x0, x1, y0, y1)."""
 
     title: str
     across: str
@@ -75,7 +75,7 @@ class Panel:
     ticks_x: Sequence[float] = ()
     square: bool = False
     room: float = 0.0
-    """Empty room above the lines, as a share of their height, for the key."""
+    """Empty space above the lines for the legend, relative to their height."""
     levels_left: bool = False
 
 
@@ -88,7 +88,7 @@ def panels(
     height: float = 2.6,
     key_columns: int | None = None,
 ) -> Figure:
-    """Return the panels side by side, at most 4; with key_columns one key for all of them, above.
+    """Return 1 to 4 panels side by side; with key_columns they share one legend of that many columns, above.
 
     Raises InputError if there are none or more than 4, or a role is unknown.
     """
@@ -177,7 +177,7 @@ PENS: Mapping[str, Pen] = {
     "fake": MODEL,
     "samples": MODEL,
 }
-"""The pen of a line by a word of its label; a line of another name takes the next of _OTHERS."""
+"""The pen of a line by a word in its label; other lines take the next pen of _OTHERS."""
 _OTHERS = (
     Pen(colour="#c2571a", dash="solid", marker="D"),
     Pen(colour="#7a5195", dash=(0, (4.0, 1.2, 1.0, 1.2)), marker="v"),
@@ -198,22 +198,25 @@ def curves(
     log: Collection[str] = (),
     title: str | None = None,
 ) -> Figure:
-    """Return one panel a quantity, one line a player: every value thin, the running median over it.
+    """Return one panel per quantity, one line per player: every value thin, the running median thick.
 
-    `rounds` (r,) are increasing round numbers; `series` maps a panel's name, unit included, to its lines,
-    label to values (r,). A label with the word discriminator, generator, real, data, fake or samples takes
-    that role's colour. `references` maps a panel to levels, as `{"loss (nats)": {"log 4": 1.386}}`; the
-    panels in `log` have a
-    logarithmic axis. The median runs over the nearest 2% of the records; with 30 records or fewer there is
-    none. Beyond 1400 records the extremes of every 1/700 of them stand for the rest. An axis leaves out
-    spikes that would flatten all else, and says so.
+    The median is over the nearest 2% of the records; with 30 records or fewer there is none. With more than 1400 records
+    only the minimum and maximum of each of 700 buckets are drawn. An axis cuts spikes that would flatten everything else;
+    a note says so.
+
+    rounds: increasing round numbers (r,).
+    series: {panel name with unit: {label: values (r,)}}; a label with the word discriminator, generator, real, data, fake or
+        samples gets that role's colour.
+    references: horizontal lines of a panel, as `{"loss (nats)": {"log 4": 1.386}}`.
+    log: panels with a logarithmic axis.
+    title: of the figure.
 
     Raises InputError if lengths do not fit or a name in `references` or `log` is no panel.
     """
     at = _numbers(rounds, "rounds")
     if (np.diff(at) <= 0).any() or not np.isfinite(at).all():
         raise InputError(
-            "rounds must be finite and increase from record to record; sort them and drop doubles."
+            "rounds must be finite and increase from record to record; sort them and drop duplicates."
         )
     values = {
         panel: {
@@ -244,7 +247,7 @@ def curves(
         pad = 0.01 * (at[-1] - at[0]) or 1.0
         grid[-1].set_xlim(at[0] - pad, at[-1] + pad)
     if len(at) > _FEW:
-        notes.append(f"Thin: every record. Thick: the median of the {_window(len(at)):,} records around.")
+        notes.append(f"Thin: every record. Thick: the running median of {_window(len(at)):,} records.")
     letter(figure, title, notes)
     return figure
 
@@ -263,7 +266,7 @@ def _numbers(value: ArrayLike, what: str, *, length: int | None = None) -> Float
 def _panel(
     axes: Axes, at: Floats, panel: str, lines: Mapping[str, Floats], levels: Mapping[str, float], *, log: bool
 ) -> str:
-    """Draw one panel; return what could not be drawn."""
+    """Draw one panel; return a note on values that were not drawn."""
     axes.set_title(fit(panel, 3.0, TEXT), parse_math=False)
     axes.grid(axis="y")
     if log:
@@ -332,7 +335,7 @@ def _panel(
 
 
 def _name_levels(axes: Axes, levels: Mapping[str, float]) -> None:
-    """Write the names of the reference lines at the right edge, names of lines too close to part in one."""
+    """Write the names of the reference lines at the right edge; names of lines too close together are joined."""
     low, high = axes.transData.transform([(0.0, edge) for edge in axes.get_ylim()])[:, 1]
     named: list[tuple[float, float, str]] = []
     for name, level in sorted(levels.items(), key=lambda item: item[1]):
@@ -358,7 +361,7 @@ def _name_levels(axes: Axes, levels: Mapping[str, float]) -> None:
 
 
 def _decades(axes: Axes) -> None:
-    """Write the numbers of a logarithmic axis plainly: powers of ten, and 2 and 5 between if it is short."""
+    """Label a logarithmic axis with plain numbers: powers of ten, and on a short axis 2 and 5 times these."""
     low, high = axes.get_ylim()
     between = (1.0,) if high > 200 * low else (1.0, 2.0, 5.0)
     axes.yaxis.set_major_locator(LogLocator(subs=between, numticks=6))
@@ -367,7 +370,7 @@ def _decades(axes: Axes) -> None:
 
 
 def _pens(labels: list[str]) -> dict[str, Pen]:
-    """Return a pen for each label: that of its role, or the next one that no role has."""
+    """Return a pen for each label: that of its role, or the next free one."""
     others = iter(_OTHERS * (1 + len(labels) // len(_OTHERS)))
     chosen: dict[str, Pen] = {}
     for label in labels:
@@ -378,13 +381,13 @@ def _pens(labels: list[str]) -> dict[str, Pen]:
 
 
 def _limits(axes: Axes, drawn: list[Floats], levels: list[float], *, log: bool) -> list[str]:
-    """Set the limits of the value axis: everything, or the middle 98% where the rest is 3 times as far."""
+    """Set the limits of the value axis: all values, or the middle 98% if all values span 3 times as much; return notes."""
     values = np.concatenate([*drawn, np.empty(0)])
     if not len(values):
         return []
     scale = np.log10 if log else np.asarray
     everything = scale(values)
-    out = min(0.1, max(0.01, 2.0 / len(everything)))  # of few values the largest two may be the spike
+    out = min(0.1, max(0.01, 2.0 / len(everything)))  # with few values, the largest two may be the spike
     middle = np.quantile(everything, [out, 1.0 - out])
     marks = [float(scale(level)) for level in levels if np.isfinite(level) and (level > 0 or not log)]
     low, high = min([middle[0], *marks]), max([middle[1], *marks])
@@ -407,10 +410,9 @@ def _limits(axes: Axes, drawn: list[Floats], levels: list[float], *, log: bool) 
 
 
 def thinned(values: Floats) -> NDArray[np.intp]:
-    """Return the indices to draw of (n,) values: all up to 1400, else the least and the largest of 700
-    buckets each.
+    """Return the indices to draw of values (n,): all up to 1400, else the minimum and maximum of each of 700 buckets.
 
-    The first and the last are always kept, and so is every extreme: the drawn line covers the same dots.
+    The first, the last and all extremes are kept, so the drawn line covers the same dots as all values would.
     """
     count = len(values)
     if count <= 2 * _BUCKETS:
@@ -424,9 +426,9 @@ def thinned(values: Floats) -> NDArray[np.intp]:
 
 
 def running_median(at: Floats, values: Floats) -> tuple[Floats, Floats]:
-    """Return places (p,) and the medians of the nearest 2% of the records (5 at least) there, p at most 240.
+    """Return positions (p,) and the medians there of the nearest 2% of the records (at least 5); p is at most 240.
 
-    At the ends the window is cut: a spike in the first record does not become the median's first value.
+    Near the ends the window is cut off there, so a spike in the first record does not become the first median.
     """
     count = len(values)
     half = _window(count) // 2

@@ -1,13 +1,11 @@
-"""The paper's Figure 1: densities of data and model, D between them, and the map from noise to samples below.
+"""Figure 1 of Goodfellow et al. 2014 for 1-D data: densities of data and model, D, and the map from noise to samples.
 
-Goodfellow et al. 2014, Figure 1: p_data dotted, p_g solid, D dashed; the arrows show how x = G(z) imposes p_g
-on noise of a simple density. At the equilibrium p_g = p_data and D = 1/2 everywhere.
+p_data is dotted, p_g solid, D dashed; arrows show how x = G(z) maps noise of a simple density to p_g. At the
+equilibrium p_g = p_data and D = 1/2 everywhere.
 
-Densities of 1-D points as curves, with a bandwidth that the points themselves choose and the figure
-states.
-
-p_h(x) = 1 / (n h) sum_i phi((x - x_i) / h), phi the standard normal density, on binned points (Silverman
-1986, section 2.4; 3.4.4 for the choice of h by likelihood cross-validation).
+Densities are kernel estimates p_h(x) = 1 / (n h) sum_i phi((x - x_i) / h), phi the standard normal density, on binned
+points (Silverman 1986, section 2.4). The bandwidth h is chosen by likelihood cross-validation (section 3.4.4), and the
+figure states it.
 """
 
 from __future__ import annotations
@@ -41,17 +39,15 @@ from saddlepoint.drawing.style import (
 from saddlepoint.errors import InputError
 
 BINS = 2048
-_REACH = 6.0  # the kernel ends at so many h, beyond which lies 2e-9 of its mass
+_REACH = 6.0  # the kernel is cut at 6 h; 2e-9 of its mass is outside
 
 
 def bandwidth(values: Floats, limits: tuple[float, float]) -> float:
-    """Return the h of 24 candidates with the largest leave-one-out log-likelihood of the values (n,) inside
-    limits.
+    """Return the bandwidth h with the largest leave-one-out log-likelihood of the values (n,) inside the limits.
 
-    Candidates run from 2 bins of (limits / 2048) to Silverman's 0.9 sd n^(-1/5); in the units of x. With
-    fewer than 3 values inside, or all of them equal, 1/40 of the limits.
-
-    sum_i log[(n h)^-1 sum_{j != i} phi((x_i - x_j) / h)] is what is maximised.
+    Maximises sum_i log[(n h)^-1 sum_{j != i} phi((x_i - x_j) / h)] over 24 candidates, from 2 bins (of 2048 over the limits)
+    to Silverman's 0.9 sd n^(-1/5), in the units of x. With fewer than 3 values inside, or all of them equal, h is 1/40 of
+    the limits' width.
     """
     low, high = limits
     inside = values[(values >= low) & (values <= high)]
@@ -71,9 +67,9 @@ def bandwidth(values: Floats, limits: tuple[float, float]) -> float:
 
 
 def density(values: Floats, limits: tuple[float, float], h: float) -> tuple[Floats, Floats]:
-    """Return the points (k,) of a grid over limits and p_h there, in 1 / (units of x).
+    """Return a grid (k,) over the limits and p_h on it, in 1 / (units of x).
 
-    What lies outside the limits counts in n, so that the curve shows only the mass that is there.
+    Values outside the limits count in n, so the area under the curve is the share of values inside.
     """
     low, high = limits
     step = (high - low) / BINS
@@ -87,7 +83,7 @@ def density(values: Floats, limits: tuple[float, float], h: float) -> tuple[Floa
 
 
 def common_bandwidth(clouds: Sequence[Floats], limits: tuple[float, float]) -> float:
-    """Return the bandwidth of the first cloud that has points: one h for all: no difference is due to it."""
+    """Return the bandwidth of the first non-empty cloud, used for all, so that no difference is due to h."""
     return next((bandwidth(values, limits) for values in clouds if len(values)), (limits[1] - limits[0]) / 40)
 
 
@@ -109,10 +105,14 @@ _ARROWS = 36
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """One panel: `data` (n,) or (n, 1), `samples` (m,) or (m, 1), and what is known of the players then.
+    """One panel: the state of training at one round.
 
-    `logit` maps x (k, 1) to logits (k,); `transport` holds pairs (z, G(z)) as (j, 2), z one coordinate of the
-    noise; `density` maps x (k, 1) to the true p_data(x) (k,), if it is known.
+    data: (n,) or (n, 1).
+    samples: (m,) or (m, 1).
+    logit: D, maps x (k, 1) to logits (k,).
+    transport: pairs (z, G(z)) as (j, 2), z one coordinate of the noise.
+    density: the true p_data if it is known, maps x (k, 1) to (k,).
+    label: title of the panel.
     """
 
     data: ArrayLike
@@ -134,10 +134,10 @@ def figure1(
     name: str = "x",
     title: str | None = None,
 ) -> Figure:
-    """Return one moment of a 1-D game as the paper's Figure 1; see `Moment` for the arguments.
+    """Return one round of 1-D training as Figure 1 of the paper; `Moment` describes the arguments.
 
-    Densities are kernel estimates with one bandwidth for data and samples, stated below the figure, or the
-    true p_data where `density` is given. D is drawn as a probability between 0 and 1, with the line of 1/2.
+    Densities are kernel estimates with one bandwidth for data and samples, stated below the figure; p_data is exact if
+    `density` is given. D is drawn as a probability between 0 and 1, with a line at 1/2.
 
     Raises InputError if shapes do not fit.
     """
@@ -147,7 +147,7 @@ def figure1(
 
 @styled
 def moments(panels: Sequence[Moment], *, name: str = "x", title: str | None = None) -> Figure:
-    """Return 1 to 4 moments of one game side by side with shared axes, as in the paper's Figure 1.
+    """Return 1 to 4 rounds of one run side by side with shared axes, as in Figure 1 of the paper.
 
     Raises InputError if there are none or more than 4, or if shapes do not fit.
     """
@@ -187,7 +187,7 @@ def _draw(panels: Sequence[Moment], *, name: str, title: str | None) -> Figure:
         axes: Axes = grid[0, index]
         first, last = index == 0, index == len(panels) - 1
         axes.plot(grid_x, p_g, color=MODEL.colour, linestyle=MODEL.dash, linewidth=1.6)
-        # Last, so that its dots still show where the game is won and the curves agree.
+        # Drawn last, so that its dots stay visible where both curves agree.
         axes.plot(grid_x, p_data, color=DATA.colour, linestyle=DATA.dash, linewidth=1.8)
         axes.set(xlim=limits, ylim=(0, top))
         if panel.label:
@@ -226,16 +226,16 @@ def _curves(
         p_data = np.asarray(panel.density(grid[:, None]), dtype=np.float64).reshape(-1)
         if p_data.shape != grid.shape:
             raise InputError(
-                f"density was asked at points of shape {(len(grid), 1)} and returned {p_data.size} values; "
-                "it must return one a point."
+                f"density was evaluated at points of shape {(len(grid), 1)} and returned {p_data.size} values; "
+                "it must return one value per point."
             )
     return grid, p_data, p_g
 
 
 def _top(curves: Sequence[tuple[Floats, Floats, Floats]]) -> tuple[float, float]:
-    """Return the upper limit of the density axis and the peak that it cuts off, or 0 if it cuts none.
+    """Return the upper limit of the density axis and the height of the peak that it cuts, or 0 if it cuts none.
 
-    A collapsed generator is a spike; it must not flatten the data's density.
+    The samples of a collapsed generator are a spike, which must not flatten the data's density.
     """
     data = max((float(np.nanmax(p_data)) for _, p_data, _ in curves), default=0.0)
     model = max((float(p_g.max()) for _, _, p_g in curves), default=0.0)
@@ -256,8 +256,8 @@ def _probability(axes: Axes, logit: Logit, grid: Floats, *, labelled: bool) -> l
     other.spines["right"].set_color(DISCRIMINATOR.colour)
     if labelled:
         other.set_ylabel("D(x)", color=DISCRIMINATOR.colour)
-    lost = int((~np.isfinite(values)).sum())
-    return [f"D is not a number here: {lost:,} of {len(grid):,} places."] if lost else []
+    undefined = int((~np.isfinite(values)).sum())
+    return [f"D is not finite at {undefined:,} of {len(grid):,} points."] if undefined else []
 
 
 def _transport(pairs: ArrayLike | None) -> Cloud | None:
@@ -266,7 +266,7 @@ def _transport(pairs: ArrayLike | None) -> Cloud | None:
     cloud = as_cloud(pairs, "noise vectors")
     if cloud.width != 2:
         raise InputError(
-            f"transport has {cloud.width} columns; give pairs (z, G(z)) of shape (n, 2), a coordinate each."
+            f"transport has {cloud.width} columns; give pairs (z, G(z)) of shape (n, 2), one coordinate each."
         )
     return cloud
 

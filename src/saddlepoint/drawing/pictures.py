@@ -1,10 +1,8 @@
-"""Sheets of pictures: samples beside their nearest training examples (the paper's Figure 2), the same noise
-through the rounds, and straight lines through noise space (Figure 3). Goodfellow et al. 2014, section 5.
+"""Sheets of pictures (Goodfellow et al. 2014, Figures 2 and 3): samples beside nearest training examples, interpolations.
 
-A sheet of pictures, composed pixel by pixel: every tile keeps its exact colours at an integer enlargement.
-
-The sheet is one uint8 array that fills the figure, so that at the figure's own dpi one array element is one
-dot; only the words are drawn by matplotlib.
+Also the samples of fixed noise through the rounds. A sheet is one uint8 array that fills the figure, so at the figure's own
+dpi one array element is one dot: every tile keeps its exact colours at an integer enlargement. Matplotlib draws only the
+text.
 """
 
 from __future__ import annotations
@@ -39,15 +37,15 @@ from saddlepoint.errors import InputError
 Pixels = NDArray[np.uint8]
 
 WIDTH = 1536
-"""The most dots (8 inches) that the tiles of one row take together."""
+"""Largest width of a row of tiles, in dots (8 inches)."""
 TILE = 192
-"""Small pictures are enlarged until their longer side takes this many dots (1 inch) at most."""
+"""Small pictures are enlarged until their longer side has at most this many dots (1 inch)."""
 _MARGIN, _GAP, _FRAME, _HAIR, _PLATE, _LABELLED = 28, 16, 4, 2, 8, 96
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How a picture is shown: a pixel as enlarge x enlarge dots, or reduce x reduce pixels as one dot."""
+    """Scale of a picture: one pixel is enlarge x enlarge dots, or reduce x reduce pixels are one dot."""
 
     enlarge: int = 1
     reduce: int = 1
@@ -55,7 +53,7 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One place of the sheet: a picture or several that belong together, each with the frame of its role."""
+    """One cell of the sheet: one picture, or several that belong together, each with the frame of its role."""
 
     pictures: Sequence[Pixels]
     frames: Sequence[Pen | None]
@@ -88,7 +86,7 @@ def scale_for(height: int, width: int, *, across: int) -> Scale:
 
 
 def tile(picture: Pixels, scale: Scale) -> Pixels:
-    """Return one picture (H, W, C) as its dots (h, w, 3); what is transparent shows a chequerboard."""
+    """Return one picture (H, W, C) as dots (h, w, 3); transparent parts show a chequerboard."""
     rgba = _rgba(picture)
     if scale.reduce > 1:
         rgba = np.asarray(Image.fromarray(rgba).reduce(scale.reduce))
@@ -119,10 +117,16 @@ def arrange(
     columns: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Figure:
-    """Return the cells as a figure, row by row; `key` explains frames, `columns` stand over the columns.
+    """Return the cells as a figure, row by row.
 
-    Every cell holds equally many pictures of one size; the figure is as wide as the row, and wide enough for
-    its words.
+    All cells hold the same number of pictures of one size. The figure is as wide as a row, and wide enough for its text.
+
+    rows: the cells.
+    scale: of all pictures.
+    title: above the sheet.
+    key: explains the frames.
+    columns: captions above the columns.
+    notes: lines below the sheet.
     """
     tiles = [[[tile(picture, scale) for picture in cell.pictures] for cell in row] for row in rows]
     heights = [dots.shape[0] for row in tiles for cell in row for dots in cell]
@@ -193,7 +197,7 @@ def _line(size: float) -> int:
 
 def _paste(page: Pixels, dots: Pixels, left: int, top: int, pen: Pen | None) -> None:
     height, width = dots.shape[:2]
-    # A hairline keeps a white picture from melting into the paper.
+    # A hairline separates a white picture from the white page.
     edge, colour = (_HAIR, FAINT) if pen is None else (_FRAME, pen.colour)
     page[top - edge : top + height + edge, left - edge : left + width + edge] = _rgb(colour)
     page[top : top + height, left : left + width] = dots
@@ -232,7 +236,7 @@ def _figure(page: Pixels, words: Sequence[_Words]) -> Figure:
 
 
 MOST_SAMPLES = 100
-"""Samples on one sheet at most: the first ones, since a chosen picture proves nothing."""
+"""Largest number of samples on one sheet: the first ones, because selected pictures prove nothing."""
 MOST_ROWS, MOST_FRAMES = 10, 12
 
 
@@ -247,12 +251,15 @@ def sample_grid(
 ) -> Figure:
     """Return samples in reading order, each beside its nearest training example if `nearest` is given.
 
-    `samples` and `nearest` are uint8 pictures (n, H, W, C) with C of 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA;
-    `captions` are n short texts; `columns` counts samples (pairs) in a row. At the figure's own dpi a small
-    picture is enlarged by an integer (`sheet.scale_for`), never distorted.
+    As Figure 2 of Goodfellow et al. 2014. At the figure's own dpi a small picture is enlarged by an integer (`scale_for`),
+    never distorted.
 
-    Raises InputError if shapes, dtypes or counts do not fit. Source: the manner of Goodfellow et al. 2014,
-    Figure 2.
+    samples, nearest: uint8 pictures (n, H, W, C); C is 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
+    captions: n short texts.
+    columns: samples (or pairs) in a row.
+    title: of the figure.
+
+    Raises InputError if shapes, dtypes or counts do not fit.
     """
     pictures = as_pictures(samples, "samples", dimensions=4)
     beside = None if nearest is None else as_pictures(nearest, "nearest", dimensions=4)
@@ -292,10 +299,12 @@ def sample_grid(
 
 @styled
 def strip(frames: ArrayLike, rounds: Sequence[int], *, title: str | None = None) -> Figure:
-    """Return what the same noise becomes through the rounds: one row a noise vector, time from left to right.
+    """Return the samples of fixed noise through the rounds: one row per noise vector, rounds from left to right.
 
-    `frames` are uint8 pictures (t, n, H, W, C), `rounds` their t round numbers. Of more than 12 moments 12
-    are shown, evenly chosen with the first and the last; of more than 10 noise vectors the first 10.
+    frames: uint8 pictures (t, n, H, W, C); of more than 12 rounds, 12 evenly spaced ones are shown, with the first and the
+        last; of more than 10 noise vectors, the first 10.
+    rounds: the t round numbers.
+    title: of the figure.
 
     Raises InputError if shapes or counts do not fit.
     """
@@ -317,12 +326,13 @@ def strip(frames: ArrayLike, rounds: Sequence[int], *, title: str | None = None)
 
 @styled
 def interpolation(frames: ArrayLike, *, title: str | None = None) -> Figure:
-    """Return pictures along straight lines in noise space: one row a line, from its start to its end.
+    """Return pictures along straight lines in noise space, one row per line, as Figure 3 of Goodfellow et al. 2014.
 
-    `frames` are uint8 pictures (rows, steps, H, W, C). Of more than 12 steps 12 are shown, evenly chosen with
-    both ends; of more than 10 rows the first 10.
+    frames: uint8 pictures (rows, steps, H, W, C); of more than 12 steps, 12 evenly spaced ones are shown, with both ends; of
+        more than 10 rows, the first 10.
+    title: of the figure.
 
-    Raises InputError if the shape or dtype does not fit. Source: Goodfellow et al. 2014, Figure 3.
+    Raises InputError if the shape or dtype does not fit.
     """
     pictures = as_pictures(frames, "frames", dimensions=5)
     steps = evenly(pictures.shape[1], MOST_FRAMES) if len(pictures) else []
@@ -365,7 +375,7 @@ def as_pictures(value: ArrayLike, what: str, *, dimensions: int) -> Pixels:
 
 
 def evenly(count: int, most: int) -> list[int]:
-    """Return at most `most` of the indices 0 .. count - 1, evenly spaced, the first and the last among them.
+    """Return at most `most` of the indices 0 .. count - 1, evenly spaced, including the first and the last.
 
     >>> evenly(9, 5), evenly(2, 5)
     ([0, 2, 4, 6, 8], [0, 1])
@@ -376,7 +386,7 @@ def evenly(count: int, most: int) -> list[int]:
 
 
 def _columns(count: int, size: tuple[int, ...], each: int) -> int:
-    """Return how many columns make the sheet about as wide as high, at most 12 pictures across."""
+    """Return the number of columns that makes the sheet about square, at most 12 pictures across."""
     height, width = size
     ideal = math.ceil(math.sqrt(max(count, 1) * height / (width * each)))
     return max(1, min(ideal, 12 // each))

@@ -1,6 +1,6 @@
-"""Points in the plane and in more dimensions: D as a field, pairs of columns, lines in noise.
+"""Figures of points: samples over D(x) in the plane, scatter plots of pairs of columns, interpolations in noise space.
 
-Rows of numbers made fit to draw: what is finite, how far axes reach, which rows stand for many.
+Also what all figures of points share: dropping rows that are not finite, limits of axes, and subsets of large samples.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ Logit = Callable[[Floats], ArrayLike]
 """D as a callable: points (k, d) in float64 to logits (k,) or (k, 1)."""
 
 MOST_MARKS = 2000
-"""Points drawn of one cloud at most; more would only hide each other."""
+"""Largest number of points drawn of one cloud; more would only hide each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """Points (n, d) of one origin: `values` the finite rows, `given` how many came, `what` their name."""
+    """Points of one origin: `values` the finite rows (n, d), `given` the number of all rows, `what` their name."""
 
     values: Floats
     given: int
@@ -56,21 +56,21 @@ class Cloud:
 
     @property
     def marks(self) -> Floats:
-        """The rows to draw as single marks: all, or 2000 without replacement from a stream of fixed seed."""
+        """The rows to draw: all, or 2000 drawn without replacement with a fixed seed."""
         if len(self.values) <= MOST_MARKS:
             return self.values
         chosen = np.random.default_rng(0).choice(len(self.values), MOST_MARKS, replace=False)
         return self.values[np.sort(chosen)]
 
     def notes(self, *, marked: bool = True) -> list[str]:
-        """Return what a reader must know about rows that are not drawn."""
+        """Return notes on rows that are not drawn."""
         lines = []
         rows = f"rows of {self.what}" if self.what == "data" else self.what
         if self.given == 0:
             return [f"There are no {self.what} to draw."]
-        lost = self.given - len(self.values)
-        if lost:
-            lines.append(f"Not drawn because not finite: {lost:,} of {self.given:,} {rows}.")
+        dropped = self.given - len(self.values)
+        if dropped:
+            lines.append(f"Not drawn because not finite: {dropped:,} of {self.given:,} {rows}.")
         if marked and len(self.values) > MOST_MARKS:
             lines.append(f"Drawn, chosen at random: {MOST_MARKS:,} of {len(self.values):,} {rows}.")
         return lines
@@ -105,11 +105,11 @@ def as_clouds(data: ArrayLike, samples: ArrayLike) -> tuple[Cloud, Cloud]:
 
 
 def extent(real: Floats, fake: Floats) -> tuple[float, float]:
-    """Return the limits of one axis: all of the data, and the middle 99% of the samples up to one data range
-    beyond.
+    """Return the limits of one axis: all data, and the middle 99% of the samples up to one data range beyond.
 
-    `real` and `fake` have shape (n,). A generator far off must not squeeze the data into one dot; whoever
-    draws says how many samples lie outside (`outside`).
+    Samples far from the data must not squeeze the data into one dot; `outside` counts those that are not shown.
+
+    real, fake: (n,) and (m,).
     """
     low = high = None
     if len(real):
@@ -133,7 +133,7 @@ def extent(real: Floats, fake: Floats) -> tuple[float, float]:
 
 
 def outside(cloud: Cloud, limits: Sequence[tuple[float, float]]) -> list[str]:
-    """Return a note if rows of the cloud lie outside the limits of any of the drawn columns."""
+    """Return a note if rows of the cloud are outside the limits of any drawn column."""
     low, high = (np.array(side) for side in zip(*limits, strict=True))
     columns = cloud.values[:, : len(limits)]
     count = int(((columns < low) | (columns > high)).any(axis=1).sum())
@@ -143,15 +143,15 @@ def outside(cloud: Cloud, limits: Sequence[tuple[float, float]]) -> list[str]:
 def probability(logit: Logit, points: Floats) -> Floats:
     """Return D(x) = 1 / (1 + exp(-logit(x))) at points (k, d), shape (k,); NaN where the logit is NaN.
 
-    Raises InputError if the callable does not return one logit a point.
+    Raises InputError if the callable does not return one logit per point.
     """
     from scipy.special import expit
 
     logits = np.asarray(logit(points), dtype=np.float64)
     if logits.size != len(points):
         raise InputError(
-            f"logit was asked at points of shape {points.shape} and returned shape {logits.shape}; "
-            f"it must return one logit a point, shape ({len(points)},)."
+            f"logit was evaluated at points of shape {points.shape} and returned shape {logits.shape}; "
+            f"it must return one logit per point, shape ({len(points)},)."
         )
     answer: Floats = expit(logits.reshape(-1))
     return answer
@@ -183,10 +183,13 @@ def decision_field(
 ) -> Figure:
     """Return 2-D data and, in a second panel, samples over D(x) = 1 / (1 + exp(-logit(x))), with the line D = 1/2.
 
-    Two panels of the same axes, since two clouds of thousands of points cannot be told apart in one.
+    Two panels with the same axes, because two clouds of thousands of points cannot be distinguished in one. The field of D
+    is white at 1/2, in the data's colour above and in the model's below.
 
-    `data` and `samples` are points (n, 2) and (m, 2), `logit` maps points (k, 2) to logits (k,) and is asked
-    once, at 128 x 128 points. The field is white at 1/2, in the data's tint above and in the model's below.
+    data, samples: points (n, 2) and (m, 2).
+    logit: D, maps points (k, 2) to logits (k,); evaluated once, at 128 x 128 points.
+    names: of the two columns.
+    title: of the figure.
 
     Raises InputError if shapes do not fit.
     """
@@ -204,10 +207,10 @@ def decision_field(
     notes = [*real.notes(), *fake.notes(), *outside(fake, limits)]
     if logit is not None:
         notes += _field(figure, panels, logit, limits)
-    for axes, cloud, pen, said in zip(panels, (real, fake), (DATA, MODEL), ("data", "samples"), strict=True):
+    for axes, cloud, pen, label in zip(panels, (real, fake), (DATA, MODEL), ("data", "samples"), strict=True):
         _marks(axes, cloud, pen, (0, 1), factor=1.0)
         axes.set(xlim=limits[0], ylim=limits[1])
-        axes.set_title(said, fontsize=SMALL)
+        axes.set_title(label, fontsize=SMALL)
         if equal:
             axes.set_aspect("equal", adjustable="box")
         _name_axes(axes, across, down if cloud is real else "", inches=3.0)
@@ -227,11 +230,14 @@ def pairs(
     names: Sequence[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Return the margins of points on the diagonal and every two columns below it, for the first 5 columns at
-    most.
+    """Return the marginal distributions of the first 5 columns on the diagonal and scatter plots of pairs below it.
 
-    `data` and `samples` are (n, d) and (m, d); margins are histograms with common bins, scaled to equal area;
-    above the diagonal stands Pearson's correlation of the two columns, of the data and of the samples.
+    Histograms have common bins and equal area. Above the diagonal is Pearson's correlation of the two columns, in the data
+    and in the samples.
+
+    data, samples: (n, d) and (m, d).
+    names: of the d columns.
+    title: of the figure.
 
     Raises InputError if shapes or the number of names do not fit.
     """
@@ -266,7 +272,7 @@ def pairs(
                 axes.set_title(fit(labels[down], inches, SMALL), fontsize=SMALL, parse_math=False)
     notes = [*real.notes(), *fake.notes(), *outside(fake, limits)]
     if shown > 1:
-        notes.append("r is Pearson's correlation of two columns, of the data and below it of the samples.")
+        notes.append("r is Pearson's correlation of two columns, in the data and, below, in the samples.")
     if shown < real.width:
         notes.append(f"The first {shown} of {real.width} columns are shown.")
     handles = [_mark(DATA, "data"), _mark(MODEL, "samples of the model")]
@@ -282,15 +288,17 @@ def lines(
     names: Sequence[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Return where points go while their noise moves along straight lines: one path a line, marked at each
-    step.
+    """Return G(z) along straight lines in noise space: one path per line, marked at each step.
 
-    `frames` are points (paths, steps, d) with d of 1 (drawn against the place on the line, 0 to 1) or 2
-    (drawn in the plane); `data` (n, d) may stand behind. Of more than 40 paths the first 40 are drawn; a path
+    The counterpart for points of Figure 3 of Goodfellow et al. 2014. Of more than 40 paths the first 40 are drawn; a path
     breaks where a point is not finite.
 
-    Raises InputError if shapes do not fit. Source: the points' counterpart of Goodfellow et al. 2014, Figure
-    3.
+    frames: points (paths, steps, d); d is 1 (drawn against the position on the line, 0 to 1) or 2 (drawn in the plane).
+    data: (n, d), drawn behind.
+    names: of the d columns.
+    title: of the figure.
+
+    Raises InputError if shapes do not fit.
     """
     paths = _paths(frames)
     count, steps, width = paths.shape
@@ -324,7 +332,7 @@ def lines(
         axes.hlines(behind.marks[:, 0], 0, 0.012, color=DATA.colour, alpha=0.25, linewidth=0.5)
         drawn = np.stack([np.broadcast_to(along, (count, steps)), paths[..., 0]], axis=-1)[:MOST_PATHS]
         limits = [(-0.02, 1.02), extent(behind.values[:, 0], finite[:, 0])]
-        _name_axes(axes, "place on the line in noise space", labels[0], inches=4.0)
+        _name_axes(axes, "position on the line in noise space", labels[0], inches=4.0)
     axes.add_collection(LineCollection(list(drawn), colors=MODEL.colour, linewidths=1.0, alpha=0.85))
     if steps:
         size = 9 if steps <= 30 else 0
@@ -349,7 +357,7 @@ def _paths(frames: ArrayLike) -> Floats:
     if paths.ndim != 3 or paths.shape[2] not in (1, 2):
         raise InputError(
             f"frames has shape {paths.shape}; give points of shape (paths, steps, d) with d of 1 or 2, "
-            "choosing two columns if there are more."
+            "and choose two columns if there are more."
         )
     return paths
 
@@ -357,7 +365,7 @@ def _paths(frames: ArrayLike) -> Floats:
 def _field(
     figure: Figure, panels: Sequence[Axes], logit: Logit, limits: Sequence[tuple[float, float]]
 ) -> list[str]:
-    """Draw D over the limits in each panel; return what could not be drawn."""
+    """Draw D over the limits in each panel; return a note on points where it is not finite."""
     ticks = [low + (np.arange(_FIELD_CELLS) + 0.5) / _FIELD_CELLS * (high - low) for low, high in limits]
     across, down = np.meshgrid(*ticks)
     values = probability(logit, np.stack([across.ravel(), down.ravel()], axis=1)).reshape(across.shape)
@@ -387,12 +395,12 @@ def _field(
     bar.set_ticks([0.0, 0.5, 1.0], labels=["0: says model", "1/2", "1: says data"])
     bar.ax.set_title("D(x)", fontsize=SMALL, fontweight="normal")
     bar.outline.set_visible(False)
-    lost = int((~finite).sum())
-    return [f"D is not a number here: {lost:,} of {values.size:,} places of the field."] if lost else []
+    undefined = int((~finite).sum())
+    return [f"D is not finite at {undefined:,} of {values.size:,} points of the field."] if undefined else []
 
 
 def _scatter(axes: Axes, real: Cloud, fake: Cloud, columns: tuple[int, int]) -> None:
-    # In turns, a part of each at a time: neither cloud lies on top of the other everywhere.
+    # Drawn alternately, a part of each at a time, so that neither cloud covers the other.
     for part in range(_TURNS):
         for cloud, pen, factor in ((fake, MODEL, 1.8), (real, DATA, 1.0)):
             _marks(axes, cloud, pen, columns, factor=factor, turn=slice(part, None, _TURNS))
@@ -407,7 +415,7 @@ def _marks(
     factor: float,
     turn: slice = slice(None),
 ) -> None:
-    """Draw one cloud's marks, or every so manieth of them; many are small and let each other shine through."""
+    """Draw one cloud's marks, or those of the slice `turn`; with many marks they are small and translucent."""
     marks = cloud.marks[:, list(columns)]
     axes.scatter(
         marks[turn, 0],

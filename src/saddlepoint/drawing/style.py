@@ -1,12 +1,8 @@
-"""A figure as PNG: bytes for a page, or a file that is either whole or not there.
+"""Style shared by all figures (colours, line styles, fonts), fitting of their text, and saving as PNG.
 
-Words inside a figure: made safe to draw, cut or wrapped to the room there is.
-
-One look for every figure: colours, line styles, sizes and fonts live here and nowhere else.
-
-The paper's Figure 1 fixes the roles: data dotted and dark, model (generator) solid and green, discriminator
-dashed and blue. Each role has its own lightness, dash and marker beside its hue, so that a figure still reads
-in greyscale and for colour-blind eyes.
+The roles are those of Figure 1 of Goodfellow et al. 2014: data dotted and dark, model (generator) solid and green,
+discriminator dashed and blue. Each role also has its own lightness, dash and marker, so a figure is readable in
+greyscale and for colour-blind readers. PNG files are written completely or not at all.
 """
 
 from __future__ import annotations
@@ -55,7 +51,7 @@ WASH = "#eceef1"
 PAPER = "#ffffff"
 
 DPI = 192
-"""Dots per inch of every figure: two dots to a CSS pixel, so that a page shows it sharp."""
+"""Dots per inch of every figure: two dots per CSS pixel, so that it is sharp on a page."""
 WIDTH = 8.0
 """Width of a full figure in inches."""
 TITLE = 10.5
@@ -66,9 +62,8 @@ SMALL = 7.5
 FIELD = LinearSegmentedColormap.from_list("probability", ["#c3ecdf", "#ffffff", "#9ea5b2"], N=255)
 """D(x) from 0 (the model's tint) over white at 1/2 to 1 (the data's tint)."""
 
-# The user's own matplotlib settings must not change our figures, and ours must not change the user's: each
-# drawing function runs inside a context that starts from matplotlib's defaults. What concerns the window
-# system stays.
+# The user's matplotlib settings must not change our figures, and ours must not change the user's: each drawing
+# function runs in a context that starts from matplotlib's defaults. Settings of the window system are left alone.
 _LEFT_ALONE = (
     "animation",
     "backend",
@@ -128,14 +123,14 @@ _LOCK = threading.RLock()
 
 @functools.cache
 def settings() -> Any:
-    """Return every matplotlib setting that a figure of ours depends on."""
+    """Return all matplotlib settings that the figures depend on."""
     defaults = dict(matplotlib.rcParamsDefault)
     kept = {key: value for key, value in defaults.items() if not key.startswith(_LEFT_ALONE)}
     return kept | _OURS
 
 
 def styled(function: Callable[P, T]) -> Callable[P, T]:
-    """Run `function` in our look, one thread at a time, and put the user's matplotlib settings back."""
+    """Run `function` with these settings, one thread at a time, and restore the user's matplotlib settings."""
 
     @functools.wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -146,13 +141,13 @@ def styled(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of width x height inches that arranges its own axes; belongs to no window."""
+    """Return an empty figure of width x height inches with constrained layout, not attached to a window."""
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
 _EM = 0.6  # mean width of a DejaVu Sans character in em, on the wide side so that text never overruns
 _BOX = "\u25a1"
-_EDGE = 0.09  # inches between the words and the edge of the figure
+_EDGE = 0.09  # inches between the text and the edge of the figure
 _LEADING = 1.45
 
 
@@ -162,29 +157,29 @@ def _drawable() -> frozenset[int]:
     return frozenset(font.get_charmap())
 
 
-def plain(words: object) -> str:
-    """Return `words` in one line with every character that the font cannot draw replaced by a box.
+def plain(text: object) -> str:
+    """Return `text` in one line, with a box for every character that the font cannot draw.
 
     >>> plain("pay\\n(monthly)")
     'pay (monthly)'
     """
-    line = " ".join(str(words).split())
+    line = " ".join(str(text).split())
     return "".join(letter if ord(letter) in _drawable() else _BOX for letter in line)
 
 
-def fit(words: object, inches: float, size: float) -> str:
-    """Return `words` cut with an ellipsis to what `inches` hold at `size` points, 3 letters at least."""
-    line, room = plain(words), max(3, int(inches * 72.0 / (_EM * size)))
+def fit(text: object, inches: float, size: float) -> str:
+    """Return `text` shortened with an ellipsis to fit into `inches` at `size` points, but at least 3 letters."""
+    line, room = plain(text), max(3, int(inches * 72.0 / (_EM * size)))
     return line if len(line) <= room else line[: room - 1].rstrip() + "…"
 
 
-def wrap(words: object, inches: float, size: float) -> list[str]:
-    """Return `words` as lines that fit into `inches` at font size `size` points."""
-    return textwrap.wrap(plain(words), max(8, int(inches * 72.0 / (_EM * size))))
+def wrap(text: object, inches: float, size: float) -> list[str]:
+    """Return `text` as lines that fit into `inches` at `size` points."""
+    return textwrap.wrap(plain(text), max(8, int(inches * 72.0 / (_EM * size))))
 
 
 def number(value: float) -> str:
-    """Return a number as a person writes it: 3 significant digits, a thousands separator for large ones.
+    """Return a number as text: 3 significant digits, thousands separators for large numbers.
 
     >>> number(0.0123456), number(1234567.0), number(-3.2e12)
     ('0.0123', '1,234,567', '−3.2e+12')
@@ -202,10 +197,15 @@ def letter(
     key_columns: int | None = None,
     left: float = _EDGE,
 ) -> None:
-    """Write the title and the key above, the notes below a figure that arranges its own axes.
+    """Write the title and the legend above a figure with constrained layout, and the notes below it; call it last.
 
-    The figure grows by the height of these lines, so that its axes keep their size; call it last. `left` is
-    where the key begins, in inches; it is one line, or as many as its columns make.
+    The figure grows by the height of these lines, so that its axes keep their size.
+
+    title: the title, or None.
+    notes: paragraphs below the figure.
+    key: handles of the legend.
+    key_columns: columns of the legend; None puts it in one line.
+    left: left edge of the legend in inches.
     """
     inches, height = figure.get_size_inches()
     heading = wrap(title, inches - 2 * _EDGE, TITLE) if title else []
@@ -220,10 +220,10 @@ def letter(
     if engine is not None:
         engine.set(rect=(0.0, below_inches / total, 1.0, height / total))  # type: ignore[call-arg]
 
-    def write(lines: Sequence[str], top: float, **look: Any) -> None:
+    def write(lines: Sequence[str], top: float, **style: Any) -> None:
         for index, line in enumerate(lines):
-            place = (top - index * look["fontsize"] * _LEADING / 72.0) / total
-            figure.text(_EDGE / inches, place, line, va="top", parse_math=False, **look)
+            place = (top - index * style["fontsize"] * _LEADING / 72.0) / total
+            figure.text(_EDGE / inches, place, line, va="top", parse_math=False, **style)
 
     write(heading, total - _EDGE, fontsize=TITLE, fontweight="bold")
     write(below, below_inches, fontsize=SMALL, color=QUIET)
@@ -238,7 +238,7 @@ def letter(
             borderpad=0.0,
             borderaxespad=0.0,
         )
-    # Arranged once and for all: else the places would depend on the dpi of whoever drew the figure before.
+    # The layout is computed once and frozen; otherwise it would depend on the dpi of an earlier drawing.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
@@ -247,8 +247,8 @@ def letter(
 def to_png(figure: Figure, *, dpi: float | None = None, colours: int | None = None) -> bytes:
     """Return the figure as PNG bytes; the same figure gives the same bytes.
 
-    `dpi` is in dots per inch; without it the figure's own, at which pictures keep their exact pixels. With
-    `colours` every dot takes the nearest of so many colours, which makes a chart a third as large or less.
+    dpi: dots per inch; None takes the figure's own, at which pictures keep their exact pixels.
+    colours: size of the palette; None keeps all colours. A palette makes the file of a chart at least three times smaller.
 
     Raises InputError if `dpi` is not between 10 and 1200 or `colours` not between 2 and 256.
     """
@@ -275,14 +275,14 @@ def to_png(figure: Figure, *, dpi: float | None = None, colours: int | None = No
 
 
 def save(figure: Figure, path: str | os.PathLike[str], *, dpi: float | None = None) -> Path:
-    """Write the figure to `path` (.png), whole or not at all, whenever it is interrupted.
+    """Write the figure to `path` (.png), completely or not at all, even if interrupted.
 
     Raises InputError for another suffix or an impossible `dpi`, StoredFileError if the file cannot be
     written.
     """
     target = Path(path)
     if target.suffix.lower() != ".png":
-        raise InputError(f"The picture is to go to {str(target)!r}; its name must end in .png.")
+        raise InputError(f"The picture is to be written to {str(target)!r}; its name must end in .png.")
     content = to_png(figure, dpi=dpi)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

@@ -1,7 +1,7 @@
-"""Two tables side by side: numbers as histograms, dates as dates, categories as bars with their names.
+"""Figures that compare two tables: marginal distributions and pairs of columns; numbers, dates and categories.
 
-A number or date that is missing is left out of the panels that need it, never its whole row; among categories it is
-one more.
+A missing number or date is left out only of the panels of its column, and the rest of its row is drawn. A missing category
+is drawn as a category of its own.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from saddlepoint.errors import InputError
 MOST_COLUMNS = 5
 MOST_MARGINS = 30
 MOST_NAMES = 6
-"""Categories drawn with their names; the rest are drawn together as "others"."""
+"""Number of categories drawn with their names; the rest are drawn together as "others"."""
 MOST_WHOLE = 12
-"""Whole numbers of so many values at most are drawn as a bar each."""
+"""Whole numbers in a range of at most this many values are drawn as one bar per value."""
 _DAY = 86400.0
-_TIMES_OF_DAY = (0.0, -25567 * _DAY)  # the first days of 1970 and 1900, on which times without a day are kept
-_LARGEST_WHOLE = 2.0**50  # beyond it halves are no floats any more
+_TIMES_OF_DAY = (
+    0.0,
+    -25567 * _DAY,
+)  # 1970-01-01 and 1900-01-01, the days that times without a date are stored on
+_LARGEST_WHOLE = 2.0**50  # beyond it halves cannot be represented as floats
 _SPREAD = 0.3
 _TURNS = 8
 _TICKS = 3
@@ -39,7 +42,7 @@ _TICKS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """One column: its `name` and `kind`; of categories, `words` says what the codes 0, 1, ... stand for.
+    """A column: `name`, `kind`, and for categories `words`, the names of the codes 0, 1, ...
 
     Dates are seconds since 1970, UTC; NaN is a missing cell of any kind.
     """
@@ -51,7 +54,7 @@ class Drawn:
 
 @dataclass(frozen=True, kw_only=True)
 class _Axis:
-    """A column on the drawing's own scale: `real` and `fake` are places, NaN where missing."""
+    """A column in the units of the figure's axis: `real` and `fake` are positions, NaN if missing."""
 
     column: Drawn
     real: Floats
@@ -68,12 +71,15 @@ class _Axis:
 def table_pairs(
     real: ArrayLike, fake: ArrayLike, columns: Sequence[Drawn], *, title: str | None = None
 ) -> Figure:
-    """Return the margins of both tables on the diagonal and every two columns below it, for 5 columns at most.
+    """Return the marginal distributions of the first 5 columns on the diagonal and scatter plots of pairs below it.
 
-    real, fake: (n, d) and (m, d), NaN where a cell is missing; columns: d of them. Margins are shares of
-    the cells present (of categories: of all cells): histograms with common bins, scaled to equal area, or a
-    bar a value. Above the diagonal stands Pearson's correlation where both columns are numbers. Every panel
-    shows all rows that have its own columns' cells.
+    Heights are relative to the cells that are not missing (for categories: to all cells): histograms with common bins and
+    equal area, or one bar per value. Above the diagonal is Pearson's correlation if both columns are numbers. Each panel
+    shows all rows whose cells of its columns are not missing.
+
+    real, fake: (n, d) and (m, d), NaN where a cell is missing.
+    columns: description of the d columns.
+    title: of the figure.
 
     Raises InputError if shapes or the number of columns do not fit.
     """
@@ -112,9 +118,11 @@ def table_pairs(
 def table_margins(
     real: ArrayLike, fake: ArrayLike, columns: Sequence[Drawn], *, title: str | None = None
 ) -> Figure:
-    """Return the margin of every column of both tables, a panel each, for 30 columns at most.
+    """Return the marginal distribution of each of the first 30 columns, one panel each, as on the diagonal of `table_pairs`.
 
-    real, fake: (n, d) and (m, d), NaN where a cell is missing; columns: d of them. As on the diagonal of `table_pairs`.
+    real, fake: (n, d) and (m, d), NaN where a cell is missing.
+    columns: description of the d columns.
+    title: of the figure.
 
     Raises InputError if shapes or the number of columns do not fit.
     """
@@ -164,7 +172,9 @@ def _axis(column: Drawn, real: Floats, fake: Floats) -> _Axis:
             column=column, real=real, fake=fake, limits=(edges[0], edges[-1]), edges=edges, single=True
         )
     bins = int(np.clip(2 * np.cbrt(min(map(len, both)) or 1), 8, 60))
-    if whole:  # a bin holds equally many whole numbers, or a comb would appear that no data has
+    if (
+        whole
+    ):  # all bins hold the same number of whole numbers; otherwise a comb appears that is not in the data
         step = max(1.0, np.ceil((limits[1] - limits[0]) / bins))
         edges = np.arange(np.floor(limits[0]) - 0.5, limits[1] + step, step)
     else:
@@ -173,7 +183,7 @@ def _axis(column: Drawn, real: Floats, fake: Floats) -> _Axis:
 
 
 def _categories(column: Drawn, real: Floats, fake: Floats) -> _Axis:
-    """Return places by falling frequency, each side counted alike; the rare share one place, as do missing cells."""
+    """Return an axis with categories by falling mean frequency of both tables, then one bar for the rare, one for missing."""
     both = [cells[~np.isnan(cells)] for cells in (real, fake)]
     codes = np.unique(np.concatenate(both))
     shares = np.array(
@@ -248,7 +258,7 @@ def _scatter(axes: Axes, across: _Axis, down: _Axis) -> None:
             if scale.single:
                 points[:, axis] += rng.uniform(-_SPREAD, _SPREAD, len(points))
         clouds.append((points, pen, factor))
-    # In turns, a part of each at a time: neither cloud lies on top of the other everywhere.
+    # Drawn alternately, a part of each at a time, so that neither cloud covers the other.
     for part in range(_TURNS):
         for points, pen, factor in clouds:
             axes.scatter(
@@ -277,9 +287,9 @@ def _correlations(axes: Axes, across: _Axis, down: _Axis) -> None:
         spread = np.ptp(two, axis=0).min() if len(two) > 1 else 0.0
         matrix: Floats = np.atleast_2d(np.corrcoef(two.T)) if spread > 0 else np.full((2, 2), np.nan)
         r = float(matrix[0, 1])
-        said = "–" if np.isnan(r) else f"{round(r, 2) + 0.0:.2f}".replace("-", "−")
+        text = "–" if np.isnan(r) else f"{round(r, 2) + 0.0:.2f}".replace("-", "−")
         axes.text(
-            0.5, high, f"r = {said}", color=pen.colour, ha="center", va="center", transform=axes.transAxes
+            0.5, high, f"r = {text}", color=pen.colour, ha="center", va="center", transform=axes.transAxes
         )
 
 
@@ -299,8 +309,8 @@ def _ticks(axes: Axes, scale: _Axis, which: Literal["x", "y"], *, labelled: bool
         timed = any(day - _DAY <= start and scale.limits[1] * _DAY <= day + 2 * _DAY for day in _TIMES_OF_DAY)
         locator = calendar.AutoDateLocator(minticks=2, maxticks=_TICKS + 1)  # type: ignore[no-untyped-call]
         axis.set_major_locator(locator)
-        said = "%H:%M" if timed else _date_format(scale.limits[1] - scale.limits[0])
-        axis.set_major_formatter(calendar.DateFormatter(said))  # type: ignore[no-untyped-call]
+        date_format = "%H:%M" if timed else _date_format(scale.limits[1] - scale.limits[0])
+        axis.set_major_formatter(calendar.DateFormatter(date_format))  # type: ignore[no-untyped-call]
         if which == "x":
             axes.tick_params(axis="x", labelrotation=90)
     else:
@@ -321,15 +331,17 @@ def _notes(scales: list[_Axis], width: int) -> list[str]:
             notes.append(f"There are no {name} rows to draw.")
         elif count > MOST_MARKS and len(scales) > 1:
             notes.append(
-                f"Marks are {MOST_MARKS:,} of {count:,} {name} rows, chosen at random; margins are of all."
+                f"Marks are {MOST_MARKS:,} of {count:,} {name} rows, chosen at random; histograms are of all."
             )
     missing = []
     for scale in scales:
-        here, there = (
+        of_real, of_fake = (
             float(np.isnan(cells).mean()) if len(cells) else 0.0 for cells in (scale.real, scale.fake)
         )
-        if here or there:
-            missing.append(f"{plain(scale.column.name)} {here:.1%} of real and {there:.1%} of fake cells")
+        if of_real or of_fake:
+            missing.append(
+                f"{plain(scale.column.name)} {of_real:.1%} of real and {of_fake:.1%} of fake cells"
+            )
     if missing:
         notes.append(f"Missing, and left out of the panels of that column only: {'; '.join(missing)}.")
     for scale in scales:
@@ -338,7 +350,7 @@ def _notes(scales: list[_Axis], width: int) -> list[str]:
             if out:
                 notes.append(f"Outside the picture: {out:,} {name} cells of {plain(scale.column.name)}.")
     if len(scales) > 1 and any(scale.single for scale in scales):
-        notes.append("Marks of categories and of few whole numbers are spread at random about their place.")
+        notes.append("Marks of categories and of few whole numbers are jittered at random.")
     if sum(scale.column.kind == "number" for scale in scales) > 1:
         notes.append("r is Pearson's correlation of two columns of numbers, real above fake.")
     if len(scales) < width:

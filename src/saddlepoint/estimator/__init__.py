@@ -1,7 +1,4 @@
-"""The papers behind a fitted model.
-
-`GAN`, the game with scikit-learn's manners; `load` gives a fitted one back, `cite` names the papers behind it.
-"""
+"""The scikit-learn estimator `GAN`; `load` restores a fitted one, `cite` lists the papers behind it."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ def cite(model: GAN | Model) -> list[str]:
 
     Raises:
         NotFittedError: the estimator was not fitted.
-        InputError: it is no model.
+        InputError: the argument is not a GAN or a Model.
     """
     if not isinstance(model, GAN | Model):
         raise InputError(

@@ -1,10 +1,7 @@
-"""`GAN`: the game with scikit-learn's manners.
+"""`GAN`: a scikit-learn estimator that trains a GAN; with its Parzen-window score and its `verbose` lines.
 
-`__init__` only stores its arguments, `fit` validates them and returns self, and what was learnt ends in an underscore.
-
-The Parzen-window score of points: the paper's own (section 5), on standardised columns.
-
-What `verbose` prints: a line when a fit begins, one every few seconds, one for each check, and one when it stops.
+`__init__` only stores its arguments, `fit` validates them and returns self, and fitted attributes end in an underscore.
+`score_samples` is the paper's Parzen-window estimate (section 5) on standardised columns.
 """
 
 from __future__ import annotations
@@ -28,7 +25,14 @@ from saddlepoint import compute
 from saddlepoint.data.encoders.gaussian_mixture import MixtureEncoder
 from saddlepoint.data.encoders.standard import PointsEncoder
 from saddlepoint.errors import InputError
-from saddlepoint.estimator.validation import again, classes_of, opened, plain, seed_of, unless_default
+from saddlepoint.estimator.validation import (
+    check_classes,
+    open_rows,
+    rows_as_fitted,
+    seed_of,
+    to_python,
+    unless_default,
+)
 from saddlepoint.fitting import (
     Checked,
     Event,
@@ -38,8 +42,8 @@ from saddlepoint.fitting import (
     Preparation,
     Pretraining,
     Stopped,
-    judged,
     prepare,
+    with_final_verdict,
 )
 from saddlepoint.judging.metrics.parzen import choose_sigma, log_density
 from saddlepoint.judging.verdict import Verdict
@@ -49,26 +53,26 @@ from saddlepoint.training.checkpoint import write_atomically
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-def said(events: Iterable[Event], preparation: Preparation) -> Iterable[Event]:
-    """Pass events on and print what happens, a line every few seconds."""
+def print_progress(events: Iterable[Event], preparation: Preparation) -> Iterable[Event]:
+    """Yield events unchanged and print them: the beginning, the end, every check, and the progress every 5 seconds."""
     settings = preparation.plan.settings
     print(
         f"GAN: {preparation.train.describe()} to train on; recipe {preparation.plan.recipe}, objective "
         f"{settings.objective}, batch {settings.batch}, {settings.horizon:,} rounds"
     )
-    began = spoke = time.monotonic()
+    began = printed = time.monotonic()
     for event in events:
         if isinstance(event, Stopped):
             print(f"GAN: {event.sentence}")
         elif isinstance(event, Checked):
             print(f"GAN: check at round {event.round:,}: {event.record['state']}, {event.record['evidence']}")
-        elif (now := time.monotonic()) - spoke < _SECONDS_BETWEEN_LINES:
+        elif (now := time.monotonic()) - printed < _SECONDS_BETWEEN_LINES:
             pass
         elif isinstance(event, Pretraining):
-            spoke = now
+            printed = now
             print(f"GAN: {event.sentence}")
         elif isinstance(event, Played):
-            spoke, numbers = now, event.record.to_dict()
+            printed, numbers = now, event.record.to_dict()
             played = event.record.round + 1
             print(
                 f"GAN: round {played:,} of {settings.horizon:,}, {played / (now - began):.0f} rounds/s, loss D "
@@ -82,8 +86,14 @@ _SIGMAS = tuple(float(sigma) for sigma in np.logspace(-2, 0, 13))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Window:
-    """Encoded samples (n, width), the width sigma of a Gaussian about each, and the log-volume by which encoding shrinks."""
+class ParzenScore:
+    """The Parzen-window density of a model's samples (a Gaussian kernel density).
+
+    encoder: standardises columns.
+    samples: encoded samples, (n, columns).
+    sigma: standard deviation of the Gaussian around each sample.
+    volume: sum of the logarithms of the columns' scales, by which encoding changes a log-density.
+    """
 
     encoder: PointsEncoder
     samples: NDArray[Any]
@@ -91,11 +101,17 @@ class Window:
     volume: float
 
     @classmethod
-    def of(cls, model: Model, *, held_out: NDArray[Any] | None = None, sigma: float | None = None) -> Window:
-        """Return the window of a model's samples, its width chosen on held-out rows (None: on fresh samples) or given.
+    def of(
+        cls, model: Model, *, held_out: NDArray[Any] | None = None, sigma: float | None = None
+    ) -> ParzenScore:
+        """Return the score of a model.
+
+        model: the model.
+        held_out: rows on which sigma is chosen (None: fresh samples).
+        sigma: the width of the Gaussians, where it is known.
 
         Raises:
-            InputError: the model makes tables or pictures.
+            InputError: the model is of tables or pictures.
         """
         encoder = _points_of(model)
 
@@ -110,7 +126,7 @@ class Window:
         return cls(encoder=encoder, samples=samples, sigma=sigma, volume=float(np.log(scales).sum()))
 
     def log_density(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the log-density (nats) of rows (n, d), in the units that they came in."""
+        """Return the log-density (nats) of rows (n, d), in the original units of the rows."""
         return log_density(_encoded(self.encoder, rows), self.samples, self.sigma) - self.volume
 
 
@@ -119,12 +135,12 @@ def _points_of(model: Model) -> PointsEncoder:
     points = encoder.points if isinstance(encoder, MixtureEncoder) else encoder
     if encoder.kind == "tables":
         raise InputError(
-            "A Parzen log-density needs distances, which categories have not, so there is no score of a table; compare "
+            "A Parzen log-density needs distances, and categories have none, so there is no score for a table; compare "
             "samples with saddlepoint.judge, or use decision_function."
         )
     if not isinstance(points, PointsEncoder):
         raise InputError(
-            "A Parzen log-density of pictures says nothing about them, so there is no score; compare samples with "
+            "A Parzen log-density of pictures is not informative, so there is no score; compare samples with "
             "saddlepoint.judge, or use decision_function."
         )
     return points
@@ -140,60 +156,61 @@ class GAN(DensityMixin, BaseEstimator):
     Parameters
     ----------
     recipe : {"auto", "goodfellow2014", "modern"}, default="auto"
-        Networks, objective and settings; "auto" picks by the kind of data.
+        Networks, objective and settings; "auto" chooses by the kind of data.
     start : {"auto", "mixture", "autoregressive", "learned", "noise"}, default="auto"
-        Where the generator begins. "mixture" (points): a mixture of Gaussians fitted to the rows, which the game corrects
-        where it can show that this helps. "learned" (points): the components of that mixture, without their weights and
-        shapes. "autoregressive" (tables): a masked network (MADE) that draws each column given those before it, fitted by
-        maximum likelihood; the game corrects it. "noise": noise alone, as in the paper. "auto" is "mixture" for points,
-        "autoregressive" for tables and "noise" for pictures.
+        Where the generator starts. "mixture" (points): a mixture of Gaussians fitted to the rows; the game corrects it, and
+        the result is kept only if it is measurably better. "learned" (points): the components of that mixture, without
+        their weights and shapes. "autoregressive" (tables): a masked network (MADE) that draws each column given those
+        before it, fitted by maximum likelihood; the game corrects it. "noise": noise alone, as in the paper. "auto" is
+        "mixture" for points, "autoregressive" for tables and "noise" for pictures.
     capacity : {"small", "medium", "large"}, default="medium"
-        One dial for the width of the networks.
+        Width of the networks.
     rounds : int, optional
-        Rounds to play, the horizon of the schedules; by the recipe if left out.
+        Rounds to play, the horizon of the schedules; the recipe decides if left out.
     minutes : float, optional
-        Minutes to play at most; fixes the horizon by a measured rate. Of two limits the first reached stops.
+        Time limit in minutes; the horizon is set from a measured rate. With `rounds` too, the limit reached first stops.
     objective : str, optional
-        One of `saddlepoint.objectives.OBJECTIVES`, in place of the recipe's.
+        One of `saddlepoint.objectives.OBJECTIVES`, instead of the recipe's.
     batch : int, optional
-        Rows of a minibatch, in place of the recipe's.
+        Rows in a minibatch, instead of the recipe's.
     until : {"settled", "budget"}, optional
-        Check at planned rounds on held-back rows, and judge the result on others that nothing has seen. "settled" stops
-        when samples cannot be told apart at the tolerance, no longer improve, or get worse; "budget" plays to the end.
-        Needs at least 500 rows.
+        Check at planned rounds on validation rows (monitor), and judge the result on held-out test rows (vault).
+        "settled" stops when samples cannot be distinguished from data at the tolerance, no longer improve, or get worse;
+        "budget" plays to the end. Needs at least 500 rows.
     tolerance : str or float, default="5%"
         With `until`: a difference that does not matter, in nats, or as a missing cluster in per cent.
     on_collapse : {"stop", "rollback", "remedy"}, default="stop"
-        With `until`, when a region of the data is lost: stop ("settled" only), go back to the safest snapshot, or go back and
-        on with half the learning rates and three times the penalty.
+        With `until`, when a region of the data is lost: stop ("settled" only), go back to the safest snapshot, or go back
+        and continue with half the learning rates and three times the penalty.
     augment : {"auto", "on", "off"}, default="auto"
-        Whether D sees pictures, real and generated alike, shifted, cut out, lighter or darker; "auto": where pictures of more
-        than 256 numbers are fewer than 2,000.
+        Whether D sees augmented pictures (shifted, cut out, lighter or darker), real and fake alike; "auto": for fewer than
+        2,000 pictures of more than 256 numbers each.
     cluster : {"auto", "on", "off"}, default="auto"
-        Whether classes are found in pictures by k-means, one for every 100 up to 100, and learnt, `classes_` then being
-        their numbers; "auto": where 2,000 pictures or more of at most 40 x 40 places, whose grey levels turn sharply, train
-        without y.
+        Whether clusters of pictures are found by k-means, one for every 100 pictures and at most 100, and learnt as classes
+        (pseudo-labels); `classes_` are then their numbers. "auto": for at least 2,000 pictures without y, of at most
+        40 x 40 pixels and more than 256 numbers, with sharp changes of grey levels.
     memory : str, optional
-        What a round may hold beside weights and optimisers, such as "500MB": batches are then played in parts, for the same
-        steps.
+        Memory that a round may use beside weights and optimisers, such as "500MB". Batches are then split by gradient
+        accumulation, which gives the same steps.
     power : {"quick", "full"}, default="quick"
-        With `until`: plant one defect of the tolerance's size in the rows, or a table of five sizes, and see which are found.
+        With `until`: power analysis, which plants a defect of the tolerance's size in the rows ("quick") or defects of five
+        sizes ("full"), and reports which are found.
     metrics : str or sequence of str, optional
         With `until`: metrics beside the final verdict, in `verdict_.metrics`: "neighbours", "energy", "mmd", "frechet",
         "kernel" or "all".
     precision : {"float32", "bf16", "float64"}, default="float32"
-        Of the networks and the game.
+        Number format of the networks and the game.
     compile : {"auto", "on", "off"}, default="auto"
-        Compile the round (needs a C++ compiler): "auto" where the game is long enough to earn the compiler's time back,
-        which is measured. Both kinds of round agree to rounding only: say "on" or "off" where long fits must repeat each
-        other to the bit.
+        Compile the round (needs a C++ compiler). "auto" measures whether the game is long enough to gain more time than
+        compiling takes. Compiled and eager rounds agree only up to rounding: use "on" or "off" where long fits must be
+        bit-identical.
     device : str, optional
-        "cpu", "cuda", ...; a GPU where there is one.
+        "cpu", "cuda", ...; by default a GPU where there is one.
     columns : dict of str to str, optional
-        Kinds of a frame's columns in place of those inferred, such as {"age": "integer"}: numeric, integer, boolean,
-        categorical, date-time, identifier, constant. A frame of plain numbers is then learnt as a table too.
+        Kinds of a frame's columns, instead of the inferred ones, such as {"age": "integer"}: numeric, integer, boolean,
+        categorical, date-time, identifier, constant. With it a frame of plain numbers is learnt as a table too.
     verbose : bool, default=False
-        Print what the fit does: a line when it begins, one every few seconds, and one when it stops.
+        Print progress: a line when the fit begins, one every few seconds, one for each check, and one when it stops.
     random_state : int, RandomState instance or None, default=None
         An int makes `fit` repeatable.
 
@@ -204,18 +221,18 @@ class GAN(DensityMixin, BaseEstimator):
     n_rounds_ : int
         Rounds played.
     stop_reason_ : str
-        Why the fit ended, in words.
+        The reason why the fit ended.
     verdicts_ : list of dict
-        With `until`: every check, with the state of the game (improving, reached, plateau, diverging, collapsed,
-        memorising, budget) and its evidence; else empty.
+        With `until`: all checks, each with the state of the game (improving, reached, plateau, diverging, collapsed,
+        memorising, budget) and its evidence; otherwise empty.
     verdict_ : saddlepoint.judging.Verdict or None
-        With `until`: the final verdict, on rows that nothing had seen before.
+        With `until`: the final verdict, on the held-out test rows (vault).
     records_ : list of dict
         Losses (nats), mean logits and gradient norms at planned rounds.
     splits_ : dict of str to int
-        How many rows were trained on ("train") and held out ("monitor", "vault").
+        Number of training rows ("train"), validation rows ("monitor") and held-out test rows ("vault").
     classes_ : ndarray of shape (n_classes,)
-        The values of y, where y was given; the numbers of classes found in pictures (`cluster`).
+        The values of y, where y was given; the cluster numbers, where clusters were found in pictures (`cluster`).
     n_features_in_ : int
         Columns of X, or numbers in one picture.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -282,7 +299,7 @@ class GAN(DensityMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
-        """Play the game about the rows of X; return self.
+        """Train on the rows of X; return self.
 
         Parameters
         ----------
@@ -293,7 +310,7 @@ class GAN(DensityMixin, BaseEstimator):
         y : array-like of shape (n_samples,), optional
             Classes to condition on.
         groups : array-like of shape (n_samples,), optional
-            Rows of one group are never torn by the split into training and held-out rows.
+            Rows of one group stay together when rows are split into training, validation and test rows.
 
         Returns
         -------
@@ -302,20 +319,20 @@ class GAN(DensityMixin, BaseEstimator):
         Raises
         ------
         InputError (a ValueError)
-            X, y or a parameter cannot be used; the sentence says why.
+            X, y or a parameter cannot be used; the message says why.
         GameError
             A loss or gradient is no longer finite.
         """
-        y = classes_of(y)
-        dataset, self._frame = opened(self, X, y, groups, columns=self.columns)
+        y = check_classes(y)
+        dataset, self._frame = open_rows(self, X, y, groups, columns=self.columns)
         choices = FitOptions(
             recipe=self.recipe,
             start=self.start,
             capacity=self.capacity,
             objective=self.objective,
-            batch=plain(self.batch),
-            rounds=plain(self.rounds),
-            minutes=plain(self.minutes),
+            batch=to_python(self.batch),
+            rounds=to_python(self.rounds),
+            minutes=to_python(self.minutes),
             until=self.until,
             tolerance=unless_default(self, "tolerance"),
             on_collapse=unless_default(self, "on_collapse"),
@@ -332,11 +349,11 @@ class GAN(DensityMixin, BaseEstimator):
         preparation = prepare(dataset, choices, device=self.device)
         fit = preparation.fit(strip=False)
         played = fit.play(seconds=None if self.minutes is None else 60 * self.minutes)
-        events: Iterable[Event] = judged(
+        events: Iterable[Event] = with_final_verdict(
             played, fit, preparation.checks, preparation.train, preparation.vault
         )
         if self.verbose:
-            events = said(events, preparation)
+            events = print_progress(events, preparation)
         self.records_: list[dict[str, float]] = []
         self.verdicts_: list[dict[str, Any]] = []
         self.verdict_: Verdict | None = None
@@ -355,24 +372,24 @@ class GAN(DensityMixin, BaseEstimator):
         self.__dict__.pop("classes_", None)
         if self.model_.classes is not None:
             self.classes_ = np.asarray(self.model_.classes)
-        self.__dict__.pop("_window", None)
+        self.__dict__.pop("_parzen_score", None)
         self._sigma: float | None = None
         monitor = preparation.monitor or preparation.train
         self._validation = monitor.rows[:ROWS] if dataset.kind == "points" else None
         return self
 
     def sample(self, n_samples: int = 1, random_state: Any = None, given: Any = None) -> Any:
-        """Draw rows in the form that came in: array, frame of the same library, or pictures.
+        """Draw samples in the form of the training data: array, frame of the same library, or pictures.
 
         Parameters
         ----------
         n_samples : int, default=1
-            How many.
+            Number of samples.
         random_state : int, RandomState instance or None, default=None
-            None draws afresh each call; an int gives the same draw again, that of `--seed` on the command line.
+            None gives new samples at each call; an int repeats them, and is the same as `--seed` on the command line.
         given : scalar, array-like of shape (n_samples,), dict or list of str, optional
-            One class for all rows, or one a row; drawn by the shares seen in training if left out. Of a table conditions on
-            its columns: {"income": ">50K", "age": (30, 40), "city": ["Rome", "Oslo"]}, or ["age=30..40", ...].
+            One class for all rows, or one per row; if left out, classes are drawn by their shares in training. For a table,
+            conditions on its columns: {"income": ">50K", "age": (30, 40), "city": ["Rome", "Oslo"]}, or ["age=30..40", ...].
 
         Returns
         -------
@@ -391,16 +408,16 @@ class GAN(DensityMixin, BaseEstimator):
         return rows if self._frame is None else self._frame.restore(rows)
 
     def complete(self, X: Any, random_state: Any = None, columns: Sequence[str] | None = None) -> Any:
-        """Fill in the missing cells of a table, each row's drawn given the cells that are known, which stay as they are.
+        """Fill in the missing cells of a table (imputation), drawn given the known cells of their row, which do not change.
 
         Parameters
         ----------
         X : frame
-            A table of the columns learnt; a column that is absent is filled wholly.
+            A table with the columns of the training data; a column that is absent is filled completely.
         random_state : int, RandomState instance or None, default=None
-            None draws afresh each call; an int gives the same draw again.
+            None gives a new draw at each call; an int repeats it.
         columns : sequence of str, optional
-            The columns to fill in, in place of all but identifiers.
+            The columns to fill in; by default all except identifiers.
 
         Returns
         -------
@@ -411,7 +428,7 @@ class GAN(DensityMixin, BaseEstimator):
         NotFittedError
             `fit` was not called.
         InputError (a ValueError)
-            The model is of no table, or X holds columns or values that were not learnt.
+            The model was not trained on a table, or X has columns or values that were not learnt.
         """
         check_is_fitted(self, "model_")
         seed = None if random_state is None else seed_of(random_state)
@@ -419,10 +436,10 @@ class GAN(DensityMixin, BaseEstimator):
         return rows if self._frame is None else self._frame.restore(rows)
 
     def decision_function(self, X: Any, y: Any = None) -> np.ndarray[Any, Any]:
-        """Return D's logit for each row, (n_samples,): above 0 where D takes it for data, below where for a sample.
+        """Return D's logit for each row, (n_samples,): above 0 where D takes it for data, below 0 for a sample.
 
-        Of a model that learnt P(x | y) the logit is that of the pair (x, y); without y it is the mean over the classes by
-        their shares. Objectives that compare pairs (relativistic) fix a logit only up to a constant.
+        Where the model learnt P(x | y), the logit is that of the pair (x, y); without y it is the mean over the classes,
+        weighted by their shares. Objectives that compare pairs (relativistic) fix a logit only up to a constant.
 
         Raises
         ------
@@ -432,7 +449,7 @@ class GAN(DensityMixin, BaseEstimator):
             X cannot be used, y names an unknown class, or the model learnt no classes.
         """
         check_is_fitted(self, "model_")
-        rows = again(self, X, self.model_.like)
+        rows = rows_as_fitted(self, X, self.model_.like)
         classes = self.model_.classes
         if classes is None or y is not None:
             return self.model_.logits(rows, y)
@@ -442,28 +459,27 @@ class GAN(DensityMixin, BaseEstimator):
     def score_samples(self, X: Any) -> np.ndarray[Any, Any]:
         """Return the Parzen-window log-density (nats) of each row under 10,000 samples of the generator, (n_samples,).
 
-        log p(x) = log mean_i N(x; s_i, sigma^2 I) on standardised columns, in the units of X; columns that never varied in
-        training are left out. The window is chosen on held-out rows (of a run folder, which holds none, on fresh samples).
-        It is the paper's own score (section 5), good for ranking fits of the same data in few dimensions, and no
-        likelihood of the model.
+        log p(x) = log mean_i N(x; s_i, sigma^2 I) on standardised columns, in the units of X; columns that are constant in
+        training are left out. sigma is chosen on validation rows; for a model loaded from a run folder, which contains no
+        rows, it is chosen on fresh samples. It is the paper's own score (section 5), good for ranking fits of the same data
+        in few dimensions. It is not a likelihood of the model.
 
         Raises
         ------
         NotFittedError
             `fit` was not called.
         InputError (a ValueError)
-            The model makes pictures, where this number says nothing.
+            The model is of pictures, where this number is not informative, or of tables.
         """
         check_is_fitted(self, "model_")
-        window = self._window
-        return window.log_density(again(self, X, self.model_.like))
+        return self._parzen_score.log_density(rows_as_fitted(self, X, self.model_.like))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples(X)` (nats); y is ignored."""
         return float(self.score_samples(X).mean())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator into a folder (safetensors and JSON, no rows of data), for `saddlepoint.load`.
+        """Save the fitted estimator to a folder (safetensors and JSON, no rows of data); `saddlepoint.load` reads it.
 
         Raises
         ------
@@ -474,9 +490,11 @@ class GAN(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self, "model_")
         self.model_.save(path)
-        parameters = {name: plain(value) for name, value in self.get_params().items()}
+        parameters = {name: to_python(value) for name, value in self.get_params().items()}
         if not isinstance(parameters["random_state"], int | None):
-            parameters["random_state"] = None  # a generator has moved on: its state would repeat nothing
+            parameters["random_state"] = (
+                None  # a generator's state has changed since, so it could not repeat the fit
+            )
         stored = {
             "parameters": parameters,
             "records": self.records_,
@@ -485,10 +503,10 @@ class GAN(DensityMixin, BaseEstimator):
             "verdict": None if self.verdict_ is None else self.verdict_.to_dict(),
             "splits": self.splits_,
             "frame": None if self._frame is None else self._frame.to_dict(),
-            "sigma": self._window.sigma if self.model_.like.kind == "points" else None,
+            "sigma": self._parzen_score.sigma if self.model_.like.kind == "points" else None,
         }
         write_atomically(Path(path) / "estimator.json", json.dumps(stored).encode())
 
     @cached_property
-    def _window(self) -> Window:
-        return Window.of(self.model_, held_out=self._validation, sigma=self._sigma)
+    def _parzen_score(self) -> ParzenScore:
+        return ParzenScore.of(self.model_, held_out=self._validation, sigma=self._sigma)

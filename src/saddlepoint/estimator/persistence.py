@@ -1,4 +1,4 @@
-"""A fitted estimator on disk: the model's folder with `estimator.json` in it, no rows of data, nothing that can execute."""
+"""A fitted estimator on disk: the folder of its model with `estimator.json` in it; no rows of data, no executable code."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def load(path: str | os.PathLike[str]) -> GAN:
 
     Raises:
         InputError: there is no model in the folder.
-        StoredFileError: it is damaged.
+        StoredFileError: the model is damaged.
     """
     folder = Path(path)
     is_run = (folder / "settings.json").is_file()
     if is_run and not (folder / "model" / "model.json").is_file():
-        raise InputError(f"The run in {folder} has not saved a model yet: let it train until its first save.")
+        raise InputError(f"The run in {folder} has not saved a model yet: train it until it first saves.")
     gan = GAN()
     gan.model_ = Model.load(folder / "model" if is_run else folder)
     gan.n_rounds_ = int(gan.model_.description["rounds"])
@@ -50,7 +50,7 @@ def load(path: str | os.PathLike[str]) -> GAN:
 
 
 def _verdicts_of(folder: Path) -> tuple[list[dict[str, Any]], Verdict | None]:
-    """Return the checks and the newest final verdict of a run folder."""
+    """Return the checks and the latest final verdict of a run folder."""
     path, checks, verdict = folder / "verdicts.jsonl", [], None
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:

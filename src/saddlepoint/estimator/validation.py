@@ -1,4 +1,4 @@
-"""The forms in which a user gives rows, classes and random states, as scikit-learn knows them, and what becomes of each."""
+"""Validation of the estimator's inputs by scikit-learn's rules: rows, classes and random states."""
 
 from __future__ import annotations
 
@@ -25,21 +25,29 @@ _RANDOM_STATES = 2**31 - 1
 _CLASSES = ("binary", "multiclass")
 
 
-def opened(
+def open_rows(
     estimator: BaseEstimator, X: Any, y: Any, groups: Any, *, columns: dict[str, str] | None
 ) -> tuple[Dataset, Form]:
-    """Return the rows of X and the form of frame that they came in (None: no frame); the estimator remembers its columns.
+    """Return the rows of X as a data set, and the form of a frame, to restore it later (None: not a frame).
+
+    estimator: gets `n_features_in_` and, for frames, `feature_names_in_`.
+    X: array of rows, frame or pictures.
+    y: class of each row, or None.
+    groups: group of each row, or None.
+    columns: kinds of a frame's columns, instead of the inferred ones.
 
     Raises:
-        InputError: X is no array of rows, frame or pictures, or cannot be learnt from.
+        InputError: X is not an array of rows, a frame or pictures, or cannot be learnt from.
     """
     if isinstance(X, str | os.PathLike):
         raise InputError(
-            f"X is the name {os.fspath(X)!r}; give the rows themselves: read the file first, for example with "
+            f"X is the file name {os.fspath(X)!r}; give the rows themselves: read the file first, for example with "
             f"pandas.read_csv({os.fspath(X)!r}), or run `saddlepoint train {os.fspath(X)}`."
         )
     if columns is not None and not is_frame(X):
-        raise InputError("columns= names the kinds of a frame's columns; X is no frame, so leave it out.")
+        raise InputError(
+            "columns= gives the kinds of a frame's columns, and X is not a frame: leave columns out."
+        )
     if is_pictures(X):
         dataset = open_source(np.asarray(X), label=y, group=groups, name="X")
         estimator.__dict__.pop("feature_names_in_", None)
@@ -58,8 +66,8 @@ def opened(
     return dataset, FrameForm.of(X, dtypes=dataset.dtypes or ())
 
 
-def again(estimator: BaseEstimator, X: Any, like: Dataset) -> Any:
-    """Return rows of the form that the estimator was fitted on, as its model reads them."""
+def rows_as_fitted(estimator: BaseEstimator, X: Any, like: Dataset) -> Any:
+    """Return rows of the same form as the training rows, as the model reads them."""
     if like.kind == "tables":
         return frame_of(X, name="X")
     if like.kind == "pictures":
@@ -68,20 +76,24 @@ def again(estimator: BaseEstimator, X: Any, like: Dataset) -> Any:
 
 
 def is_pictures(X: Any) -> bool:
-    """Tell whether X has the axes of pictures."""
+    """Return whether X has the axes of pictures: three or four."""
     if is_frame(X):
         return False
     axes = getattr(X, "ndim", None)
     if axes is None and isinstance(X, list | tuple):
         try:
             axes = np.ndim(X)
-        except ValueError:  # ragged: scikit-learn has the words for it
+        except ValueError:  # ragged: scikit-learn has the error message
             return False
     return axes in (3, 4)
 
 
-def classes_of(y: Any) -> Any:
-    """Return y as it is, refusing what are no classes."""
+def check_classes(y: Any) -> Any:
+    """Return y unchanged.
+
+    Raises:
+        InputError: y has missing values, or is not one whole number or text per row.
+    """
     if y is None:
         return None
     values = np.asarray(y)
@@ -90,24 +102,24 @@ def classes_of(y: Any) -> Any:
         if len(missing):
             raise InputError(
                 f"y has {len(missing):,} missing value{'s' * (len(missing) > 1)} (None or NaN), first in row "
-                f"{missing[0] + 1}; fill in or leave out these rows."
+                f"{missing[0] + 1}; fill in these values or leave out these rows."
             )
     kind = type_of_target(y, input_name="y", raise_unknown=True)
     if kind not in _CLASSES:
         raise InputError(
-            f"y is {kind}; the classes to condition on must be one whole number or text a row: cut numbers into bins "
+            f"y is {kind}; the classes to condition on must be one whole number or text per row: sort numbers into bins "
             "first, or put them among the columns of X."
         )
     return y
 
 
-def plain(value: Any) -> Any:
-    """Return a number of numpy's as one of Python's, all else as it is."""
+def to_python(value: Any) -> Any:
+    """Return a numpy scalar as a Python number, all else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def seed_of(random_state: Any) -> int:
-    """Return an int as it is, and a draw from a generator otherwise; scikit-learn refuses anything else."""
+    """Return an int unchanged, else a seed drawn from the generator; scikit-learn refuses anything else."""
     generator = check_random_state(random_state)
     if isinstance(random_state, Integral):
         return int(random_state)
@@ -115,6 +127,6 @@ def seed_of(random_state: Any) -> int:
 
 
 def unless_default(estimator: BaseEstimator, name: str) -> str | None:
-    """Return a parameter as text; None where it is the default, of which an estimator cannot say whether it was given."""
+    """Return a parameter as text; None for the default, because an estimator cannot know whether the user gave it."""
     value = getattr(estimator, name)
     return None if value == signature(type(estimator)).parameters[name].default else str(value)

@@ -1,4 +1,4 @@
-"""One fit: splits, encoder and plan; then rounds, looks, saving, and a stop with a reason."""
+"""Fits: `prepare` makes splits, encoder and plan; `Fit` plays rounds, estimates, saves, and stops with a reason."""
 
 from saddlepoint.fitting.events import (
     Checked,
@@ -12,9 +12,9 @@ from saddlepoint.fitting.events import (
     Saved,
     Stopped,
 )
-from saddlepoint.fitting.final_verdict import judged
+from saddlepoint.fitting.final_verdict import with_final_verdict
 from saddlepoint.fitting.fit import Fit
-from saddlepoint.fitting.monitor import added
+from saddlepoint.fitting.monitor import gain_of_game
 from saddlepoint.fitting.options import FitOptions
 from saddlepoint.fitting.preparation import Preparation, prepare, restore
 
@@ -32,8 +32,8 @@ __all__ = [
     "Sampled",
     "Saved",
     "Stopped",
-    "added",
-    "judged",
+    "gain_of_game",
     "prepare",
     "restore",
+    "with_final_verdict",
 ]

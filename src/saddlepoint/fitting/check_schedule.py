@@ -1,22 +1,19 @@
-"""When to check, how often and how strictly: decided once, by measured costs, and written down before round 0.
+"""The checks of a fit (--until): the options, and the schedule made from them: when, how strictly, with which power.
 
-Checks, ruler and final verdict are to take a tenth of the time of the game at most, as it is foreseen: by a rate measured on a
-copy of the game, and by the cost of one look of the referee measured here, of which all other costs are so many times; a fifth
-of that tenth is left for what was measured wrongly. Measured costs swing from machine to machine and from load to load, so the
-count is one of few (`COUNTS`): the same game is mostly checked at the same rounds everywhere, and where it is not, at a part
-of them. A resumed run reuses the plan.
+The schedule is made once, before round 0, from measured costs, and is written down; a resumed run reuses it. Checks, power
+analysis and final verdict should take at most a tenth of the time of the game. The time of the game comes from a rate
+measured on a copy. All other costs are multiples of the measured cost of one quick classifier test. A fifth of that tenth is
+kept in reserve for measurement errors. Timings vary between machines, so the number of checks is rounded down to one of
+eight values (`COUNTS`); check rounds on a slow machine are a subset of those on a fast one.
 
-A short game decides by rule: a plateau needs eight checks, so a game that is to stop when it is settled gets eight at least
-where these take ten seconds or less; any other gets what a tenth pays for, and the two at its ends. The plan says in words
-where that is more than a tenth.
+Short games follow a rule instead: a plateau needs eight checks, so a game that is to stop when it is settled gets at least
+eight where these take ten seconds or less. Any other short game gets what a tenth of its time pays for, and the checks at
+its two ends. Where checks take more than a tenth, the schedule says so.
 
-What the user chose about checks, and the plan made of it: when to check, how strictly, and what the ruler showed.
-
-What a ruler showed on some rows is kept, for it shows the same again: a second run on the same data reads it.
-
-In the folder rulers of $SADDLEPOINT_CACHE, else of $XDG_CACHE_HOME/saddlepoint, else of ~/.cache/saddlepoint: a JSON file of
-numbers for each ruler, named by a checksum of all that it depends on (rows in coordinates, masses, level, seed, version), never
-a row. Where nothing can be written or read, the ruler is made anew.
+The power analysis (which planted defects would be found) gives the same result on the same rows, so it is cached: in the
+folder `rulers` of $SADDLEPOINT_CACHE, else of $XDG_CACHE_HOME/saddlepoint, else of ~/.cache/saddlepoint. Each result is a
+JSON file of numbers, never rows, named by a checksum of all that it depends on (rows in the coordinates of the test, masses,
+level, seed, version). Where the folder cannot be read or written, the analysis is repeated.
 """
 
 from __future__ import annotations
@@ -41,7 +38,7 @@ from saddlepoint import compute
 from saddlepoint.compute import one_thread
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError, StoredFileError, nearest
-from saddlepoint.fitting.row_reader import Reader
+from saddlepoint.fitting.row_reader import RowReader
 from saddlepoint.judging.metrics.gan_metrics import chosen_of
 from saddlepoint.judging.monitor.power import (
     DEFAULT_TOLERANCE,
@@ -62,40 +59,47 @@ from saddlepoint.version import __version__
 
 
 def cache_folder() -> Path:
-    """Return where rulers are kept; it need not exist."""
+    """Return the folder of cached power estimates; it need not exist."""
     if given := os.environ.get("SADDLEPOINT_CACHE"):
         return Path(given) / "rulers"
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(base) / "saddlepoint" / "rulers"
 
 
-def remembered(
+def cached_power(
     arrays: Sequence[NDArray[Any]], numbers: dict[str, Any], make: Callable[[], list[PowerEstimate]]
 ) -> list[PowerEstimate]:
-    """Return the marks that were made of these very arrays and numbers before, or make them, and keep them."""
+    """Return the cached power estimates for exactly these arrays and numbers; without any, make and cache them."""
     digest = hashlib.sha256(json.dumps({"version": __version__, **numbers}, sort_keys=True).encode())
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     path = cache_folder() / f"{digest.hexdigest()}.json"
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return [PowerEstimate(**mark) for mark in json.loads(path.read_text())]
-    marks = make()
+        return [PowerEstimate(**each) for each in json.loads(path.read_text())]
+    estimates = make()
     with contextlib.suppress(OSError, StoredFileError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps([mark.to_dict() for mark in marks]).encode())
-    return marks
+        write_atomically(path, json.dumps([each.to_dict() for each in estimates]).encode())
+    return estimates
 
 
-SHARE = 0.1
+SHARE = 0.1  # of the time of a run that checks, power analysis and verdict should take at most
 FEWEST_ROWS = 50
-COPIES_EVERY = 4
+COPIES_EVERY = 4  # checks from one memorisation test to the next
 COPIES_LEVEL = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
-    """What the user chose about checks; `until` None: none are made."""
+    """The user's options for checks.
+
+    until: "settled" or "budget"; None: no checks.
+    tolerance: a difference that does not matter, in nats or as a missing cluster in per cent.
+    on_collapse: "stop", "rollback" or "remedy".
+    power: "quick" (one planted defect) or "full" (five sizes).
+    metrics: metrics beside the final verdict.
+    """
 
     until: str | None = None
     tolerance: str = DEFAULT_TOLERANCE
@@ -117,36 +121,46 @@ class CheckOptions:
         chosen_of(self.metrics)
         if self.until is None and self.metrics:
             raise InputError(
-                f"also {', '.join(self.metrics)} goes with the final verdict, and none is asked for: add until 'settled' or "
-                "'budget', or measure it afterwards with saddlepoint judge RUN --metrics."
+                f"metrics {', '.join(self.metrics)} are measured with the final verdict, and no verdict was asked for: "
+                "add until 'settled' or 'budget', or measure them afterwards with saddlepoint judge RUN --metrics."
             )
 
     @classmethod
     def chosen(cls, until: str | None, metrics: tuple[str, ...], **given: str | None) -> CheckOptions:
-        """Return it with defaults for what is given as None.
+        """Return the options, with defaults for those given as None.
 
         Raises:
-            InputError: something unknown, or something that goes with checks, its default too, where none are asked for.
+            InputError: an unknown value, or an option that needs checks (even at its default value) without `until`.
         """
-        said = {name: value for name, value in given.items() if value is not None}
-        watching = cls(until=until, metrics=metrics, **said)
-        if until is None and said:
-            name, value = next(iter(said.items()))
+        chosen = {name: value for name, value in given.items() if value is not None}
+        options = cls(until=until, metrics=metrics, **chosen)
+        if until is None and chosen:
+            name, value = next(iter(chosen.items()))
             raise InputError(
-                f"{name.replace('_', '-')} {value} needs checks, and none are asked for: add until 'settled' (stop when "
-                "nothing more is to be seen) or 'budget' (watch only)."
+                f"{name.replace('_', '-')} {value} needs checks, and none were asked for: add until 'settled' (stop when "
+                "there is nothing more to gain) or 'budget' (check, but play to the end)."
             )
-        return watching
+        return options
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSchedule:
     """The checks of one fit: one at round 0 and `count` more, evenly spread over the horizon, the last at its end.
 
-    tolerance: in nats; ruler: marks as JSON values; final: pool of the verdict at the end; also: its companions;
-    seconds_a_check, final_seconds (of the verdict), foreseen_seconds (of the game): as measured; planning_seconds: what the
-    plan and its ruler took.
     Beyond the horizon checks go on at the same distance.
+
+    until: "settled" or "budget".
+    tolerance: a difference that does not matter, in nats.
+    on_collapse: "stop", "rollback" or "remedy".
+    horizon: rounds.
+    count: checks after round 0.
+    final: classifier ensemble of the final verdict, "quick" or "full".
+    seconds_a_check: measured seconds of one check.
+    foreseen_seconds: foreseen seconds of the game.
+    power: power estimates as JSON values.
+    metrics: metrics beside the final verdict.
+    planning_seconds: seconds that this schedule and its power analysis took.
+    final_seconds: foreseen seconds of the final verdict.
     """
 
     until: str
@@ -164,7 +178,7 @@ class CheckSchedule:
 
     @property
     def planned(self) -> int:
-        """How many checks the horizon holds."""
+        """Number of checks within the horizon."""
         return self.count + 1
 
     def due(self, round_: int) -> bool:
@@ -173,49 +187,50 @@ class CheckSchedule:
         return round_ == -(-place * self.horizon // self.count)
 
     def alpha(self, number: int) -> float:
-        """Return the level of the number-th check (from 0): half of 0.05 evenly over the planned ones, half for those beyond.
+        """Return the significance level of check `number` (from 0).
 
-        The j-th beyond gets (0.05/2) 6/(pi^2 j^2), so that all bounds ever made hold jointly with probability 0.95.
+        Half of 0.05 is spread evenly over the planned checks. The j-th check beyond the horizon gets
+        (0.05/2) 6/(pi^2 j^2), so that all bounds ever made hold jointly with probability 0.95.
         """
         if number < self.planned:
             return LEVEL / 2 / self.planned
         return LEVEL / 2 * 6 / (math.pi * (number - self.planned + 1)) ** 2
 
     def tests_copies(self, number: int) -> bool:
-        """Return whether the number-th check asks for copies too: every fourth does."""
+        """Return whether check `number` includes a memorisation test: every fourth does."""
         return number > 0 and number % COPIES_EVERY == 0
 
     @property
     def copies_level(self) -> float:
-        """The level of each copying test: 0.01 over the planned ones."""
+        """The level of each memorisation test: 0.01 divided by their planned number."""
         return COPIES_LEVEL / max(1, self.count // COPIES_EVERY)
 
     @property
     def rules(self) -> Rules:
-        """What states are decided by."""
+        """The numbers that states of the game are decided by."""
         mass = missing_of_jsd(self.tolerance)
-        near = [mark for mark in self.power if abs(mark["mass"] - mass) < 1e-8]
+        near = [each for each in self.power if abs(each["mass"] - mass) < 1e-8]
         found = near[0]["found"] / near[0]["of"] if near else None
         return Rules(tolerance=self.tolerance, found=found, planned=self.planned)
 
     @property
     def smallest_detected(self) -> PowerEstimate | None:
-        """The ruler's smallest defect that was found in at least 4 of 5 trials."""
-        return smallest_detected([PowerEstimate(**mark) for mark in self.power])
+        """The smallest planted defect that was found in at least 4 of 5 trials; None if no size was."""
+        return smallest_detected([PowerEstimate(**each) for each in self.power])
 
     @property
     def share(self) -> float:
-        """What part of the foreseen time of the run judging is foreseen to take: plan, checks and final verdict."""
+        """Share of the foreseen time of the run that planning, checks and final verdict will take."""
         judging = self.planning_seconds + self.planned * self.seconds_a_check + self.final_seconds
         return judging / max(1e-9, judging + self.foreseen_seconds)
 
     def describe(self) -> str:
-        """Return the plan in a sentence."""
-        marks = "; ".join(_power_in_words(PowerEstimate(**mark)) for mark in self.power)
+        """Return the schedule in a sentence."""
+        power = "; ".join(_power_in_words(PowerEstimate(**each)) for each in self.power)
         short = f" (about {100 * self.share:.0f} % of so short a game)" if self.share > SHARE else ""
         return (
             f"{self.planned} checks are planned, every {self.horizon / self.count:,.0f} rounds, {self.seconds_a_check:.2f} s "
-            f"each, and a {self.final} verdict at the end{short}; ruler: {marks or 'too few rows'}"
+            f"each, and a {self.final} verdict at the end{short}; power: {power or 'too few rows'}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -235,36 +250,37 @@ class CheckSchedule:
             lists = {"power": tuple(stored["power"]), "metrics": tuple(stored.get("metrics", ()))}
             return cls(**{**stored, **lists})
         except (KeyError, TypeError) as error:
-            raise StoredFileError(f"The stored plan of checks cannot be read ({error}).") from error
+            raise StoredFileError(f"The stored schedule of checks cannot be read ({error}).") from error
 
 
 def refuse_few(monitor: Dataset | None) -> Dataset:
-    """Return the monitor rows.
+    """Return the validation rows (monitor).
 
     Raises:
-        InputError: there are fewer than 50, so nothing can be checked.
+        InputError: there are fewer than 50, too few for checks.
     """
     if monitor is None or len(monitor) < FEWEST_ROWS:
         raise InputError(
-            f"{0 if monitor is None else len(monitor)} rows are held back to check on, and {FEWEST_ROWS} are needed (a tenth "
-            "of the rows is): give at least 500 rows, or leave out until, and bound the game by rounds or minutes."
+            f"There are {0 if monitor is None else len(monitor)} validation rows to check on, and {FEWEST_ROWS} are needed (a "
+            "tenth of the rows is held out for validation): give at least 500 rows, or leave out until and limit the game by "
+            "rounds or minutes."
         )
     return monitor
 
 
-def power_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
-    """Return what the ruler says about what would have been found, or None without a ruler."""
-    read = [PowerEstimate(**mark) for mark in marks]
-    if not read:
+def power_in_words(power: tuple[dict[str, Any], ...]) -> str | None:
+    """Return in words which defects would have been found, or None without power estimates."""
+    estimates = [PowerEstimate(**each) for each in power]
+    if not estimates:
         return None
-    best = smallest_detected(read)
+    best = smallest_detected(estimates)
     if best is None:
-        largest = read[-1]
+        largest = estimates[-1]
         return (
             f"even a missing cluster of {100 * largest.mass:.3g} % was found only {largest.found} of {largest.of} times, so "
             "smaller defects may well be missed"
         )
-    missed = [mark for mark in read if mark.mass < best.mass]
+    missed = [each for each in estimates if each.mass < best.mass]
     smaller = (
         f"; one of {100 * missed[-1].mass:.3g} % in {missed[-1].found} of {missed[-1].of}" if missed else ""
     )
@@ -274,22 +290,25 @@ def power_in_words(marks: tuple[dict[str, Any], ...]) -> str | None:
     )
 
 
-def _power_in_words(mark: PowerEstimate) -> str:
-    return f"a missing cluster of {100 * mark.mass:.3g} % was found {mark.found} of {mark.of} times"
+def _power_in_words(estimate: PowerEstimate) -> str:
+    return (
+        f"a missing cluster of {100 * estimate.mass:.3g} % was found {estimate.found} of {estimate.of} times"
+    )
 
 
 COUNTS = (24, 12, 8, 6, 4, 3, 2, 1)
 ENOUGH, ENOUGH_SECONDS = 8, 10.0  # checks that a plateau needs, and what they may take in a short game
 _SPENT = 0.8 * SHARE
-_TIMED = 2
-# In looks of the referee, measured (benchmarks/stopping.py share): the alarm, now and then copies or a second look; a quick
-# judgement with control and copies; a full one.
-_BESIDES, _QUICK, _FULL = 1.4, 7.0, 42.0
-_MORE_TRIALS = 3  # of the ruler, where the tolerance's size is not found
+_TIMED = 2  # quick tests that are timed; the faster one counts
+# Costs as multiples of one quick classifier test, measured (benchmarks/stopping.py share): a check, with its coverage test
+# and now and then a memorisation test or a second classifier test; a quick verdict with its control and memorisation test; a
+# full one.
+_CHECK, _QUICK, _FULL = 1.4, 7.0, 42.0
+_MORE_TRIALS = 3  # of the power analysis, where a defect of the tolerance's size is not found
 
 
-def quick_judge_of(reader: Reader, monitor: Dataset, seed: int) -> QuickJudge:
-    """Return the referee at the ringside for these rows."""
+def quick_judge_of(reader: RowReader, monitor: Dataset, seed: int) -> QuickJudge:
+    """Return the quick two-sample test for these training and validation rows."""
     return QuickJudge(
         reader.rows,
         reader(monitor.rows),
@@ -300,7 +319,7 @@ def quick_judge_of(reader: Reader, monitor: Dataset, seed: int) -> QuickJudge:
 
 @one_thread()
 def schedule_checks(
-    watching: CheckOptions,
+    options: CheckOptions,
     *,
     train: Dataset,
     monitor: Dataset | None,
@@ -310,48 +329,60 @@ def schedule_checks(
     seed: int,
     draw: Callable[[int], Any] | None = None,
 ) -> CheckSchedule | None:
-    """Return the plan of checks of a game of so many rounds at a measured rate (rounds a second); None: none wanted.
+    """Return the schedule of checks of a game; None where none are wanted.
 
-    draw: draws so many rows as a check does, to see how long that takes (None: no time at all).
+    options: the user's options.
+    train: training rows.
+    monitor: validation rows.
+    vault: held-out test rows, None: no final verdict.
+    horizon: rounds.
+    rate: measured rounds per second.
+    seed: seed of the run.
+    draw: draws n rows from the model, to measure how long a check's samples take (None: no time at all).
 
     Raises:
-        InputError: too few monitor rows.
+        InputError: too few validation rows.
     """
-    if watching.until is None:
+    if options.until is None:
         return None
     began = time.perf_counter()
-    reader = Reader(train)
+    reader = RowReader(train)
     quick_judge = quick_judge_of(reader, refuse_few(monitor), seed)
-    look, drawing = (_agreed(seconds) for seconds in _costs(reader, quick_judge, draw))
-    cost = _BESIDES * look + drawing
+    test, drawing = (_mean_over_ranks(seconds) for seconds in _costs(reader, quick_judge, draw))
+    cost = _CHECK * test + drawing
     foreseen = horizon / rate
-    tolerance = tolerance_of(watching.tolerance)
-    masses = {round(missing_of_jsd(tolerance), 9), *(MASSES if watching.power == "full" else ())}
-    planning = (_TIMED + len(masses) * TRIALS + _MORE_TRIALS) * look + drawing
+    tolerance = tolerance_of(options.tolerance)
+    masses = {round(missing_of_jsd(tolerance), 9), *(MASSES if options.power == "full" else ())}
+    planning = (_TIMED + len(masses) * TRIALS + _MORE_TRIALS) * test + drawing
     left = _SPENT * foreseen - planning
-    full = left >= 2 * _FULL * look
-    final = 0.0 if vault is None else (_FULL if full else _QUICK) * look
+    full = left >= 2 * _FULL * test
+    final = 0.0 if vault is None else (_FULL if full else _QUICK) * test
     plan = CheckSchedule(
-        until=watching.until,
+        until=options.until,
         tolerance=tolerance,
-        on_collapse=watching.on_collapse,
+        on_collapse=options.on_collapse,
         horizon=horizon,
         count=count_of(
-            (left - final) / cost - 1, cost, horizon, least=ENOUGH if watching.until == "settled" else 1
+            (left - final) / cost - 1, cost, horizon, least=ENOUGH if options.until == "settled" else 1
         ),
         final="full" if full else "quick",
         seconds_a_check=round(cost, 4),
         final_seconds=round(final, 2),
         foreseen_seconds=round(foreseen, 2),
-        metrics=chosen_of(watching.metrics),
+        metrics=chosen_of(options.metrics),
     )
-    marks = _power(reader, quick_judge, sorted(masses), plan.alpha(0), seed)
+    power = _power(reader, quick_judge, sorted(masses), plan.alpha(0), seed)
     took = round(time.perf_counter() - began, 2)
-    return dataclasses.replace(plan, power=tuple(mark.to_dict() for mark in marks), planning_seconds=took)
+    return dataclasses.replace(plan, power=tuple(each.to_dict() for each in power), planning_seconds=took)
 
 
 def count_of(affordable: float, cost: float, horizon: int, *, least: int = ENOUGH) -> int:
-    """Return how many checks to plan where so many would fit in, at `cost` seconds each.
+    """Return how many checks to plan after round 0: one of `COUNTS`.
+
+    affordable: number of checks that the time pays for.
+    cost: seconds of one check.
+    horizon: rounds of the game; there are no more checks than rounds.
+    least: checks to plan even if they are not affordable, where they take ten seconds or less.
 
     >>> count_of(30.0, 0.3, 5000), count_of(23.0, 0.3, 5000), count_of(0.5, 0.3, 5000), count_of(0.5, 30.0, 5000)
     (24, 12, 8, 1)
@@ -362,37 +393,39 @@ def count_of(affordable: float, cost: float, horizon: int, *, least: int = ENOUG
     return next(count for count in COUNTS if count <= max(1.0, min(wanted, horizon)))
 
 
-def _costs(reader: Reader, quick_judge: QuickJudge, draw: Callable[[int], Any] | None) -> tuple[float, float]:
-    """Return the seconds of a look and of drawing the rows for one."""
+def _costs(
+    reader: RowReader, quick_judge: QuickJudge, draw: Callable[[int], Any] | None
+) -> tuple[float, float]:
+    """Return the seconds of one quick test, and of drawing the samples for it."""
     random = np.random.default_rng(0)
-    # Real rows drawn again stand for the fakes: what is timed is how long it takes, not what is seen.
+    # Resampled real rows stand in for samples, because only the time matters here.
     stand_in = quick_judge.space(
         reader.rows[random.integers(len(reader.rows), size=quick_judge.fakes_wanted)]
     )
-    look = min(
-        _seconds(lambda: quick_judge.sample_rows(stand_in, alpha=LEVEL / COUNTS[0])) for _ in range(_TIMED)
+    test = min(
+        _seconds(lambda: quick_judge.judge_encoded(stand_in, alpha=LEVEL / COUNTS[0])) for _ in range(_TIMED)
     )
-    return look, 0.0 if draw is None else _seconds(lambda: reader(draw(quick_judge.fakes_wanted)))
+    return test, 0.0 if draw is None else _seconds(lambda: reader(draw(quick_judge.fakes_wanted)))
 
 
 def _power(
-    reader: Reader, quick_judge: QuickJudge, masses: list[float], alpha: float, seed: int
+    reader: RowReader, quick_judge: QuickJudge, masses: list[float], alpha: float, seed: int
 ) -> list[PowerEstimate]:
     def make() -> list[PowerEstimate]:
         return power_upwards(reader.rows, quick_judge, masses=masses, alpha=alpha, seed=seed)
 
-    sides = [quick_judge.space(reader.rows), quick_judge.fit, quick_judge.select, quick_judge.held]
-    return remembered(sides, {"masses": masses, "alpha": alpha, "trials": TRIALS, "seed": seed}, make)
+    sides = [quick_judge.space(reader.rows), quick_judge.fit, quick_judge.select, quick_judge.validation_rows]
+    return cached_power(sides, {"masses": masses, "alpha": alpha, "trials": TRIALS, "seed": seed}, make)
 
 
 def _seconds(act: Callable[[], Any]) -> float:
-    begun = time.perf_counter()
+    began = time.perf_counter()
     act()
-    return time.perf_counter() - begun
+    return time.perf_counter() - began
 
 
-def _agreed(seconds: float) -> float:
-    """Return the mean over the ranks, so that all have one plan."""
+def _mean_over_ranks(seconds: float) -> float:
+    """Return the mean over the ranks, so that all ranks make the same schedule."""
     value = torch.tensor([seconds], dtype=torch.float64)
     ProcessRank.of_this_process().average_([value])
     return float(value)

@@ -1,7 +1,8 @@
-"""What is done about a collapse: go back to the snapshot with the fewest lost regions, and (remedy) go on more carefully.
+"""Recovery from mode collapse: go back to the safest snapshot, and with `--on-collapse remedy` change the settings.
 
-A remedy halves both learning rates and triples the penalties' weights (a game without penalties gets R1 of weight 1 on D).
-The round is not set back: the budget is what it was, and the draws are fresh.
+The safest snapshot is the one with the fewest lost regions. A remedy halves both learning rates and triples the weights of
+the penalties (a game without penalties gets R1 of weight 1 on D). The round number is not set back: the budget stays the
+same, and the random draws are new ones.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ RATE, PENALTY = 0.5, 3.0
 
 
 def remedied(settings: Settings, times: int) -> Settings:
-    """Return settings with rates times 0.5 and penalties times 3, so many times over."""
+    """Return settings with learning rates times 0.5 and penalties times 3, applied `times` times."""
     if times == 0:
         return settings
     penalties = settings.penalties or (PenaltySettings(name="r1", weight=Schedule(start=1 / PENALTY)),)
@@ -35,8 +36,8 @@ def remedied(settings: Settings, times: int) -> Settings:
     )
 
 
-def adopt(game: Game, settings: Settings) -> None:
-    """Let a game go on under other settings (rates and penalties)."""
+def apply_settings(game: Game, settings: Settings) -> None:
+    """Continue a game with other settings (learning rates and penalties)."""
     game.settings = settings
     game.penalties = [
         (get_penalty(each.name), partial(each.weight.at, horizon=settings.horizon))
@@ -45,32 +46,35 @@ def adopt(game: Game, settings: Settings) -> None:
 
 
 class CollapseRecovery:
-    """The way back after a collapse: the whole game at the safest check, and the rounds at which it was taken.
+    """A snapshot of the whole game at the safest check, and the rounds at which the game went back to it.
 
-    Every rank holds its own, all alike. mend: go on more carefully each time (`remedied`); else only go back.
+    Every rank has its own copy, and all are equal.
+
+    game: the game.
+    remedy: whether settings are changed each time (`remedied`); else the game only goes back.
     """
 
-    def __init__(self, game: Game, *, mend: bool) -> None:
-        self.mend, self.rounds = mend, list[int]()
+    def __init__(self, game: Game, *, remedy: bool) -> None:
+        self.remedy, self.rounds = remedy, list[int]()
         self._settings = game.settings
         self._snapshot: dict[str, Tensor] = {}
 
     def remember(self, game: Game) -> None:
-        """Keep the game as it stands."""
+        """Keep the current state of the game as the snapshot."""
         self._snapshot = checkpoint.state_of(game)
 
     def apply(self, game: Game) -> None:
-        """Put players, optimisers and average back to what was kept; the round stays."""
+        """Set players, optimisers and average back to the snapshot; the round number stays."""
         checkpoint.restore(game, Checkpoint(game.round, self._snapshot, {}))
         self.rounds.append(game.round)
-        self._adopt(game)
+        self._apply_remedy(game)
 
-    def said(self) -> str:
+    def sentence(self) -> str:
         """Return in words what was done last."""
-        how = "; it goes on with half the learning rates and three times the penalty" if self.mend else ""
-        return (
-            f"a region was lost: at round {self.rounds[-1]:,} the game went back to its safest snapshot{how}"
+        changed = (
+            "; it goes on with half the learning rates and three times the penalty" if self.remedy else ""
         )
+        return f"a region was lost: at round {self.rounds[-1]:,} the game went back to its safest snapshot{changed}"
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what a checkpoint stores: tensors by name, and plain JSON values."""
@@ -79,18 +83,18 @@ class CollapseRecovery:
         }
 
     def restore(self, game: Game, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Take over what `state` returned, and let the game go on under the settings of then."""
+        """Take over what `state` returned, and give the game the settings that belong to it."""
         self.rounds[:] = facts.get("remedies", [])
         self._snapshot = {
             key.removeprefix("recovery."): value
             for key, value in tensors.items()
             if key.startswith("recovery.")
         }
-        self._adopt(game)
+        self._apply_remedy(game)
 
-    def _adopt(self, game: Game) -> None:
-        if self.mend:
-            adopt(game, remedied(self._settings, len(self.rounds)))
+    def _apply_remedy(self, game: Game) -> None:
+        if self.remedy:
+            apply_settings(game, remedied(self._settings, len(self.rounds)))
 
 
 def _slower(optimiser: OptimiserSettings, factor: float) -> OptimiserSettings:

@@ -1,4 +1,4 @@
-"""What a fit tells whoever watches it: a terminal, an estimator, a run folder, a notebook."""
+"""Events that a fit yields: read by the terminal, the estimator and the run folder."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Reason = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
-    """Before round 0, the law that a table's game starts from is being fitted: so many of at most so many steps."""
+    """Before round 0 the MADE that a table's game starts from is being fitted: `step` of at most `steps` steps."""
 
     step: int
     steps: int
 
     @property
     def sentence(self) -> str:
-        """Return in words how far it is."""
-        return f"fitting the heads that the game starts from, step {self.step:,} of at most {self.steps:,}"
+        """Return the progress in words."""
+        return f"fitting the MADE that the game starts from, step {self.step:,} of at most {self.steps:,}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """One round was played; `planned` marks those whose record is to be kept."""
+    """One round was played; `planned`: whether its record is to be kept."""
 
     record: Record
     planned: bool
@@ -38,7 +38,7 @@ class Played:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampled:
-    """The average of G drew the same noise again, at a planned round; rows are encoded, (n, *shape)."""
+    """Samples of the average of G from the same noise as before, at a planned round; rows are encoded, (n, *shape)."""
 
     round: int
     rows: Tensor
@@ -46,7 +46,7 @@ class Sampled:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimated:
-    """The average of G was compared with the monitor rows: an estimate of the JSD (nats) and its standard error."""
+    """Quick estimate: the JSD (nats) between samples and validation rows (monitor), and its standard error."""
 
     round: int
     jsd: float
@@ -55,7 +55,7 @@ class Estimated:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """The average of G was checked against the monitor rows; `record` holds the check, its state and the evidence."""
+    """A check (--until) of samples against the validation rows; `record`: the check, the game's state, its evidence."""
 
     round: int
     record: dict[str, Any]
@@ -71,7 +71,7 @@ class RolledBack:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The final verdict, on rows that nothing had seen; `opened`: how often they have been read by now."""
+    """The final verdict, on the held-out test rows (vault); `opened`: how often these have been read, this time included."""
 
     round: int
     verdict: Verdict
@@ -80,14 +80,14 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """The whole game up to a round is safe on the disk."""
+    """A checkpoint of the whole game at a round was written."""
 
     round: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
-    """The fit ended, and why, in words."""
+    """The fit ended; `sentence`: the reason in words."""
 
     round: int
     reason: Reason

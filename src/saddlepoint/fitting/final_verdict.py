@@ -1,4 +1,4 @@
-"""The final verdict: fresh samples of the kept model against the vault, which no round and no check has seen."""
+"""The final verdict: fresh samples of the kept model against the held-out test rows (vault), unseen until then."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ _FAKES_PER_REAL = 4
 def final_verdict(
     model: Model, vault: Dataset, train: Dataset, plan: CheckSchedule, *, seed: int, opened: int = 1
 ) -> Verdict:
-    """Return the verdict on a model, by the pool that was planned, with the ruler of the checks.
+    """Return the verdict on a model, with the power analysis of the checks.
 
+    model: the model.
+    vault: held-out test rows.
+    train: training rows, for the memorisation test.
+    plan: the schedule of checks, which says which classifier ensemble ("quick" or "full") and which metrics.
+    seed: seed of the run.
     opened: how often the vault has been read, this time included; from the second time on a note says that the bound is
-    only indicative.
+        only indicative.
     """
     fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.derived_seed(seed, "judged"))[0]
     sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
@@ -42,20 +47,22 @@ def final_verdict(
             f"The vault was opened for the {_ordinal(opened)} time: the run went on after it had been judged, so this bound "
             "is only indicative.",
         )
-    at_tolerance = next((mark for mark in plan.power if abs(mark["jsd"] - plan.tolerance) < 1e-6), None)
+    at_tolerance = next((each for each in plan.power if abs(each["jsd"] - plan.tolerance) < 1e-6), None)
     found = plan.smallest_detected
     return replace(verdict, notes=notes, power=at_tolerance if found is None else found.to_dict())
 
 
 def learnt_types(vault: Dataset, train: Dataset) -> dict[str, str] | None:
-    """Return the kinds, as they were learnt, of a table's columns that a few held-back rows would be taken for others."""
+    """Return the training kinds of those columns whose kind would be inferred differently from the vault rows alone."""
     if train.schema is None:
         return None
-    seen = infer(vault.rows, name="the held-back table")
-    return {each.name: each.kind for each in train.schema.columns if each.kind != seen.column(each.name).kind}
+    inferred = infer(vault.rows, name="the held-out table")
+    return {
+        each.name: each.kind for each in train.schema.columns if each.kind != inferred.column(each.name).kind
+    }
 
 
-def judged(
+def with_final_verdict(
     events: Iterator[Event],
     fit: Fit,
     plan: CheckSchedule | None,
@@ -64,9 +71,14 @@ def judged(
     *,
     opened: int = 0,
 ) -> Iterator[Event]:
-    """Pass a fit's events on; where it ends for good and its checks were asked for, open the vault first.
+    """Yield a fit's events; before its end (not after an interruption) add `Judged`, where checks were asked for.
 
-    opened: how often it was read before. The seconds that judging took stand in the verdict.
+    events: the events of `Fit.play`.
+    fit: the fit.
+    plan: its schedule of checks, None without --until.
+    train: training rows.
+    vault: held-out test rows; None or too few: no verdict.
+    opened: how often the vault was read before.
     """
     for event in events:
         stopped = event if isinstance(event, Stopped) and event.reason != "interrupted" else None
@@ -77,10 +89,10 @@ def judged(
             and vault is not None
             and len(vault) >= FEWEST_CONTROL_ROWS
         ):
-            begun = time.perf_counter()
+            began = time.perf_counter()
             seed = fit.plan.settings.seed
             verdict = final_verdict(fit.model(), vault, train, plan, seed=seed, opened=opened + 1)
-            verdict = replace(verdict, seconds=round(time.perf_counter() - begun, 2))
+            verdict = replace(verdict, seconds=round(time.perf_counter() - began, 2))
             yield Judged(round=stopped.round, verdict=verdict, opened=opened + 1)
         yield event
 

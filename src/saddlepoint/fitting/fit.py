@@ -1,11 +1,7 @@
-"""One fit: play rounds, look at samples at planned rounds, save, and stop with a reason.
+"""One fit: it builds the two networks, plays rounds, estimates at planned rounds, saves, and stops with a reason.
 
-The estimator and the command line both consume the events of `Fit.play`, so that a notebook and a terminal show the
-same run. Looks happen at planned rounds; saving happens by the clock, since it changes nothing in the game.
-
-The two players of a fit, with their first weights and what they take from the data before round 0.
-
-The sentence with which a fit ends.
+The estimator and the command line both read the events of `Fit.play`, so a notebook and a terminal show the same run.
+Estimates and checks are made at planned rounds. Saving goes by the clock, because it changes nothing in the game.
 """
 
 from __future__ import annotations
@@ -46,9 +42,9 @@ from saddlepoint.fitting.monitor import (
     SMALL_TABLE,
     CheckMonitor,
     SnapshotSelection,
-    added,
     copies,
-    refused,
+    gain_of_game,
+    refused_snapshots,
     start_in_words,
     starts_fitted,
 )
@@ -74,7 +70,7 @@ from saddlepoint.training.autotune import measured_rate
 from saddlepoint.training.compiling import CompiledRound
 
 _STATES = {
-    "reached": "not told apart at the tolerance",
+    "reached": "not distinguishable at the tolerance",
     "plateau": "no longer improving",
     "diverging": "getting worse",
     "collapsed": "collapsed",
@@ -87,13 +83,18 @@ def stop_sentence(
 ) -> str:
     """Return why a fit ended, with the evidence of its checks.
 
-    limit, spent: seconds allowed and used; last: the round that was asked for.
+    reason: the reason, as in the event `Stopped`.
+    round_: the round at which it ended.
+    last: the last round that was asked for.
+    limit: seconds allowed, None without a limit.
+    spent: seconds used.
+    checks: the checks of the fit, None without --until.
     """
     minutes = f" ({spent / 60:.1f} minutes)"
     if reason in _STATES and checks is not None:
         state = checks.state_at(len(checks.history))
-        seen = _power(checks) if state.settled else ""  # what was found needs no word on what would have been
-        return f"stopped at round {round_:,} of {last:,}, {_STATES[reason]}: {state.evidence}{seen}{minutes}"
+        power = _power(checks) if state.settled else ""  # where a defect was found, the power does not matter
+        return f"stopped at round {round_:,} of {last:,}, {_STATES[reason]}: {state.evidence}{power}{minutes}"
     sentence = {
         "minutes": f"the limit of {(limit or 0) / 60:g} min is reached after {round_:,} of {last:,} rounds",
         "interrupted": f"interrupted after {round_:,} of {last:,} rounds; everything is saved",
@@ -105,18 +106,21 @@ def stop_sentence(
 
 
 def _power(checks: CheckMonitor) -> str:
-    """Return what the monitor rows could have shown, and so what nothing found would mean."""
+    """Return which defects the validation rows would have revealed, so that "nothing found" has a meaning."""
     words = power_in_words(checks.plan.power)
     if words is None or not checks.history:
         return ""
-    return f"; on {checks.plan.power[0]['rows']:,} held-back rows {words}"
+    return f"; on {checks.plan.power[0]['rows']:,} validation rows {words}"
 
 
-_START_PICTURES, _START_NUMBERS = 5_000, 50_000_000
+_START_PICTURES, _START_NUMBERS = (
+    5_000,
+    50_000_000,
+)  # at most, for the PCA prior: pictures, and numbers in all of them
 
 
 def build_pair(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
-    """Return a plan's two networks with their first weights, which are a function of the seed."""
+    """Return a plan's two networks, G and D, with their initial weights, which are a function of the seed."""
     with torch.random.fork_rng([]):
         torch.manual_seed(compute.derived_seed(plan.settings.seed, "weights"))
         generator, discriminator = build(plan.generator), build(plan.discriminator)
@@ -144,38 +148,55 @@ def build_pair(plan: Plan, encoder: Encoder) -> tuple[nn.Module, nn.Module]:
 def init_from_pictures(
     generator: nn.Module, train: Dataset, encoder: Encoder, codes: np.ndarray[Any, Any] | None
 ) -> None:
-    """Let a convolutional generator take its fixed law and its units from some of the training pictures."""
+    """Fit the PCA prior of a convolutional generator to some of the training pictures, evenly spread.
+
+    codes: the class number of each training row, (n,), or None.
+    """
     if isinstance(generator, PCAPriorGenerator):
         most = max(2, min(len(train), _START_PICTURES, _START_NUMBERS // math.prod(encoder.shape)))
         some = slice(None, None, -(-len(train) // most))
-        told = None if codes is None else torch.from_numpy(np.ascontiguousarray(codes[some]))
-        generator.init_from_data(encoder.encode(train.rows[some]), told)
+        classes = None if codes is None else torch.from_numpy(np.ascontiguousarray(codes[some]))
+        generator.init_from_data(encoder.encode(train.rows[some]), classes)
 
 
 def multiply_adds_of(player: nn.Module) -> int:
-    """Return the multiply-adds of one row: told by a network that shares weights between places, else one for each weight."""
-    told = getattr(player, "multiply_adds", None)
-    return told if isinstance(told, int) else sum(each.numel() for each in player.parameters())
+    """Return the multiply-adds of one row: a convolutional network states them; for others it is the number of weights."""
+    stated = getattr(player, "multiply_adds", None)
+    return stated if isinstance(stated, int) else sum(each.numel() for each in player.parameters())
 
 
 _STRIP_ROWS = 16
-_STRIP_LOOKS = 8
+_STRIPS = 8
 _ROWS_TO_COMPARE = 2_000
 _RECORDS_KEPT = 1000
 _ROUNDS_BETWEEN_VOTES = 10
-_WEAKER = "the copying test found training rows in samples of the fitted heads; those of fewer steps are kept"
+_WEAKER = "the memorisation test found copies of training rows in samples of the fitted MADE; a fit with fewer steps is kept"
 _COPIES = (
-    "the copying test (level .1) finds training rows in samples of the fitted heads, of however few steps"
+    "the memorisation test (level 0.1) finds copies of training rows in samples of the fitted MADE, however few steps it is "
+    "fitted for"
 )
 _DECISIONS: tuple[Any, ...] = ("remedy", *FINAL)
-_PLAY_PER_SAVE = 20  # however slow the disk, saving takes a twentieth of the time at most
+_PLAY_PER_SAVE = 20  # saving takes at most a twentieth of the time, however slow the disk is
 
 
 class Fit:
-    """A game about one data set, from its first round to its last.
+    """The training of one model on one data set, from its first round to its last.
 
-    folder is where checkpoints go (None: nowhere). `classes`, `class_shares` and `codes` (a class number for each
-    training row) make the model conditional.
+    train: rows to train on.
+    encoder: the fitted encoder of these rows.
+    plan: networks and settings.
+    folder: where checkpoints go (None: nowhere).
+    device: where the game is played (None: the CPU).
+    threads: threads that torch may use.
+    classes: class values; with them the model is conditional, P(x | y).
+    class_shares: share of each class in the training rows.
+    codes: class number of each training row, (n,).
+    monitor: validation rows.
+    checks: schedule of checks, None without --until.
+    strip: whether samples from the same noise are shown at planned rounds (not for tables).
+    save_seconds: seconds between two checkpoints.
+    play_round: a compiled round, None for an eager one.
+    start_steps: most steps to fit a table's start, None for the default.
     """
 
     def __init__(
@@ -200,16 +221,16 @@ class Fit:
         self.form = form_of(train)
         self.encoder, self.plan, self.folder, self.threads = encoder, plan, folder, threads
         self.classes, self.class_shares = classes, class_shares
-        self.share = ProcessRank.of_this_process()
+        self.process = ProcessRank.of_this_process()
         self.device = device or torch.device("cpu")
         generator, discriminator = build_pair(plan, encoder)
         init_from_pictures(generator, train, encoder, codes)
-        self.game = Game(generator, discriminator, plan.settings, device=self.device, share=self.share)
+        self.game = Game(generator, discriminator, plan.settings, device=self.device, process=self.process)
         self.batches = Batches(
             train,
             encoder,
             settings=plan.settings,
-            share=self.share,
+            process=self.process,
             device=self.device,
             codes=codes,
             class_count=len(classes or ()),
@@ -219,18 +240,18 @@ class Fit:
         self._train, self._monitor, self._codes, self._start_steps = train, monitor, codes, start_steps
         self.save_seconds = save_seconds
         self.play_round = play_round
-        # Checks keep the best snapshot themselves: where there are any, nobody looks besides.
-        watched = self.share.rank == 0 and checks is None
-        self.looks = SnapshotSelection.about(train, monitor, plan.settings.horizon) if watched else None
+        # Checks keep the best snapshot themselves, so there are no quick estimates beside them.
+        selects = self.process.rank == 0 and checks is None
+        self.selection = SnapshotSelection.create(train, monitor, plan.settings.horizon) if selects else None
         self._planned_check = (lambda round_: False) if checks is None else checks.due
         self.checks: CheckMonitor | None = None
         self.recovery: CollapseRecovery | None = None
         self._fresh: tuple[bool, str | None] = (False, None)
-        self._to_mend = False
+        self._recovery_due = False
         if checks is not None:
             if checks.on_collapse != "stop":
-                self.recovery = CollapseRecovery(self.game, mend=checks.on_collapse == "remedy")
-            if self.share.rank == 0:
+                self.recovery = CollapseRecovery(self.game, remedy=checks.on_collapse == "remedy")
+            if self.process.rank == 0:
                 remedies = None if self.recovery is None else self.recovery.rounds
                 self.checks = CheckMonitor(
                     checks, train.in_memory(), monitor, seed=plan.settings.seed, remedies=remedies
@@ -246,7 +267,7 @@ class Fit:
         return self.game.round
 
     def resume(self) -> tuple[str, ...] | None:
-        """Go back to the newest whole checkpoint; return the names of broken newer ones, None if there is none.
+        """Restore the newest complete checkpoint; return the names of damaged newer ones, or None without a checkpoint.
 
         Raises:
             StoredFileError: checkpoints exist but none can be read, or they belong to another game.
@@ -254,8 +275,8 @@ class Fit:
         if self.folder is None or (found := checkpoints.load(self.folder)) is None:
             return None
         checkpoints.restore(self.game, found)
-        if self.looks is not None:
-            self.looks.restore(found.tensors, found.facts)
+        if self.selection is not None:
+            self.selection.restore(found.tensors, found.facts)
         if self.recovery is not None:
             self.recovery.restore(self.game, found.tensors, found.facts)
         if self.checks is not None:
@@ -263,24 +284,25 @@ class Fit:
         return found.skipped
 
     def measured_rate(self, seconds: float) -> float:
-        """Return rounds a second, measured on a copy of this game so that nothing of it moves."""
+        """Return rounds per second, measured on a copy so that this game does not change."""
         with compute.threads(self.threads):
             measured = measured_rate(self.game, self.batches.from_round(self.round), seconds, self.play_round)
         rate = torch.tensor([measured], dtype=torch.float64)
-        self.share.average_([rate])
+        self.process.average_([rate])
         return float(rate)
 
     def measured_start(self, seconds: float) -> tuple[float, float] | None:
-        """Return the seconds before the first step of fitting a table's start, and those of a step; None without one.
+        """Return the seconds around the steps that fit a table's start, and the seconds of one step; None for other starts.
 
-        Measured on a copy, so that nothing moves; what happens after the last step costs about as much as before the first.
+        Measured on a copy, so that this game does not change. The work after the last step costs about as much as the work
+        before the first, so the first number is twice what is measured before the first step.
         """
         if not isinstance(self.game.generator, MADEGenerator):
             return None
-        steps = self._fitting(copy.deepcopy(self.game.generator), None)
+        steps = self._pretraining(copy.deepcopy(self.game.generator), None)
         began = time.monotonic()
         with compute.threads(self.threads):
-            next(steps)  # before the closed forms
+            next(steps)  # yielded before the closed-form initial weights
             next(steps)
             first = time.monotonic() - began
             played, began = 0, time.monotonic()
@@ -297,16 +319,21 @@ class Fit:
         seconds: float | None = None,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> Iterator[Event]:
-        """Play to `until_round` (the horizon by default), at most so many seconds, and yield what happens.
+        """Play rounds and yield events, until a stop or the last round.
+
+        until_round: the last round to play (None: the horizon).
+        seconds: time limit (None: no limit).
+        interrupted: returns True once the user wants to stop.
 
         Raises:
             GameError: a loss or gradient is not finite; the last good checkpoint is kept.
-            InputError: until_round was passed already.
+            InputError: this fit is already past until_round.
         """
         last = self.plan.settings.horizon if until_round is None else until_round
         if last < self.round:
             raise InputError(
-                f"{last} rounds were asked for, but this run has played {self.round}; ask for more, or sample from it."
+                f"{last} rounds were asked for, but this run has played {self.round}; ask for more rounds, or sample from the "
+                "run as it is."
             )
         begin = time.monotonic()
         next_save = begin + self.save_seconds
@@ -314,7 +341,7 @@ class Fit:
         if self.round == 0:
             yield from self._start()
             check_shapes(self.game, next(self.batches.from_round(0)))
-            yield from self._look()
+            yield from self._measure()
             reason = self._vote(False, False) or reason
         left = last - self.round if reason == "rounds" else 0
         with compute.threads(self.threads):
@@ -322,7 +349,7 @@ class Fit:
                 rounds(self.game, self.batches.from_round(self.round), left, self.play_round)
             ):
                 yield Played(record=record, planned=record.round % self._records_every == 0)
-                yield from self._look()
+                yield from self._measure()
                 now = time.monotonic()
                 if vote := self._vote(interrupted(), seconds is not None and now - begin >= seconds):
                     reason = vote
@@ -333,46 +360,47 @@ class Fit:
                     next_save = time.monotonic() + max(
                         self.save_seconds, _PLAY_PER_SAVE * (time.monotonic() - now)
                     )
-        if self.looks is not None and (not self.looks.history or self.looks.history[-1].round < self.round):
-            look = self.looks.look_once(self.playing(), self.game.sampler(), self.round)
-            yield Estimated(round=look.round, jsd=look.jsd, error=look.error)
+        selection = self.selection
+        if selection is not None and (not selection.history or selection.history[-1].round < self.round):
+            estimate = selection.estimate_at_stop(self.playing(), self.game.sampler(), self.round)
+            yield Estimated(round=estimate.round, jsd=estimate.jsd, error=estimate.error)
         yield from self._save()
         spent = time.monotonic() - begin
         sentence = stop_sentence(reason, self.round, last, seconds, spent, self.checks)
         yield Stopped(round=self.round, reason=reason, sentence=sentence)
 
     def model(self) -> Model:
-        """Return the model to keep: the snapshot that the looks chose, else the average of G as it stands."""
-        looks = self.looks or self.checks
-        if looks is None:
+        """Return the model to keep: the best snapshot, or the current average of G where nothing was estimated."""
+        policy = self.selection or self.checks
+        if policy is None:
             return self.playing()
-        generator, kept = looks.choose(self.game.sampler())
+        generator, kept = policy.choose(self.game.sampler())
         model = self.playing(generator)
-        model.description |= {"kept_round": kept, "looks": looks.seen()}
+        model.description |= {"kept_round": kept, "looks": policy.estimates()}
         return model
 
-    def added(self) -> str | None:
-        """Return in words what the game added to the law it started from, and what was refused as copies.
+    def gain_of_game(self) -> str | None:
+        """Return in words what the game gained over its fitted start, and what was refused as copies.
 
-        None where it started from none and nothing was refused.
+        None where there is no fitted start and nothing was refused.
         """
-        generator, looks = self.game.generator, self.looks or self.checks
-        if looks is None:
+        generator, policy = self.game.generator, self.selection or self.checks
+        if policy is None:
             return None
-        seen, kept = looks.seen(), looks.choose(self.game.sampler())[1]
+        estimates, kept = policy.estimates(), policy.choose(self.game.sampler())[1]
         start = start_in_words(generator)
-        told = None
+        copied = None
         if self.started is not None and (self.started.weaker or self.started.copies):
-            told = _COPIES if self.started.copies else _WEAKER
-        said = [
-            told,
-            added(seen, kept, start) if starts_fitted(generator) else None,
-            refused(seen, kept, start) if self.looks is not None else None,
+            copied = _COPIES if self.started.copies else _WEAKER
+        sentences = [
+            copied,
+            gain_of_game(estimates, kept, start) if starts_fitted(generator) else None,
+            refused_snapshots(estimates, kept, start) if self.selection is not None else None,
         ]
-        return "; ".join(sentence for sentence in said if sentence) or None
+        return "; ".join(sentence for sentence in sentences if sentence) or None
 
     def playing(self, generator: nn.Module | None = None) -> Model:
-        """Return the model as it plays now: the average of G where there is one."""
+        """Return the current model: the average of G where there is one, else G itself."""
         settings = self.plan.settings
         return Model(
             encoder=self.encoder,
@@ -394,57 +422,58 @@ class Fit:
         )
 
     def _start(self) -> Iterator[Event]:
-        """Let heads in order begin at the law that the training rows make likeliest."""
+        """Fit a MADE generator to the training rows by maximum likelihood, before round 0."""
         generator = self.game.generator
         if not isinstance(generator, MADEGenerator):
             return
-        asked = self._monitor is not None and len(self._train) < SMALL_TABLE
+        tested = self._monitor is not None and len(self._train) < SMALL_TABLE
         with compute.threads(self.threads):
-            self.started = yield from self._fitting(generator, self._copied if asked else None)
+            self.started = yield from self._pretraining(generator, self._start_copies if tested else None)
         for buffer, value in zip(self.game.sampler().buffers(), generator.buffers(), strict=True):
             buffer.copy_(value)
 
-    def _fitting(
+    def _pretraining(
         self, generator: MADEGenerator, copied: Callable[[], bool] | None
     ) -> Generator[Pretraining, None, PretrainResult]:
         encoder = self.encoder
         if not isinstance(encoder, TableTransformer):
-            raise TypeError("heads in order are of tables")
-        held = codes = None
+            raise TypeError("a MADE generator needs the encoder of a table")
+        validation = codes = None
         good = np.zeros(0, dtype=bool)
         if self._monitor is not None:
             good = encoder.encodable(self._monitor.rows)
-            held = encoder.compact(self._monitor.rows[good]).to(self.device) if good.any() else None
+            validation = encoder.to_codes(self._monitor.rows[good]).to(self.device) if good.any() else None
         if self._codes is not None and self.classes is not None:
             known = {str(value): code for code, value in enumerate(self.classes)}
             labels = None if self._monitor is None else self._monitor.labels
             named = [] if labels is None else labels[good].tolist()
-            seen = torch.tensor([known.get(str(value), 0) for value in named])
-            codes = torch.from_numpy(self._codes), seen
+            validation_codes = torch.tensor([known.get(str(value), 0) for value in named])
+            codes = torch.from_numpy(self._codes), validation_codes
         return pretrain(
             generator,
             encoder,
-            self.batches.levels,
-            held,
+            self.batches.cell_codes,
+            validation,
             seed=self.plan.settings.seed,
             codes=codes,
             most_steps=self._start_steps,
             copied=copied,
         )
 
-    def _copied(self) -> bool:
+    def _start_copies(self) -> bool:
         """Return whether samples of the start count as copies of training rows."""
         if self._monitor is None:
             return False
         rows, _ = self.playing(copy.deepcopy(self.game.generator)).draw(_ROWS_TO_COMPARE, random_state=0)
         return copies(self._train, self._monitor, rows)
 
-    def _look(self) -> Iterator[Event]:
+    def _measure(self) -> Iterator[Event]:
+        """Yield what is planned at this round: samples from the same noise, a quick estimate, or a check."""
         if self.round in self._strips:
             yield Sampled(round=self.round, rows=self._strip())
-        if self.looks is not None and self.looks.due(self.round):
-            look = self.looks.look(self.playing(), self.game.sampler(), self.round)
-            yield Estimated(round=look.round, jsd=look.jsd, error=look.error)
+        if self.selection is not None and self.selection.due(self.round):
+            estimate = self.selection.estimate(self.playing(), self.game.sampler(), self.round)
+            yield Estimated(round=estimate.round, jsd=estimate.jsd, error=estimate.error)
         if self.checks is not None and self.checks.due(self.round):
             safest = self.checks.check(self.playing(), self.game.sampler(), self.round)
             self._fresh = safest, self.checks.decision()
@@ -459,42 +488,45 @@ class Fit:
         return self.playing().generate(z, codes)
 
     def _save(self) -> Iterator[Event]:
-        if self.folder is not None and self.share.rank == 0:
+        if self.folder is not None and self.process.rank == 0:
             tensors, facts = checkpoints.state_of(self.game), dict[str, Any]()
-            for each in (self.looks, self.checks, self.recovery):
-                more, told = ({}, {}) if each is None else each.state()
-                tensors, facts = tensors | more, facts | told
+            for each in (self.selection, self.checks, self.recovery):
+                more_tensors, more_facts = ({}, {}) if each is None else each.state()
+                tensors, facts = tensors | more_tensors, facts | more_facts
             checkpoints.save(self.folder, self.round, tensors, facts)
             yield Saved(round=self.round)
 
     def _vote(self, interrupted: bool, over: bool) -> Reason | None:
-        """Return why to stop, the same on every rank: what any of them wishes, and what rank 0 decided by a check."""
+        """Return the reason to stop, None to go on; the same on every rank.
+
+        Any rank can ask to stop (interrupted, over: the time is up); only rank 0 decides by its checks.
+        """
         safest, decision = self._fresh
         self._fresh = False, None
         code = 0 if decision is None else 1 + _DECISIONS.index(decision)
-        wishes = torch.tensor([interrupted, over, safest, code], dtype=torch.float64)
-        if self.share.count > 1:
+        votes = torch.tensor([interrupted, over, safest, code], dtype=torch.float64)
+        if self.process.count > 1:
             if self.round % _ROUNDS_BETWEEN_VOTES and not self._planned_check(self.round):
                 return None
-            self.share.average_([wishes := wishes.to(self.device)])
-        if self.recovery is not None and wishes[2] > 0:
+            self.process.average_([votes := votes.to(self.device)])
+        if self.recovery is not None and votes[2] > 0:
             self.recovery.remember(self.game)
-        code = round(float(wishes[3]) * self.share.count)
+        code = round(float(votes[3]) * self.process.count)
         decided = None if code == 0 else _DECISIONS[code - 1]
-        self._to_mend = decided == "remedy"
+        self._recovery_due = decided == "remedy"
         if decided is not None and decided != "remedy":
             reason: Reason = decided
             return reason
-        return "interrupted" if wishes[0] > 0 else "minutes" if wishes[1] > 0 else None
+        return "interrupted" if votes[0] > 0 else "minutes" if votes[1] > 0 else None
 
     def _recover(self) -> Iterator[Event]:
-        """After a collapse that is to be mended: go back to the safest snapshot, on every rank."""
-        if self._to_mend and self.recovery is not None:
+        """After a collapse, where the options ask for it: go back to the safest snapshot, on every rank."""
+        if self._recovery_due and self.recovery is not None:
             self.recovery.apply(self.game)
-            self._to_mend = False
-            yield RolledBack(round=self.round, sentence=self.recovery.said())
+            self._recovery_due = False
+            yield RolledBack(round=self.round, sentence=self.recovery.sentence())
 
 
 def planned_estimates(horizon: int) -> frozenset[int]:
-    """Return the rounds at which samples are looked at: 0, then doubling up to the horizon."""
-    return frozenset({0, *(max(1, horizon >> halvings) for halvings in range(_STRIP_LOOKS))})
+    """Return the rounds at which samples are shown: 0, then doubling up to the horizon."""
+    return frozenset({0, *(max(1, horizon >> halvings) for halvings in range(_STRIPS))})

@@ -1,7 +1,8 @@
-"""What a round holds at most, and how it is brought below a limit: batches in parts, then levels that are run again.
+"""Peak memory of a round, and the number of gradient accumulation steps that keeps it below a limit (--memory).
 
-Counted are the bytes of all tensors that live at one moment, beside those from before the round: what backward passes keep,
-gradients, their sum over parts. Measured on a copy of the game with one and with two rows; it grows by the row.
+The peak counts the bytes of all tensors that exist at one moment, except those from before the round: activations kept for
+the backward pass, gradients, and the sum of gradients over micro-batches. It is measured on copies of the game with one and
+with two rows, and grows linearly with the number of rows.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def bytes_of(text: str) -> int:
     """Return a number of bytes written as 500MB, 1.5 GB or 200000.
 
     Raises:
-        InputError: it is not written so, or is none.
+        InputError: the text has another form, or the number is below 1.
 
     >>> bytes_of("1.5GB")
     1500000000
@@ -37,20 +38,20 @@ def bytes_of(text: str) -> int:
     found = _FORM.fullmatch(str(text).strip())
     number = 0 if found is None else int(float(found[1]) * _UNITS[found[2].upper()])
     if number < 1:
-        raise InputError(f"memory is {text!r}; give what a round may hold, such as 500MB or 2GB.")
+        raise InputError(f"memory is {text!r}; give the memory that a round may use, such as 500MB or 2GB.")
     return number
 
 
-class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of tensors made under it that live, and the most at one moment."""
+class _PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of existing tensors that were made inside the context, now (`current`) and at most (`peak`)."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.lives = self.most = 0
+        self.current = self.peak = 0
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation and count what it made."""
+        """Run an operation and count the tensors that it made."""
         before = {
             each.untyped_storage()._cdata for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)
         }
@@ -61,35 +62,43 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 key, size = storage._cdata, storage.nbytes()
                 if key not in self._known and key not in before:
                     self._known.add(key)
-                    self.lives += size
-                    self.most = max(self.most, self.lives)
+                    self.current += size
+                    self.peak = max(self.peak, self.current)
                     weakref.finalize(storage, self._gone, key, size)
         return out
 
     def _gone(self, key: int, size: int) -> None:
         self._known.discard(key)
-        self.lives -= size
+        self.current -= size
 
 
-def held(game: Game, batches: Iterator[Rows]) -> int:
-    """Return the bytes that a round holds at most beyond what was there before it; the game moves by two rounds."""
+def peak_bytes(game: Game, batches: Iterator[Rows]) -> int:
+    """Return the peak memory of a round in bytes, without the tensors from before it; this plays two rounds."""
     play = form_of(game)
     with game.seeded_modules():
         play(game, batches)  # optimisers make their state in the first round
-        with _Watch() as watch:
+        with _PeakMemory() as memory:
             play(game, batches)
-    most: int = watch.most
-    return most
+    peak: int = memory.peak
+    return peak
 
 
-def parts_for(game: Game, batches: Callable[[], Iterator[Rows]], limit: int) -> tuple[int | None, int]:
-    """Return in how few parts a batch stays below a limit in bytes, None where one row is too much; and what one row takes.
+def accumulation_steps_for(
+    game: Game, batches: Callable[[], Iterator[Rows]], limit: int
+) -> tuple[int | None, int]:
+    """Return the fewest accumulation steps that keep a round within a limit, and the bytes of a round of one row.
 
-    batches makes the rows anew. Measured on copies, so that nothing moves.
+    The steps are None where even one row is too much. All is measured on copies, so that the game does not change.
+
+    game: the game.
+    batches: returns a new iterator over batches from round 0.
+    limit: peak memory in bytes.
     """
-    count, batch = game.share.count, game.settings.batch
-    one, two = (held(*_smaller(game, batches(), rows * count)) for rows in (1, 2))
-    summed = max(sum(each.nbytes for each in mover.parameters) for mover in game.player_optimisers.values())
+    count, batch = game.process.count, game.settings.batch
+    one, two = (peak_bytes(*_smaller(game, batches(), rows * count)) for rows in (1, 2))
+    summed = max(
+        sum(each.nbytes for each in optimiser.parameters) for optimiser in game.player_optimisers.values()
+    )
     for accumulation_steps in range(1, batch // count + 1):
         rows, left_over = divmod(batch, accumulation_steps * count)
         if (
@@ -101,10 +110,10 @@ def parts_for(game: Game, batches: Callable[[], Iterator[Rows]], limit: int) -> 
 
 
 def _smaller(game: Game, batches: Iterator[Rows], batch: int) -> tuple[Game, Iterator[Rows]]:
-    """Return a copy of a game that plays so few rows a round, and these."""
+    """Return a copy of a game with a smaller batch, and its batches cut to that size."""
     trial = copy.deepcopy(game)
     trial.settings = dataclasses.replace(trial.settings, batch=batch, accumulation_steps=1)
-    own = batch // game.share.count
+    own = batch // game.process.count
 
     def first() -> Iterator[Rows]:
         for rows in batches:

@@ -1,4 +1,4 @@
-"""What the user may choose of a fit."""
+"""The user's options of a fit, checked when they are made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from saddlepoint.training.autotune import refuse_unknown
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """What the user chose; None leaves it to the recipe, or of checks to their defaults."""
+    """The user's options; None means that the recipe decides, or for options of checks the default.
+
+    `GAN` documents each of them.
+    """
 
     recipe: str = "auto"
     start: str = "auto"
@@ -36,12 +39,12 @@ class FitOptions:
     memory: str | None = None
     compile: str = "auto"
     cluster: str = "auto"
-    """Whether classes are found in pictures and learnt."""
+    """Whether clusters of pictures are found and learnt as classes (pseudo-labels)."""
     conditional: bool = False
 
     @property
-    def watching(self) -> CheckOptions:
-        """What was chosen about checks."""
+    def check_options(self) -> CheckOptions:
+        """The options of checks."""
         return CheckOptions.chosen(
             self.until,
             tuple(self.metrics or ()),
@@ -51,14 +54,14 @@ class FitOptions:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what was chosen as JSON values; where checks are asked for, with their defaults."""
-        return asdict(self) | (asdict(self.watching) if self.until is not None else {})
+        """Return the options as JSON values; those of checks with their defaults, where checks are asked for."""
+        return asdict(self) | (asdict(self.check_options) if self.until is not None else {})
 
     def __post_init__(self) -> None:
         refuse_unknown(self.compile)
         if self.memory is not None:
             bytes_of(self.memory)
-        _ = self.watching  # refused here, before anything is opened
+        _ = self.check_options  # wrong options are refused here, before any data are opened
         for name, allowed in (("augment", AUGMENT), ("cluster", CLUSTER)):
             value = getattr(self, name)
             if value not in allowed:
@@ -67,12 +70,12 @@ class FitOptions:
                 )
         if self.cluster == "on" and self.conditional:
             raise InputError(
-                "cluster is 'on', and a label says which classes to learn: leave out the one or the other."
+                "cluster is 'on', and there is a label, which already gives the classes to learn: leave out one of the two."
             )
         if self.rounds is not None and (type(self.rounds) is not int or self.rounds < 1):
-            raise InputError(f"{self.rounds!r} rounds cannot be played; give a whole number of at least 1.")
+            raise InputError(f"rounds is {self.rounds!r}; give a whole number of at least 1.")
         minutes = self.minutes
         if minutes is not None and not (
             type(minutes) in (int, float) and math.isfinite(minutes) and minutes > 0
         ):
-            raise InputError(f"{minutes!r} minutes cannot be played; give a number above 0.")
+            raise InputError(f"minutes is {minutes!r}; give a number above 0.")

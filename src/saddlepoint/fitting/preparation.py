@@ -1,8 +1,7 @@
-"""From what the user named to a game ready to play: splits, encoder, plan, and the choices made for this machine.
+"""From a data set and options to a game ready to play: split, encoder, plan, and the choices for this machine.
 
-All of it is decided once, written down (`to_dict`) and reused on resume, so that a resumed run is the same run.
-
-The three parts of the rows: training, monitor and vault.
+The rows are split into training rows, validation rows (monitor) and held-out test rows (vault). Everything is decided once,
+written down (`to_dict`) and reused on resume, so that a resumed run is the same run.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting.check_schedule import CheckOptions, CheckSchedule, refuse_few, schedule_checks
 from saddlepoint.fitting.fit import Fit, build_pair, multiply_adds_of
-from saddlepoint.fitting.memory_limit import bytes_of, parts_for
+from saddlepoint.fitting.memory_limit import accumulation_steps_for, bytes_of
 from saddlepoint.fitting.monitor import copies
 from saddlepoint.fitting.options import FitOptions
 from saddlepoint.fitting.pretrain import STEPS
@@ -51,7 +50,11 @@ Parts = tuple[Dataset, Dataset | None, Dataset | None]
 
 
 def split(dataset: Dataset, seed: int, holdout: Dataset | None) -> Parts:
-    """Return the rows to train on, to watch by and to judge by; with a holdout, that is the vault.
+    """Return training rows, validation rows (monitor) and held-out test rows (vault).
+
+    dataset: the rows.
+    seed: seed of the random split.
+    holdout: rows to use as the vault; then only validation rows are split off.
 
     Raises:
         InputError: the holdout is of another kind or shape.
@@ -61,7 +64,7 @@ def split(dataset: Dataset, seed: int, holdout: Dataset | None) -> Parts:
     ):
         raise InputError(
             f"The held-out rows are {holdout.kind} of shape {holdout.rows.shape[1:]}, the training rows "
-            f"{dataset.kind} of shape {dataset.rows.shape[1:]}; both must be alike."
+            f"{dataset.kind} of shape {dataset.rows.shape[1:]}; give held-out rows of the same kind and shape."
         )
     splits = split_rows(
         len(dataset),
@@ -73,10 +76,10 @@ def split(dataset: Dataset, seed: int, holdout: Dataset | None) -> Parts:
     monitor = dataset.take(splits.monitor) if len(splits.monitor) else None
     vault = dataset.take(splits.vault) if len(splits.vault) else None
     parts = dataset.take(splits.train), monitor, vault if holdout is None else holdout
-    return _flipped(*parts, seed) if dataset.flips else parts
+    return _with_mirror_images(*parts, seed) if dataset.flips else parts
 
 
-def _flipped(train: Dataset, monitor: Dataset | None, vault: Dataset | None, seed: int) -> Parts:
+def _with_mirror_images(train: Dataset, monitor: Dataset | None, vault: Dataset | None, seed: int) -> Parts:
     return (
         with_mirror_images(train),
         None if monitor is None else mirrored_at_random(monitor, seed, "monitor"),
@@ -84,15 +87,19 @@ def _flipped(train: Dataset, monitor: Dataset | None, vault: Dataset | None, see
     )
 
 
-_TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = 0.02, 5.0, 0.95
-_TRIAL_OF_CHECKS = 0.5
-_START_SHARE = 0.5
+_TRIAL_SHARE, _TRIAL_SECONDS, _MARGIN = (
+    0.02,
+    5.0,
+    0.95,
+)  # share of the minutes for measuring, at most seconds; margin
+_TRIAL_OF_CHECKS = 0.5  # seconds
+_START_SHARE = 0.5  # of the minutes, at most, for fitting a table's start
 _MANY = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """A game ready to play: three parts of the rows, an encoder, a plan, and this machine's choices."""
+    """A game ready to play: the three parts of the rows, an encoder, a plan, and the choices for this machine."""
 
     train: Dataset
     monitor: Dataset | None
@@ -112,7 +119,11 @@ class Preparation:
     start_steps: int | None = None
 
     def fit(self, folder: Path | None = None, *, strip: bool = True) -> Fit:
-        """Return the fit at round 0, saving into a folder, showing the same samples at planned rounds if strip."""
+        """Return the fit at round 0.
+
+        folder: where checkpoints go (None: nowhere).
+        strip: whether samples from the same noise are shown at planned rounds.
+        """
         return Fit(
             self.train,
             self.encoder,
@@ -131,7 +142,7 @@ class Preparation:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the rows as plain JSON values."""
+        """Return everything except the rows as plain JSON values."""
         return {
             "recipe": self.plan.recipe,
             "generator": self.plan.generator,
@@ -154,19 +165,22 @@ class Preparation:
 def prepare(
     dataset: Dataset, choices: FitOptions, *, holdout: Dataset | None = None, device: str | None = None
 ) -> Preparation:
-    """Split the rows, fit the encoder on the training part, let the recipe plan, and choose threads.
+    """Split the rows, fit the encoder to the training rows, let the recipe plan, and choose threads and compilation.
 
-    With a holdout the vault is that data set, and only the monitor part is taken from the rows.
+    dataset: the rows.
+    choices: the user's options.
+    holdout: rows to use as the vault; then only validation rows are split off.
+    device: name of the device, None: a GPU where there is one.
 
     Raises:
-        InputError: the data do not fit the recipe, or the holdout does not fit the data; or the batch is larger than
-            the training part.
+        InputError: the data do not fit the recipe, the holdout does not fit the data, or the batch is larger than the
+            number of training rows.
     """
     recipe = recipes.choose(choices.recipe, dataset.kind)
-    for name, what in (("augment", "augmentation"), ("cluster", "finding classes")):
+    for name, what in (("augment", "augmentation"), ("cluster", "finding clusters")):
         if getattr(choices, name) == "on" and dataset.kind != "pictures":
             raise InputError(
-                f"{dataset.name} holds {dataset.kind}; {what} ({name}) is for pictures: leave it out."
+                f"{name} is 'on', but {what} is for pictures, and {dataset.name} holds {dataset.kind}: leave {name} out."
             )
     parts = split(dataset, choices.seed, holdout)
     refuse_large_batch(choices.batch, len(parts[0]))
@@ -199,7 +213,7 @@ def prepare(
         classes, shares, codes = _classes(parts[0], clustered=True, seed=choices.seed)
         data = dataclasses.replace(data, condition_width=len(classes))
         planned = recipes.plan(recipe, data, capacity=choices.capacity)
-    plan = _adjusted(planned, choices)
+    plan = _with_options(planned, choices)
     one_row = sum(multiply_adds_of(player) for player in build_pair(plan, encoder))
     preparation = Preparation(
         train=parts[0],
@@ -220,24 +234,30 @@ def prepare(
     preparation = _with_rounds(preparation, choices, plan.multiply_adds(one_row))
     if choices.minutes is not None:
         preparation = _with_minutes(preparation, choices)
-    return preparation if choices.until is None else _with_checks(preparation, choices.watching)
+    return preparation if choices.until is None else _with_checks(preparation, choices.check_options)
 
 
 def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None = None) -> Preparation:
-    """Return the preparation that was written down, for the same rows.
+    """Return the preparation that `to_dict` stored, for the same rows.
+
+    dataset: the rows that the run began with.
+    stored: what `to_dict` returned.
+    holdout: the held-out rows, where the run has any of its own.
 
     Raises:
-        InputError: these are other rows than those the run began with.
-        StoredFileError: what was written down cannot be read.
+        InputError: these are not the rows that the run began with.
+        StoredFileError: the stored values cannot be read.
     """
     try:
         if dataset.fingerprint() != stored["fingerprint"]:
             raise InputError(
-                f"{dataset.name!r} no longer holds the rows this run began with (its checksum is another): put the "
-                "old file back to go on, or start again with --restart."
+                f"{dataset.name!r} no longer holds the rows this run began with (its checksum has changed): put the old "
+                "file back to go on, or start again with --restart."
             )
         settings = Settings.from_dict(stored["settings"])
-        choice, play_round = stored_choice(stored.get("rounds_played"))  # runs of before it are eager
+        choice, play_round = stored_choice(
+            stored.get("rounds_played")
+        )  # older runs without this entry are eager
         train, monitor, vault = split(dataset, settings.seed, holdout)
         classes, shares, codes = (None, None, None)
         if stored["conditional"]:
@@ -246,8 +266,8 @@ def restore(dataset: Dataset, stored: dict[str, Any], *, holdout: Dataset | None
             )
         if stored.get("clustered", False) and shares != stored["class_shares"]:
             raise InputError(
-                f"The classes found in {dataset.name!r} are not those this run began with (another machine or library rounds "
-                "k-means otherwise): go on where it began, or start again with --restart."
+                f"The clusters found in {dataset.name!r} are not those this run began with (another machine or library version "
+                "rounds k-means differently): go on where the run began, or start again with --restart."
             )
         device = compute.choose_device(None if stored["device"] == "cuda" else stored["device"])
         return Preparation(
@@ -285,7 +305,7 @@ def _mixture_encoder(
     classes: int,
     seed: int,
 ) -> MixtureEncoder:
-    """Fit the charts; those of a small table are halved in number while their own samples count as copies."""
+    """Fit the Gaussian mixture; for few rows the number of components is halved while its samples count as copies."""
     train, monitor, _ = parts
 
     def fitted(most: int) -> MixtureEncoder:
@@ -316,7 +336,7 @@ def _of_pictures(encoder: Encoder, train: Dataset) -> dict[str, float]:
 
 
 def _min_scale(encoder: Encoder, train: Dataset) -> float:
-    """The smallest scale of points that start plain; 1 for all else, whose recipes do not ask."""
+    """Return the smallest scale of points that start from noise; 1 for all others, whose recipes do not use it."""
     if not isinstance(encoder, PointsEncoder):
         return 1.0
     some = train.rows[:: max(1, len(train) // 4_000)]
@@ -324,7 +344,7 @@ def _min_scale(encoder: Encoder, train: Dataset) -> float:
 
 
 def _clusters_help(plan: Plan, rows: int) -> bool:
-    """Whether classes found in pictures are known to help: many small sharp ones, which strided pairs play."""
+    """Return whether pseudo-labels are known to help: for many small sharp pictures, which get strided convolutions."""
     return plan.generator["name"] == "strided-generator" and rows >= _MANY
 
 
@@ -335,12 +355,12 @@ def _classes(
         return describe_classes(find_clusters(train, seed=seed))
     if train.labels is None:
         raise InputError(
-            f"{train.name!r} has no classes to learn; name a label column, or leave the label out."
+            f"{train.name!r} has no classes to learn; give a label column, or train without a label."
         )
     return describe_classes(train.labels)
 
 
-def _adjusted(plan: Plan, choices: FitOptions) -> Plan:
+def _with_options(plan: Plan, choices: FitOptions) -> Plan:
     changes: dict[str, Any] = {"seed": choices.seed, "precision": choices.precision}
     if choices.objective is not None:
         changes["objective"] = choices.objective
@@ -354,30 +374,30 @@ def _adjusted(plan: Plan, choices: FitOptions) -> Plan:
 
 
 def _with_memory(preparation: Preparation, memory: str) -> Preparation:
-    """Play batches in as few parts as keep a round within so many bytes; where one row is too much, run levels again."""
+    """Use as few accumulation steps as keep a round below a memory limit; where one row is too much, recompute activations."""
     limit, plan = bytes_of(memory), preparation.plan
-    again = {"recompute": True} if plan.generator["name"] == "picture-generator" else {}
-    for extra in ({}, again):
+    recompute = {"recompute": True} if plan.generator["name"] == "picture-generator" else {}
+    for extra in ({}, recompute):
         plan = dataclasses.replace(
             plan, generator=plan.generator | extra, discriminator=plan.discriminator | extra
         )
         preparation = dataclasses.replace(preparation, plan=plan)
         fit = preparation.fit(strip=False)
         with compute.threads(preparation.threads):
-            parts, least = parts_for(fit.game, partial(fit.batches.from_round, 0), limit)
-        if parts is not None:
+            steps, least = accumulation_steps_for(fit.game, partial(fit.batches.from_round, 0), limit)
+        if steps is not None:
             plan = dataclasses.replace(
-                plan, settings=dataclasses.replace(plan.settings, accumulation_steps=parts)
+                plan, settings=dataclasses.replace(plan.settings, accumulation_steps=steps)
             )
             return dataclasses.replace(preparation, plan=plan)
     raise InputError(
-        f"memory is {memory}, and a round holds {math.ceil(least / 1e6):,} MB even one row at a time: give more, a smaller "
-        "capacity, or smaller pictures."
+        f"memory is {memory}, and a round needs {math.ceil(least / 1e6):,} MB even one row at a time: give more memory, a "
+        "smaller capacity, or smaller pictures."
     )
 
 
 def _with_rounds(preparation: Preparation, choices: FitOptions, multiply_adds: float) -> Preparation:
-    """Choose compiled or eager rounds, once; a game that is plainly short is not even measured."""
+    """Choose compiled or eager rounds, once; a game that is clearly short is eager without a measurement."""
     horizon, minutes = preparation.plan.settings.horizon, choices.minutes
     if choices.compile == "auto" and minutes is None and plainly_short(horizon, multiply_adds):
         return dataclasses.replace(preparation, round_choice=SHORT)
@@ -397,9 +417,9 @@ def _with_rounds(preparation: Preparation, choices: FitOptions, multiply_adds: f
 
 
 def _with_minutes(preparation: Preparation, choices: FitOptions) -> Preparation:
-    """Fix the horizon by a measured rate: what the minutes hold, or the rounds that were asked for if fewer.
+    """Set the horizon from a measured rate: the rounds that fit into the minutes, or the rounds asked for if fewer.
 
-    A table's start is fitted within the minutes too: in half of them at most, by as many steps as these hold.
+    Fitting a table's start counts too: it gets at most half of the minutes, and as many steps as fit into these.
     """
     seconds = (choices.minutes or 0.0) * 60
     trial = min(_TRIAL_SECONDS, _TRIAL_SHARE * seconds)
@@ -416,13 +436,13 @@ def _with_minutes(preparation: Preparation, choices: FitOptions) -> Preparation:
     return dataclasses.replace(preparation, plan=plan, start_steps=steps)
 
 
-def _with_checks(preparation: Preparation, watching: CheckOptions) -> Preparation:
-    """Plan checks by a measured rate, once: a resumed run reuses the plan."""
+def _with_checks(preparation: Preparation, options: CheckOptions) -> Preparation:
+    """Schedule checks from a measured rate, once: a resumed run reuses the schedule."""
     monitor = refuse_few(preparation.monitor)
     fit = preparation.fit(strip=False)
     rate, model = fit.measured_rate(_TRIAL_OF_CHECKS), fit.playing()
     plan = schedule_checks(
-        watching,
+        options,
         train=preparation.train.in_memory(),
         monitor=monitor,
         vault=preparation.vault,

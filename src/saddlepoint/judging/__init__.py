@@ -1,4 +1,4 @@
-"""The judge: how far fake rows are from real ones, by a bound that holds, whatever made them."""
+"""The judge: a certified lower bound for the distance between real and fake rows, whatever generator made them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The space in which near copies are looked for: numbers standardised, categories one-hot, pictures by PCA.
+"""Coordinates of rows: numbers standardised, categories one-hot, pictures in principal components (PCA).
 
-Everything is fitted on training and held-out rows *pooled*, blind to which is which: only then may the
-two labels be permuted afterwards. Two rows that differ in one category are sqrt(2) apart in it, as are,
-in the mean, two rows in a number of standard deviation 1.
+Used by the memorisation test, the metrics and the quick two-sample test. For the memorisation test the map is fitted on
+training and held-out rows *pooled*, without their labels: only then may the two labels be permuted afterwards. Two rows
+that differ in one category are sqrt(2) apart in it, as are, on average, two rows in a number of standard deviation 1.
 """
 
 from __future__ import annotations
@@ -18,16 +18,21 @@ PICTURE_COMPONENTS = 50
 def feature_space(
     rows: np.ndarray, fakes: np.ndarray, categorical: np.ndarray | None, *, random_state: int
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the map from rows (n, d) or pictures (n, ...) to points (n, width) float64, fitted on `rows`.
+    """Return the map from rows (n, d) or pictures (n, ...) to coordinates (n, width) float64, fitted on `rows`.
 
-    Of the fakes only this is asked: which columns hold nulls, each of which needs a coordinate of its own.
+    rows: the rows that the map is fitted on.
+    fakes: used only to decide which columns need a coordinate for nulls.
+    categorical: bool (d,), True for columns of category codes.
+    random_state: of the PCA, and of the vectors of columns with many categories.
     """
     if rows.ndim > 2:
         return _picture_features(rows, random_state=random_state)
-    told = np.zeros(rows.shape[1], dtype=bool) if categorical is None else np.asarray(categorical, dtype=bool)
+    is_code = (
+        np.zeros(rows.shape[1], dtype=bool) if categorical is None else np.asarray(categorical, dtype=bool)
+    )
     generator = np.random.default_rng(random_state)
     maps = [
-        _category_map(rows[:, j], generator) if told[j] else _number_map(rows[:, j], fakes[:, j])
+        _category_map(rows[:, j], generator) if is_code[j] else _number_map(rows[:, j], fakes[:, j])
         for j in range(rows.shape[1])
     ]
     return lambda given: np.hstack([to_points(given[:, j]) for j, to_points in enumerate(maps)])
@@ -53,7 +58,7 @@ def _category_map(cells: np.ndarray, generator: np.random.Generator) -> Callable
     if len(known) <= ONE_HOT_UP_TO:
         vectors = np.eye(len(known))
     else:
-        # Random unit vectors are nearly orthogonal: many categories keep their distances in few columns.
+        # Random unit vectors are nearly orthogonal, so many categories keep their distances in few columns.
         vectors = generator.normal(size=(len(known), ONE_HOT_UP_TO))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
 

@@ -1,7 +1,8 @@
-"""The judge's door: whatever two samples come as, they leave as numbers on one grid.
+"""Inputs of the judge: opens two samples of any form as arrays on one number grid, and judges them.
 
-Files, frames and arrays come in. Tables are read by the schema of the real one (one code book for both); both sides are
-brought to the data's own grid before they are judged, and a difference of format is a finding of its own.
+Files, frames and arrays are accepted. Both tables are read by the schema of the real one, so that they share one code
+per category. Both sides are rounded to the grid of the real values before they are judged; a difference of format is
+reported as a note of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from saddlepoint.aliases import JUDGED_KINDS
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.opening import open_source
 from saddlepoint.data.tables.read import TEXT_SUFFIXES, frame_of, read_as_written, read_table, table_suffix
@@ -23,7 +25,7 @@ from saddlepoint.data.tables.schema import NumericTable, Schema, infer
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.judging.c2st.ensemble import Pool
 from saddlepoint.judging.c2st.quantise import quantise
-from saddlepoint.judging.protocol import judge as judge_rows
+from saddlepoint.judging.protocol import certify
 from saddlepoint.judging.samples import check
 from saddlepoint.judging.verdict import Verdict
 
@@ -48,24 +50,30 @@ def judge(
     metrics: str | Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Verdict:
-    """Return how far fake rows certainly are from real ones: P(bound > JSD(p_data, p_g)) <= 1 - confidence, in nats.
+    """Return the verdict on fake rows: a certified lower bound for their distance JSD(p_data, p_g) from real rows, in nats.
 
-    real, fake, train: each a file (.csv, .tsv, .parquet, .feather, .npy, .npz, idx, a folder or .zip of pictures), a
-    pandas, polars or pyarrow frame, or an array of numbers (n, d) or pictures (n, height, width[, channels]).
-    train: the rows that the generator learnt from; fake rows are then searched for copies of them.
-    groups: one label a real row, or the name of a column; never torn.
-    held_out: "declared" (or True) when the real rows were kept from the generator, "no" (or False) when they were not,
-    else "unknown"; the bound holds for rows that the generator never saw.
-    columns: kinds in place of those inferred from a table, as {"age": "integer"}.
-    kind, names, categorical: of arrays: "points", "table" or "pictures", column names, and a mask of the columns that
-    hold category codes (NaN is then a null).
-    random_state: a whole number from 0 on, the same for the same verdict; None for another one each time.
+    The bound satisfies P(bound > JSD) <= 1 - confidence.
+
+    real, fake: a file (.csv, .tsv, .parquet, .feather, .npy, .npz, idx, a folder or .zip of pictures), a pandas, polars or
+        pyarrow frame, or an array of numbers (n, d) or pictures (n, height, width[, channels]).
+    train: the rows that the generator was trained on, in any of these forms; fake rows are then tested for copies of them.
+    groups: one label per real row, or the name of a column; rows of one group stay together.
+    held_out: "declared" or True (the real rows were kept from the generator), "no" or False (they were not), or "unknown";
+        the bound holds only for rows that the generator never saw.
+    columns: column types that replace those inferred from a table, as {"age": "integer"}.
+    kind: for arrays: "points", "tables" or "pictures".
+    names: for arrays: one name per column.
+    categorical: for arrays: mask of the columns that hold category codes (NaN is then a null).
+    confidence: of the bound, at least 0.5 and less than 1.
+    random_state: a whole number from 0 on; the same number gives the same verdict; None: a new one each time.
     pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
-    also: figures beside the verdict, in `metrics`: "neighbours" (precision, recall, density, coverage), "energy", "mmd",
-    "frechet", "kernel", or "all".
+    control: also judge real rows against real rows.
+    metrics: figures reported beside the bound: "neighbours" (precision, recall, density, coverage), "energy", "mmd",
+        "frechet", "kernel", or "all".
+    progress: called with a few words before each step.
 
     Raises:
-        InputError: the rows cannot be read or compared; the sentence names the columns or shapes.
+        InputError: the rows cannot be read or compared; the message names the columns or shapes.
     """
     pair = open_pair(
         real,
@@ -90,8 +98,8 @@ def judge(
 
 
 def judge_pair(pair: Pair, **options: Any) -> Verdict:
-    """Return the verdict about an opened pair; options as for `judge`, the findings of opening among the notes."""
-    verdict = judge_rows(
+    """Return the verdict on an opened pair; options as for `judge`. What was found while opening is among its notes."""
+    verdict = certify(
         pair.real,
         pair.fake,
         train=pair.train,
@@ -102,8 +110,8 @@ def judge_pair(pair: Pair, **options: Any) -> Verdict:
         dates=() if pair.kinds is None else [kind == "date-time" for kind in pair.kinds],
         **options,
     )
-    told = 0 if verdict.jsd_lower is not None else 1  # the reason for a missing bound stays first
-    return replace(verdict, notes=(*verdict.notes[:told], *pair.notes, *verdict.notes[told:]))
+    first = 0 if verdict.jsd_lower is not None else 1  # the reason for a missing bound stays first
+    return replace(verdict, notes=(*verdict.notes[:first], *pair.notes, *verdict.notes[first:]))
 
 
 def open_pair(
@@ -117,7 +125,8 @@ def open_pair(
     names: Sequence[str] | None = None,
     categorical: Any = None,
 ) -> Pair:
-    """Return both samples as numbers on the data's own grid; arguments and errors as for `judge`."""
+    """Return both samples as numbers on the grid of the real values; arguments and errors as for `judge`."""
+    kind = JUDGED_KINDS.get(kind, kind) if isinstance(kind, str) else kind
     sides = {"real": _open(real, "real"), "fake": _open(fake, "fake")}
     if train is not None:
         sides["training"] = _open(train, "training")
@@ -126,21 +135,23 @@ def open_pair(
     if any(isinstance(side, pd.DataFrame) for side in sides.values()):
         if kind is not None or names is not None or categorical is not None:
             raise InputError(
-                "kind=, names= and categorical= describe arrays; of a table columns= names the kinds."
+                "kind=, names= and categorical= describe arrays, but a table was given; give its column types as columns=."
             )
         pair = _of_tables(sides, groups, columns)
         return replace(pair, notes=(*unnamed, *pair.notes))
     if columns:
-        raise InputError("columns= names the kinds of a table's columns; these rows are no table.")
+        raise InputError(
+            "columns= gives the types of a table's columns, but these rows are not a table; leave it out."
+        )
     arrays = {name: side for name, side in sides.items() if not isinstance(side, pd.DataFrame)}
     return _of_arrays(arrays, groups, kind=kind, names=names, categorical=categorical)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """Two opened samples of one kind, on one grid, with what there is to say about how they came.
+    """Two opened samples of one kind on one number grid, with notes on how they were read.
 
-    Of a table, `kinds` are those of the schema and `categories` the word of each code (None for numbers).
+    For tables, `kinds` are the column types of the schema and `categories` the word of each code (None for numbers).
     """
 
     real: Array
@@ -170,17 +181,17 @@ def _open(source: Any, side: str) -> pd.DataFrame | Dataset | Array:
     ):
         if hasattr(source, "sample") and not hasattr(source, "__array__"):
             raise InputError(
-                f"The {side} rows are a {type(source).__name__}, which makes rows; "
-                f"give rows that it made, for instance gan.sample(2000)."
+                f"The {side} rows are a {type(source).__name__}, which is a generator; "
+                f"give rows drawn from it, for instance gan.sample(2000)."
             )
         return np.asarray(source)
     return frame_of(source, name=f"the {side} table")
 
 
 def _unnamed(sources: dict[str, Any], sides: dict[str, Any]) -> list[str]:
-    """Read first lines of numbers only as names after all where another side says so; return a note on each such file.
+    """Decide for each file without a header line whether its first line holds column names; return a note on each.
 
-    Another side says so when its columns have these names, or when its own first line is the same.
+    A first line of numbers is read as names if another side's columns have these names or its first line is the same.
     """
     firsts = {
         name: tuple(map(float, side.iloc[0]))
@@ -194,26 +205,26 @@ def _unnamed(sources: dict[str, Any], sides: dict[str, Any]) -> list[str]:
         if len(set(first)) == len(first) and (same or any(_reads_as(side, first) for side in others)):
             sides[name] = read_table(sources[name])
             notes.append(
-                f"The first line of {os.fspath(sources[name])}, numbers only, was read as column names, for another "
+                f"The first line of {os.fspath(sources[name])}, numbers only, was read as column names, because another "
                 f"side has the same."
             )
         else:
             notes.append(
-                f"There is no header line in {os.fspath(sources[name])}: the columns were named column_1 "
-                f"to column_{len(first)}."
+                f"{os.fspath(sources[name])} has no header line; its columns were named column_1 to "
+                f"column_{len(first)}."
             )
     return notes
 
 
 def _without_header(source: Any, frame: pd.DataFrame) -> bool:
-    """Tell whether the first line of a text file was read as data: it holds numbers only."""
+    """Return whether the first line of a text file was read as data, because it holds numbers only."""
     if not isinstance(source, str | os.PathLike) or table_suffix(source) not in TEXT_SUFFIXES:
         return False
     return (read_as_written(source)[1] or "").startswith("there is no header line")
 
 
 def _reads_as(frame: pd.DataFrame, first: tuple[float, ...]) -> bool:
-    """Tell whether a frame's column names, read as numbers, are those of a first line."""
+    """Return whether a frame's column names, read as numbers, equal a first line."""
     try:
         return tuple(float(name) for name in frame.columns) == first
     except ValueError:
@@ -232,7 +243,7 @@ def _of_arrays(
     real = sides["real"]
     if isinstance(groups, str):
         raise InputError(
-            f"groups={groups!r} names a column, but these rows are no table: give one label a row."
+            f"groups={groups!r} names a column, but these rows are not a table; give one label per row."
         )
     levels = real.levels if isinstance(real, Dataset) else 255
     if names is None and isinstance(real, Dataset):
@@ -264,7 +275,7 @@ def _columns(rows: Array) -> Array:
 
 
 def _quantised(fake: Array, *, like: Array) -> Array:
-    """Return float pictures as 8-bit ones for the check of shapes: the grid brings them to the data's levels later."""
+    """Return zeros of 8 bits in place of float pictures, for the check of shapes; `quantise` converts the values later."""
     pictures = like.dtype == np.uint8 and fake.ndim == like.ndim and fake.ndim > 2
     return np.zeros(fake.shape, dtype=np.uint8) if pictures and fake.dtype.kind == "f" else fake
 
@@ -281,14 +292,14 @@ def _of_tables(sides: dict[str, Any], groups: Any, columns: Mapping[str, str] | 
         groups = labels
     schema = infer(frames["real"], columns, name="the real table")
     first, second = schema.matrices(frames["real"], frames["fake"])
-    names, left_out = _called(first)
+    names, left_out = _column_names(first)
     values, fakes, findings = quantise(
         first.values, second.values, categorical=first.categorical, names=names, kinds=first.kinds
     )
     train = None
     if "training" in frames:
         train = _training(schema, frames)
-    plain = not first.categorical.any() and not np.isnan(values).any() and not np.isnan(fakes).any()
+    only_numbers = not first.categorical.any() and not np.isnan(values).any() and not np.isnan(fakes).any()
     notes = [finding.sentence for finding in findings]
     notes += left_out
     return Pair(
@@ -297,17 +308,17 @@ def _of_tables(sides: dict[str, Any], groups: Any, columns: Mapping[str, str] | 
         train=train,
         groups=None if groups is None else np.asarray(groups),
         names=names,
-        categorical=None if plain else first.categorical,
+        categorical=None if only_numbers else first.categorical,
         notes=tuple(notes),
         kinds=first.kinds,
         categories=first.categories,
     )
 
 
-def _called(matrix: NumericTable) -> tuple[tuple[str, ...], list[str]]:
-    """Return what the judged columns are called, and a note on each that is not judged, or only in part."""
-    why = dict(matrix.left_out)
-    names = tuple(f"{name} (missing or not)" if name in why else name for name in matrix.names)
+def _column_names(matrix: NumericTable) -> tuple[tuple[str, ...], list[str]]:
+    """Return the names of the judged columns, and a note on each column that is not judged, or only in part."""
+    reasons = dict(matrix.left_out)
+    names = tuple(f"{name} (missing or not)" if name in reasons else name for name in matrix.names)
     notes = [
         f"Column {name!r} is judged only by which cells are missing: {reason}."
         if name in matrix.names
@@ -318,7 +329,7 @@ def _called(matrix: NumericTable) -> tuple[tuple[str, ...], list[str]]:
 
 
 def _training(schema: Schema, frames: dict[str, pd.DataFrame]) -> Array:
-    """Return the training rows in the code book that real and fake rows share."""
+    """Return the training rows in the category codes that real and fake rows share."""
     both = pd.concat([frames["fake"], frames["training"]], ignore_index=True)
     return np.asarray(schema.matrices(frames["real"], both)[1].values[len(frames["fake"]) :])
 
@@ -330,6 +341,4 @@ def _as_frame(side: Any, name: str, *, like: Any) -> pd.DataFrame:
     other = f"pictures of shape {rows.shape[1:]}" if rows.ndim > 2 else f"an array of shape {rows.shape}"
     if isinstance(like, pd.DataFrame) and rows.ndim == 2 and rows.shape[1] == like.shape[1]:
         return pd.DataFrame(rows, columns=like.columns)
-    raise InputError(
-        f"The {name} rows are {other} and the others a table; only rows of one kind can be judged against each other."
-    )
+    raise InputError(f"The {name} rows are {other} and the others a table; give rows of one kind.")

@@ -1,30 +1,25 @@
-"""Where real and fake rows differ: columns and pairs, regions, and the rows that the referee is surest about.
+"""Localisation: in which columns, pairs of columns and regions of space real and fake rows differ, by certified bounds.
 
-Asked only after a difference was certified. Columns and regions share the level: half each, so that all
-places hold together with probability 1 - alpha.
+Run only after a difference was certified. Columns and regions get half of the level each, so all places hold together
+with probability 1 - alpha. The rows that the referee is surest about are listed too, without a bound.
 
-Where in space they differ: k-means cells that hold too many or too few fake rows.
+**Columns.** A shuffled column has the right marginal distribution but is independent of the others: one-column tests
+see nothing, and every pair with it differs. So single columns are tested (a histogram of <= 32 bins as referee) and
+pairs (<= 12 x 12 cells). Fit rows fill the histograms; select rows choose the few candidates that are tested at all;
+each of those T is then tested once on evaluate rows by its own betting bound at level alpha / T (Bonferroni). So with
+probability 1 - alpha every certified column and pair really differs.
 
-Cells are fitted on fit rows of both sides (8, 24 and 64 centres); select rows choose the few cells with the
-clearest gap and its direction; on evaluate rows a cell counts when the Clopper-Pearson bounds of its two
-shares, at level alpha / (2 T) each for T tested cells, leave a gap between them. The JSD of the two Bernoulli
-laws at the near ends bounds the JSD of the rows by data processing.
+**Naming.** Call a set F of columns *faulty* when the rest agree: p and q are equal without F. Every differing pair must
+contain a column of F. A column certified alone is named by its values. Among the certified pairs without such a column,
+the column in most pairs is named, if it is in at least two (by its relation to its partners), then the next. The pairs
+that remain are reported as pairs, because nothing in a single pair tells which of its two columns is faulty. If exactly
+one column is faulty, no other column is named with more than probability alpha, because all pairs that differ contain
+the faulty one. This does not show that no second column is faulty: a fault too small to certify is not found.
 
-Which columns differ: by their own values, or by their relation to others.
-
-A shuffled column has the right values and the wrong company, so one-column tests see nothing and every pair
-with it differs. The tests are therefore of single columns (a histogram of <= 32 bins as referee) and of pairs
-(<= 12 x 12 cells). Fit rows fill the histograms; select rows decide which few are tested at all; each of
-those T is then tested once on evaluate rows by its own betting bound at level alpha / T (Bonferroni). So with
-probability 1 - alpha every certified column and pair differs in truth.
-
-**Naming.** Call a set F of columns *at fault* when the rest agree: p and q are equal without F. Every
-differing pair must meet F. A column certified alone is named by its values. Of the certified pairs that hold
-no such column, the column that meets most is named, when it meets at least two (by its relation to its
-partners), then the next; what remains is reported as pairs, for nothing in a lone pair tells its two columns
-apart. In particular, when one column alone is at fault, then no other column is ever named with more than
-probability alpha, since all truly differing pairs meet in the faulty one. That no second column is at fault
-is not claimed: a fault too small to certify stays unseen.
+**Regions.** k-means cells that hold too many or too few fake rows. Cells are fitted on fit rows of both sides (8, 24 and
+64 centres); select rows choose the few cells with the clearest gap, and its direction. On evaluate rows a cell counts
+when the Clopper-Pearson bounds of its two shares, at level alpha / (2 T) each for T tested cells, leave a gap. The JSD
+of the two Bernoulli distributions at the near ends is a lower bound for the JSD of the rows (data processing).
 """
 
 from __future__ import annotations
@@ -56,8 +51,9 @@ ROUGH_CLIPS = (0.2, 0.5, 0.85, 0.98)
 
 @dataclass(frozen=True, kw_only=True)
 class Certified:
-    """One or two columns whose joint law differs for certain: `lower` bounds its JSD, and so that of the
-    rows, in nats.
+    """One or two columns whose joint distribution is certified to differ.
+
+    lower: a lower bound for the JSD of that distribution, and so for the JSD of the rows, in nats.
     """
 
     columns: tuple[int, ...]
@@ -65,8 +61,8 @@ class Certified:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Parts:
-    """Codes of the six parts, and how many rows of each side a block holds."""
+class _BinnedSplits:
+    """Bin codes of the (real, fake) rows of each split, and the number of bins of each column."""
 
     fit: tuple[Codes, Codes]
     select: tuple[Codes, Codes]
@@ -75,28 +71,30 @@ class _Parts:
 
 
 def certify_columns(samples: Samples, splits: Splits, *, alpha: float) -> list[Certified]:
-    """Return the columns and pairs of columns that differ, all true together with probability 1 - alpha."""
+    """Return the columns and pairs of columns that differ; with probability 1 - alpha all of them do."""
     width = samples.real.shape[1]
-    single = _parts(samples, splits, most=int(np.clip(len(splits.real.fit) / 25, 4, 32)))
-    joint = _parts(samples, splits, most=int(np.clip(math.sqrt(len(splits.real.fit) / 20), 4, 12)))
+    single = _bin_splits(samples, splits, most=int(np.clip(len(splits.real.fit) / 25, 4, 32)))
+    joint = _bin_splits(samples, splits, most=int(np.clip(math.sqrt(len(splits.real.fit) / 20), 4, 12)))
     pairs: list[tuple[int, ...]] = []
     if width <= WIDEST_FOR_PAIRS:
         pairs = list(itertools.combinations(range(width), 2))
     level = alpha / (width + len(pairs))
-    columns = _promising([(i,) for i in range(width)], single, splits, alpha=level)[:MOST_COLUMNS]
-    suspects = {column for (column,) in columns}
-    pairs = _promising([p for p in pairs if not suspects & set(p)], joint, splits, alpha=level)[:MOST_PAIRS]
+    columns = _preselect([(i,) for i in range(width)], single, splits, alpha=level)[:MOST_COLUMNS]
+    chosen_columns = {column for (column,) in columns}
+    pairs = _preselect([p for p in pairs if not chosen_columns & set(p)], joint, splits, alpha=level)[
+        :MOST_PAIRS
+    ]
     tested = [(one, single) for one in columns] + [(two, joint) for two in pairs]
     found = []
-    for chosen, parts in tested:
-        lower = _bound(chosen, parts, splits, alpha=alpha / len(tested))
+    for chosen, binned in tested:
+        lower = _bound(chosen, binned, splits, alpha=alpha / len(tested))
         if lower > 0:
             found.append(Certified(columns=chosen, lower=lower))
     return found
 
 
 def name_columns(found: list[Certified], names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return the places that the certified columns and pairs name, largest bound first."""
+    """Return the places named by certified columns and pairs, largest bound first (see **Naming** above)."""
     places: list[dict[str, Any]] = [
         {"kind": "column", "name": names[one.columns[0]], "jsd_lower": one.lower, "how": "values", "with": []}
         for one in found
@@ -128,9 +126,9 @@ def name_columns(found: list[Certified], names: tuple[str, ...]) -> list[dict[st
     return sorted(places, key=lambda place: -place["jsd_lower"])
 
 
-def _parts(samples: Samples, splits: Splits, *, most: int) -> _Parts:
+def _bin_splits(samples: Samples, splits: Splits, *, most: int) -> _BinnedSplits:
     fit = samples.real[splits.real.fit], samples.fake[splits.fake.fit]
-    # Both sides fill the bins, so that what only fakes hold has a bin too.
+    # The bins are fitted on both sides, so that values of fake rows only have a bin too.
     bins = fit_bins(np.concatenate([fit[0], fit[1][: len(fit[0])]]), samples.categorical, most=most)
 
     def codes(name: str) -> tuple[Codes, Codes]:
@@ -139,7 +137,9 @@ def _parts(samples: Samples, splits: Splits, *, most: int) -> _Parts:
             bins.codes(samples.fake[getattr(splits.fake, name)]),
         )
 
-    return _Parts(fit=codes("fit"), select=codes("select"), evaluate=codes("evaluate"), sizes=bins.sizes)
+    return _BinnedSplits(
+        fit=codes("fit"), select=codes("select"), evaluate=codes("evaluate"), sizes=bins.sizes
+    )
 
 
 def _cells(chosen: tuple[int, ...], codes: Codes, sizes: Codes) -> Codes:
@@ -147,22 +147,22 @@ def _cells(chosen: tuple[int, ...], codes: Codes, sizes: Codes) -> Codes:
     return cell if len(chosen) == 1 else cell * sizes[chosen[1]] + codes[:, chosen[1]]
 
 
-def _table(chosen: tuple[int, ...], parts: _Parts) -> Floats:
-    """Return the log ratio of every cell, two pseudo-rows a side drawing rare cells towards zero."""
-    cells = int(np.prod(parts.sizes[list(chosen)]))
-    real, fake = (np.bincount(_cells(chosen, codes, parts.sizes), minlength=cells) for codes in parts.fit)
-    return np.asarray(np.log((real + 2) / (fake * len(parts.fit[0]) / len(parts.fit[1]) + 2)))
+def _log_ratios(chosen: tuple[int, ...], binned: _BinnedSplits) -> Floats:
+    """Return the log ratio real / fake of every cell; two pseudo-counts per side shrink rare cells towards zero."""
+    cells = int(np.prod(binned.sizes[list(chosen)]))
+    real, fake = (np.bincount(_cells(chosen, codes, binned.sizes), minlength=cells) for codes in binned.fit)
+    return np.asarray(np.log((real + 2) / (fake * len(binned.fit[0]) / len(binned.fit[1]) + 2)))
 
 
-def _promising(
-    candidates: list[tuple[int, ...]], parts: _Parts, splits: Splits, *, alpha: float
+def _preselect(
+    candidates: list[tuple[int, ...]], binned: _BinnedSplits, splits: Splits, *, alpha: float
 ) -> list[tuple[int, ...]]:
-    """Return the candidates whose select rows predict a bound above zero, best first."""
+    """Return the candidates for which the select rows predict a bound above zero, best first."""
     goal = math.log(1 / alpha)
     scored = []
     for chosen in candidates:
-        table = _table(chosen, parts)
-        real, fake = (table[_cells(chosen, codes, parts.sizes)][None] for codes in parts.select)
+        ratios = _log_ratios(chosen, binned)
+        real, fake = (ratios[_cells(chosen, codes, binned.sizes)][None] for codes in binned.select)
         best = -math.inf
         for clip in ROUGH_CLIPS:
             rule = DecisionRule(name="", weights=(1.0,), intercept=0.0, clip_low=clip, clip_high=clip)
@@ -176,29 +176,27 @@ def _promising(
     return [chosen for _, chosen in sorted(scored, reverse=True)]
 
 
-def _bound(chosen: tuple[int, ...], parts: _Parts, splits: Splits, *, alpha: float) -> float:
-    table = _table(chosen, parts)
-    real, fake = (table[_cells(chosen, codes, parts.sizes)][None] for codes in parts.select)
+def _bound(chosen: tuple[int, ...], binned: _BinnedSplits, splits: Splits, *, alpha: float) -> float:
+    ratios = _log_ratios(chosen, binned)
+    real, fake = (ratios[_cells(chosen, codes, binned.sizes)][None] for codes in binned.select)
     shape = {"reals": splits.reals, "fakes": splits.fakes}
     rule = choose(real, fake, names=("cells",), n_evaluate=splits.n_evaluate, alpha=alpha, **shape).bound
-    real, fake = (table[_cells(chosen, codes, parts.sizes)][None] for codes in parts.evaluate)
+    real, fake = (ratios[_cells(chosen, codes, binned.sizes)][None] for codes in binned.evaluate)
     return float(betting_bound.lower_bound(rule.payoffs(real, fake, **shape), *rule.range, alpha=alpha))
 
 
 CENTRES = (8, 24, 64)
 TESTED, SHOWN = 4, 3
 MOST_ROWS = 8000
-MOST_DIGITS = 8  # added to those that a name of a region has at first
+MOST_DIGITS = 8  # tried on top of the digits that the name of a region has at first
 
 
 def certify_regions(samples: Samples, splits: Splits, *, alpha: float, seed: int) -> list[dict[str, Any]]:
-    """Return the certified cells, largest bound first, as places of kind "region"; nothing where there
-    is no space.
-    """
-    parts = _space(samples, splits, seed=seed)
-    if parts is None:
+    """Return the certified cells as places of kind "region", largest bound first; empty without numeric columns."""
+    coordinates = _coordinates(samples, splits, seed=seed)
+    if coordinates is None:
         return []
-    (fit, select, evaluate), names, scaler, dates = parts
+    (fit, select, evaluate), names, scaler, dates = coordinates
     half = MOST_ROWS // 2
     sample = np.concatenate([fit[0][:half], fit[1][:half]])
     candidates = []
@@ -223,10 +221,10 @@ def certify_regions(samples: Samples, splits: Splits, *, alpha: float, seed: int
             centre = None
             if scaler is not None:
                 centre = scaler.inverse_transform(scaled[None])[0]
-                centre[np.abs(centre) < 1e-9 * scaler.scale_] = 0.0  # what is left of a sum that cancels
+                centre[np.abs(centre) < 1e-9 * scaler.scale_] = 0.0  # rounding error of a sum that cancels
             if centre is not None:
                 place["centre"] = centre.tolist()
-                place["columns"] = [names[i] for i in _telling(scaled)]
+                place["columns"] = [names[i] for i in _naming_columns(scaled)]
             place["indices"] = splits.real.evaluate[inside[0]][:8].tolist()
             place["fake_indices"] = splits.fake.evaluate[inside[1]][:8].tolist()
             found.append((place, np.concatenate(inside), (centre, scaled)))
@@ -237,8 +235,8 @@ def certify_regions(samples: Samples, splits: Splits, *, alpha: float, seed: int
             kept.append((place, rows, centre))
     kept = kept[:SHOWN]
     spread = scaler.scale_ if scaler is not None else None
-    called = name_regions([centre for *_, centre in kept], names, spread, dates)
-    return [{"kind": place["kind"], "name": name, **place} for (place, *_), name in zip(kept, called)]
+    region_names = name_regions([centre for *_, centre in kept], names, spread, dates)
+    return [{"kind": place["kind"], "name": name, **place} for (place, *_), name in zip(kept, region_names)]
 
 
 def _test(inside: list[NDArray[np.bool_]], *, missing: bool, alpha: float) -> dict[str, Any] | None:
@@ -257,9 +255,10 @@ def _test(inside: list[NDArray[np.bool_]], *, missing: bool, alpha: float) -> di
     }
 
 
-def _space(samples: Samples, splits: Splits, *, seed: int) -> Any:
-    """Return ((fit, select, evaluate) pairs of coordinates, column names, scaler, which are dates), or None
-    without numbers.
+def _coordinates(samples: Samples, splits: Splits, *, seed: int) -> Any:
+    """Return (fit, select, evaluate) pairs of coordinates, column names, scaler and which columns are dates.
+
+    None without numeric columns.
     """
     sides = ("fit", "select", "evaluate")
     raw = [(samples.real[getattr(splits.real, s)], samples.fake[getattr(splits.fake, s)]) for s in sides]
@@ -292,20 +291,25 @@ def name_regions(
     spread: Floats | None,
     dates: tuple[bool, ...],
 ) -> list[str]:
-    """Return what regions are called by their (centre, scaled centre), with digits enough to tell them apart.
+    """Return a name for each region, with enough digits to make all names different.
 
-    spread: standard deviation of each column, in its unit; dates: columns that hold seconds since 1970.
+    centres: (centre in the columns' units, standardised centre) of each region.
+    names: of the columns.
+    spread: standard deviation of each column, in its unit.
+    dates: True for columns that hold seconds since 1970.
     """
-    called: list[str] = []
+    region_names: list[str] = []
     for finer in range(MOST_DIGITS):
-        called = [_name(centre, scaled, names, spread, dates, finer=finer) for centre, scaled in centres]
-        if spread is None or len(set(called)) == len(called):
+        region_names = [
+            _name(centre, scaled, names, spread, dates, finer=finer) for centre, scaled in centres
+        ]
+        if spread is None or len(set(region_names)) == len(region_names):
             break
-    return called
+    return region_names
 
 
-def _telling(scaled: Floats) -> list[int]:
-    """Return the columns that say where a centre lies: all of three, else the two farthest from the middle."""
+def _naming_columns(scaled: Floats) -> list[int]:
+    """Return the columns that a region's name gives: all of up to three, else the two farthest from their mean."""
     return list(range(len(scaled))) if len(scaled) <= 3 else np.sort(np.argsort(-np.abs(scaled))[:2]).tolist()
 
 
@@ -321,16 +325,16 @@ def _name(
     if centre is None or spread is None:
         return "a group of similar pictures"
     figures = {
-        i: (_moment if dates[i] else _figure)(float(centre[i]), float(spread[i]), finer)
-        for i in _telling(scaled)
+        i: (_format_date if dates[i] else _format_number)(float(centre[i]), float(spread[i]), finer)
+        for i in _naming_columns(scaled)
     }
     if len(centre) <= 3 and not any(dates):
-        return f"the region round ({', '.join(figures.values())})"
+        return f"the region around ({', '.join(figures.values())})"
     return "the region with " + ", ".join(f"{names[i]} near {figure}" for i, figure in figures.items())
 
 
-def _figure(x: float, spread: float, finer: int) -> str:
-    """Return x with three digits, or as many as show a hundredth of the spread, and `finer` more."""
+def _format_number(x: float, spread: float, finer: int) -> str:
+    """Return x with three digits, or enough to show a hundredth of the spread, plus `finer` more."""
     if x == 0 or not np.isfinite(x):
         return f"{x:g}"
     size = math.floor(math.log10(abs(x)))
@@ -339,18 +343,18 @@ def _figure(x: float, spread: float, finer: int) -> str:
     return f"{x:,.{max(0, digits - 1 - size)}f}" if 1000 <= abs(x) < 1e15 else f"{x:.{digits}g}"
 
 
-def _moment(x: float, spread: float, finer: int) -> str:
-    """Return seconds since 1970 as a day, or to the minute or second where the spread or `finer` asks for it."""
+def _format_date(x: float, spread: float, finer: int) -> str:
+    """Return seconds since 1970 as a day, or to the minute or second where the spread or `finer` needs it."""
     steps = ("days", "minutes", "seconds")
     step = 0 if spread > 2 * 86400 else 1 if spread > 600 else 2
     try:
         moment = datetime(1970, 1, 1) + timedelta(seconds=x)
     except OverflowError:
-        return _figure(x, spread, finer)
-    said = moment.isoformat(sep=" ", timespec="microseconds")
+        return _format_number(x, spread, finer)
+    text = moment.isoformat(sep=" ", timespec="microseconds")
     length = {"days": 10, "minutes": 16, "seconds": 19}[steps[min(step + finer, 2)]]
-    # A time of day without a day is read as one of the first day that there is.
-    return said[11:length] if length > 10 and said[:10] in ("1900-01-01", "1970-01-01") else said[:length]
+    # A time of day without a date is stored with the parser's first date.
+    return text[11:length] if length > 10 and text[:10] in ("1900-01-01", "1970-01-01") else text[:length]
 
 
 SUREST = 8
@@ -359,11 +363,10 @@ SUREST = 8
 def find_places(
     samples: Samples, splits: Splits, found: Evaluation, *, alpha: float, seed: int
 ) -> tuple[dict[str, Any], ...]:
-    """Return places as dictionaries by `kind`: "column", "pair", "region" (certified), and "rows" (to look
-    at).
+    """Return places as dictionaries by `kind`: "column", "pair" and "region" (certified), and "rows" (examples).
 
-    "rows" hold indices into the arrays given: real rows that no fake row resembles, fake rows that no real
-    row does, surest first; they are evaluate rows and carry no bound.
+    "rows" hold indices into the arrays given: the evaluate rows that the referee is surest are real, and those it
+    is surest are fake, surest first. They carry no bound.
     """
     places: list[dict[str, Any]] = []
     if samples.kind != "pictures":

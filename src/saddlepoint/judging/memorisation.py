@@ -1,29 +1,29 @@
-"""Did the generator copy its training rows? Two tests on training, held-out and fake rows.
+"""The memorisation test: are fake rows copies of training rows? Two tests on training, held-out and fake rows.
 
-**Exact copies**: fakes that equal a training row, against held-out rows that do.
+**Exact copies**: the share of fake rows that equal a training row, compared with that of held-out rows.
 
-**Near copies**: for each fake its nearest row among training rows T and held-out rows H together. If the
-fakes do not depend on T beyond the law that T and H share, the labels T and H are exchangeable over the
-rows, *given* the fakes and their neighbours. So any function of the labels may be tested by permuting
-them, with rows (not fakes) as the unit: the p-value (1 + #{permuted >= observed}) / (1 + permutations) is
-exact. A binomial test over the fakes is not: at 10,000 fakes it rejects 20 % of nulls at nominal 5 %
-(measured; shared design, judge.md section 6).
+**Near copies**: for each fake row, its nearest row among training rows T and held-out rows H together. If the fake
+rows depend on T only through the distribution that T and H share, the labels T and H are exchangeable over the rows,
+*given* the fake rows and their neighbours. So any function of the labels may be tested by permuting them, with rows (not
+fake rows) as the unit: the p-value (1 + #{permuted >= observed}) / (1 + permutations) is exact. A binomial test over
+the fake rows is not: at 10,000 fake rows it rejects 20 % of nulls at nominal 5 % (measured; shared design, judge.md
+section 6).
 
-The statistics are S_q = number of fakes whose nearest row is a training row, among the share q of the
-fakes that lie *relatively* nearest: smallest ratio of nearest to second nearest distance (q = 1, .25,
-.05, .01, the fakes at distance 0, and those at distance 0 of a row that is there once). S_1 is the share
-of Platzer & Reutterer (2104.00635); the small q see a few noisy copies among many fresh fakes, and in
-every region alike, since the ratio scales with the local density (Bhattacharjee et al. 2302.13181 on why
-a global distance does not). They are combined by the largest standardised S_q, compared with its own
-value under the same permutations (min-p, Westfall & Young): one exact p-value for the family.
+The statistics are S_q = the number of fake rows whose nearest row is a training row, among the share q of fake rows that
+are *relatively* nearest: smallest ratio of nearest to second nearest distance (q = 1, .25, .05, .01, the fake rows at
+distance 0, and those at distance 0 from a row that occurs once). S_1 is the share of Platzer & Reutterer (2104.00635).
+The small q detect a few noisy copies among many fresh fake rows, and in every region equally, because the ratio scales
+with the local density (Bhattacharjee et al. 2302.13181 explain why a global distance does not). They are combined by
+the largest standardised S_q, compared with its own value under the same permutations (min-p, Westfall & Young): one
+exact p-value for the family.
 
-T and H need not be equal in number: a random subset of any fixed size is exchangeable. `share` is
-balanced to 1/2. But T and H must have one law. Where they have not (other writers, another year), fresh
-fakes of T's law lie nearer to T too; MNIST's own test part is such a case. So before nearness is called
-copying, a second test must reject as well: D_q = S_q's share among the fakes minus the same share among
-the *training rows*, each against all other rows (the nearest quarter of them at least). Fakes that copy
-lie nearer to T than T's rows do to one another; fresh ones do not, whatever H is. Labels are permuted
-again: exact where T and H have one law, centred at zero where they have not.
+T and H need not have the same size: a random subset of any fixed size is exchangeable. `share` is balanced to 1/2. But T
+and H must have the same distribution. If they do not (other writers, another year), fresh fake rows from T's
+distribution are nearer to T too; MNIST's own test part is such a case. So before nearness is called copying, a second
+test must reject as well: D_q = S_q's share among the fake rows minus the same share among the *training rows*, each
+against all other rows (at least the nearest quarter of them). Copies are nearer to T than T's rows are to one another;
+fresh rows are not, whatever H is. Labels are permuted again: exact if T and H have the same distribution, centred at
+zero if not.
 """
 
 from __future__ import annotations
@@ -45,13 +45,18 @@ EXACT_WEIGHT = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class MemorisationResult:
-    """What the copying tests found.
+    """The result of the memorisation test.
 
-    `copying`: p <= level; `exact_copies`, `exact_share`: fakes that equal a training row; `base_share`:
-    held-out rows that do; `share`: fakes whose nearest row is a training row, balanced so that 1/2 is
-    expected; `p`: of all tests together; `control_p`: of fakes against training rows, asked only when
-    nearness accuses; `closest`: (fake, training) row pairs, relatively nearest first; `n_train`,
-    `n_held_out`, `n_fake`: rows that the near-copy test used.
+    copying: p <= level.
+    exact_copies, exact_share: number and share of fake rows that equal a training row.
+    base_share: share of held-out rows that equal a training row.
+    share: share of fake rows whose nearest row is a training row, balanced so that 1/2 is expected.
+    p: of all tests together.
+    control_p: of fake rows against training rows; computed only if the near-copy test rejects.
+    level: of the test.
+    closest: pairs (fake row, training row), relatively nearest first.
+    n_train, n_held_out, n_fake: numbers of rows that the near-copy test used.
+    sentence: the result as text.
     """
 
     copying: bool
@@ -76,7 +81,7 @@ class MemorisationResult:
         return {**asdict(self), "closest": [list(pair) for pair in self.closest]}
 
 
-def copying(
+def memorisation_test(
     train: np.ndarray,
     held_out: np.ndarray,
     fake: np.ndarray,
@@ -87,12 +92,18 @@ def copying(
     max_rows: int = 10_000,
     random_state: int = 0,
 ) -> MemorisationResult:
-    """Test whether fakes are copies of training rows, exact or noisy.
+    """Test whether fake rows are copies of training rows, exact or noisy.
 
-    Rows are (n, d) numbers, NaN for null, `categorical` bool (d,) marking codes; or pictures (n, ...).
-    Training and held-out rows beyond `max_rows` each, and fakes beyond twice that, are sampled for the
-    near-copy test; exact copies are counted in all. Raises InputError for fewer than 10 rows on a side,
-    unequal widths, infinities, and permutations too few to reach the level.
+    train, held_out, fake: numbers (n, d), NaN for null, or pictures (n, ...).
+    categorical: bool (d,), True for columns of category codes.
+    permutations: of the labels; the smallest p-value is 1 / (1 + permutations).
+    level: of the whole test.
+    max_rows: most training and most held-out rows of the near-copy test (fake rows: twice as many); more are
+        sampled. Exact copies are counted in all rows.
+    random_state: of permutations and samples.
+
+    Raises InputError for fewer than 10 rows on a side, different widths, infinities, or too few permutations for the
+    level.
     """
     sides = _checked(train, held_out, fake, categorical)
     if not 0 < level < 1 or (permutations + 1) * level * (1 - EXACT_WEIGHT) < 1:
@@ -146,19 +157,22 @@ def _checked(
     for side, name in zip(sides, ("training", "held-out", "fake"), strict=True):
         if side.ndim == 0 or len(side) < FEWEST_ROWS:
             given = 0 if side.ndim == 0 else len(side)
-            raise InputError(f"There are {given} {name} rows; the copying test needs at least {FEWEST_ROWS}.")
+            raise InputError(
+                f"There are {given} {name} rows; the memorisation test needs at least {FEWEST_ROWS}."
+            )
         if side.shape[1:] != sides[0].shape[1:]:
             raise InputError(
                 f"A {name} row has the shape {side.shape[1:]}, a training row {sides[0].shape[1:]}; "
-                "they must be equal."
+                "give rows of one shape."
             )
         if np.isinf(side.astype(float, copy=False)).any():
             raise InputError(
-                f"The {name} rows hold infinities; remove or replace them before the copying test."
+                f"The {name} rows hold infinities; remove or replace them before the memorisation test."
             )
     if categorical is not None and np.shape(categorical) != sides[0].shape[1:]:
         raise InputError(
-            f"categorical marks {np.size(categorical)} columns, but a row has the shape {sides[0].shape[1:]}."
+            f"categorical has {np.size(categorical)} entries, but a row has the shape {sides[0].shape[1:]}; "
+            "give one entry per column."
         )
     if any(side.dtype != sides[0].dtype for side in sides):
         sides = [side.astype(float) for side in sides]
@@ -166,7 +180,7 @@ def _checked(
 
 
 def _keys(rows: np.ndarray) -> list[bytes]:
-    # Adding zero above made -0.0 equal 0.0; NaN has many bit patterns, so one is written for all.
+    # `_checked` added zero, so that -0.0 equals 0.0. NaN has many bit patterns: one stands for all of them here.
     if rows.dtype.kind == "f":
         rows = np.where(np.isnan(rows), np.nan, rows).astype(rows.dtype)
     return [row.tobytes() for row in rows]
@@ -180,12 +194,12 @@ def _neighbours(
     generator: np.random.Generator,
     random_state: int,
 ) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int], ...]]:
-    """Return the fakes each row of T, then H, attracts, a column a statistic; the points; closest pairs."""
+    """Return how many fake rows have each row of T, then H, as nearest (one column per statistic), points, closest pairs."""
     from sklearn.neighbors import NearestNeighbors
 
     rows = np.concatenate([sides[0][used[0]], sides[1][used[1]]])
     row_keys = [keys[0][i] for i in used[0]] + [keys[1][i] for i in used[1]]
-    # Identical rows share what they attract; shuffled, so that no tie favours training rows.
+    # Identical rows share the fake rows nearest to them. Rows are shuffled, so that no tie favours training rows.
     places: dict[bytes, int] = {}
     order = generator.permutation(len(rows))
     for i in order:
@@ -200,7 +214,7 @@ def _neighbours(
 
     k = min(2, len(first))
     found = NearestNeighbors(n_neighbors=k).fit(points).kneighbors(queries, return_distance=False)
-    # The library's fast distances lose small ones to cancellation; those are the very ones that matter here.
+    # scikit-learn's fast distances lose precision for small distances (cancellation), and those matter most here.
     distances = np.sqrt(((queries[:, None, :] - points[found]) ** 2).sum(2))
     swap = np.argsort(distances, axis=1, kind="stable")
     distances = np.take_along_axis(distances, swap, 1)
@@ -236,7 +250,7 @@ def _permutation_p(
 ) -> float:
     drawn = np.empty((permutations + 1, counts.shape[1]))
     drawn[0], total = counts[:n_train].sum(0), counts.sum(0)
-    fewer = 2 * n_train <= len(counts)  # the smaller part is summed, the other is what it leaves
+    fewer = 2 * n_train <= len(counts)  # sum the smaller part; the larger one is the total minus it
     for b in range(permutations):
         order = generator.permutation(len(counts))
         part = counts[order[:n_train] if fewer else order[n_train:]].sum(0)
@@ -245,7 +259,7 @@ def _permutation_p(
 
 
 def _largest_p(drawn: np.ndarray) -> float:
-    """Return min-p's p-value: rows of `drawn` are the observed and the permuted statistics."""
+    """Return the min-p p-value; row 0 of `drawn` holds the observed statistics, the others permuted ones."""
     spread = drawn.std(0)
     largest = ((drawn - drawn.mean(0)) / np.where(spread > 0, spread, 1.0)).max(1)
     return float((largest >= largest[0] - 1e-9).mean())
@@ -254,7 +268,7 @@ def _largest_p(drawn: np.ndarray) -> float:
 def _control_p(
     counts: np.ndarray, points: np.ndarray, n_train: int, permutations: int, generator: np.random.Generator
 ) -> float:
-    """Return the p-value of "fakes lie no nearer to training rows than those do to one another"."""
+    """Return the p-value of the hypothesis that fake rows are no nearer to training rows than these are to one another."""
     from sklearn.neighbors import NearestNeighbors
 
     # Shuffled, so that a tie between equal rows does not favour one part.
@@ -263,9 +277,9 @@ def _control_p(
     beyond = distances[:, 1]
     ratio = np.divide(distances[:, 0], beyond, out=np.ones(len(beyond)), where=beyond > 0)
     nearest, counts, label = found[:, 0], counts[order], order < n_train
-    # Fewer training rows than a quarter of them would make too noisy a measure to be held against.
+    # At least the nearest quarter of the training rows: fewer would be too noisy a reference.
     few = [ratio <= np.quantile(ratio, max(q, 0.25)) for q in NEAREST_SHARES]
-    # The columns beyond the shares are exact copies: against them stand the rows whose equal is another row.
+    # The columns after the shares count exact copies; their reference is the rows that equal another row.
     few += [distances[:, 0] == 0] * (counts.shape[1] - len(few)) if counts.shape[1] > len(few) else []
     chosen = np.column_stack(few[: counts.shape[1]]).astype(float)
     attracted = counts.sum(0)
@@ -273,22 +287,21 @@ def _control_p(
     both = np.concatenate([chosen, counts], axis=1)
     for b in range(permutations + 1):
         own, taken = np.split(label.astype(float) @ both, [chosen.shape[1]])
-        asked = (label & label[nearest]).astype(float) @ chosen
-        own_share = np.divide(asked, own, out=np.full(len(own), label.mean()), where=own > 0)
+        near_training = (label & label[nearest]).astype(float) @ chosen
+        own_share = np.divide(near_training, own, out=np.full(len(own), label.mean()), where=own > 0)
         drawn[b] = taken / attracted - own_share
         label = generator.permutation(label)
     return _largest_p(drawn)
 
 
 def _exact_p(sides: list[np.ndarray], keys: list[list[bytes]]) -> float:
-    """Return how likely exact copies are where no two real rows, and no held-out row and fake, are equal.
+    """Return the p-value of the exact copies if no two real rows, and no held-out row and fake row, are equal.
 
-    Let any two rows be equal at an unknown rate. The copied training rows (c of them), the equal pairs
-    among real rows and those of held-out rows with fakes are then Poisson, with means a, a r, a s of
-    known ratio, and p = max over a of P(Poisson(a) >= c) exp(-a (r + s)): five copies are enough. One is
-    enough if a column is so fine (no ties, no decimal grid) that equal cells cannot be chance: p = n m
-    1e-12 (1e-6 in single precision). 1 where real rows repeat: there the permutation at distance 0
-    decides.
+    Let any two rows be equal at an unknown rate. The copied training rows (c of them), the equal pairs among real
+    rows and those of held-out rows with fake rows are then Poisson, with means a, a r, a s of known ratio, and p =
+    max over a of P(Poisson(a) >= c) exp(-a (r + s)): five copies are enough. One is enough if a column is so fine (no
+    ties, no decimal grid) that equal cells cannot be chance: p = n m 1e-12 (1e-6 in single precision). Returns 1 if
+    real rows repeat: then the permutation test at distance 0 decides.
     """
     from scipy.stats import poisson
 
@@ -310,7 +323,7 @@ def _exact_p(sides: list[np.ndarray], keys: list[list[bytes]]) -> float:
 
 
 def _coincidence(cells: np.ndarray) -> float:
-    """Return the chance that two cells of a fine column are equal: 1e-12 (1e-6 in single precision), or 1."""
+    """Return the probability that two cells are equal by chance: 1e-12 for a fine column (1e-6: single precision), else 1."""
     single = is_single_precision(cells)
     precision = np.float32 if single else np.float64
     if len(np.unique(cells)) < len(cells) or decimals_of(cells, precision=precision) is not None:
@@ -322,18 +335,18 @@ def _sentence(
     p: float, level: float, control_p: float | None, copied: np.ndarray, base: float, share: float
 ) -> str:
     exact = (
-        f"{int(copied.sum()):,} of {len(copied):,} fakes ({copied.mean():.2%}) equal a training row, "
-        f"as {base:.2%} of held-out rows do"
+        f"{int(copied.sum()):,} of {len(copied):,} fake rows ({copied.mean():.2%}) equal a training row, "
+        f"and {base:.2%} of held-out rows do"
     )
-    near = f"{share:.3f} of the fakes lie nearest to a training row where 0.500 is expected"
+    near = f"{share:.3f} of the fake rows are nearest to a training row, where 0.500 is expected"
     chance = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
     if p <= level and (control_p is None or control_p <= level):
-        return f"Copying found: {exact}; {near} ({chance}, the relatively nearest fakes weighed too)."
-    moved = (
-        f"Nearness ({near}) is no proof: training rows lie as near to one another, so the held-out rows "
-        "may be of another law; hold rows out at random (saddlepoint split)."
+        return f"Copies found: {exact}; {near} ({chance}, including the tests on the relatively nearest fake rows)."
+    shifted = (
+        f"Nearness ({near}) is no proof: training rows are as near to one another, so the held-out rows "
+        "may have another distribution; hold rows out at random (saddlepoint split)."
     )
     if p <= level:
-        return f"Copying found: {exact} ({chance}). {moved}"
-    said = f"; {near} ({chance})." if control_p is None else f". {moved}"
-    return f"No copying found by these tests: {exact}{said}"
+        return f"Copies found: {exact} ({chance}). {shifted}"
+    nearness = f"; {near} ({chance})." if control_p is None else f". {shifted}"
+    return f"No copies found by the memorisation test: {exact}{nearness}"

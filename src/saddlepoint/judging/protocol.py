@@ -1,4 +1,4 @@
-"""`judge`: two samples in, a verdict with error bars out, whatever made them."""
+"""The certified two-sample test on two arrays: checks, splits, null control, ensemble, bound, and the verdict."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from saddlepoint.compute import one_thread
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.judging.c2st import betting_bound, validity_checks
-from saddlepoint.judging.c2st.ensemble import POOLS, Evaluation, Pool, fit_ensemble, read
+from saddlepoint.judging.c2st.ensemble import POOLS, Evaluation, Pool, evaluate, fit_ensemble
 from saddlepoint.judging.c2st.noise_smoothing import SATURATED, smooth_with_noise
 from saddlepoint.judging.c2st.splits import Splits, copies_as_groups, split
-from saddlepoint.judging.c2st.validity_checks import control as null_control
-from saddlepoint.judging.c2st.validity_checks import missing_notes
+from saddlepoint.judging.c2st.validity_checks import missing_notes, null_control
 from saddlepoint.judging.localise import find_places
 from saddlepoint.judging.metrics.gan_metrics import chosen_of, measure_metrics
 from saddlepoint.judging.samples import Samples, check
@@ -26,7 +25,7 @@ from saddlepoint.judging.verdict import HELD_OUT, Verdict
 
 
 @one_thread()
-def judge(
+def certify(
     real: Any,
     fake: Any,
     *,
@@ -44,25 +43,30 @@ def judge(
     metrics: str | Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Verdict:
-    """Return how far fake rows certainly are from real ones: a lower bound for JSD(p_data, p_g) in nats.
+    """Return the verdict on two arrays of rows: a certified lower bound for JSD(p_data, p_g), in nats.
 
-    Fresh referees are fitted on 50 % of both samples, combined on 20 % and read once on 30 %; the mean
-    payoff's betting lower bound L satisfies P(L > JSD) <= 1 - confidence when the real rows are independent
-    draws that the generator never saw, and the fake rows independent draws of the generator.
+    Fresh referees (classifiers) are fitted on 50 % of both samples, combined on 20 % and evaluated once on
+    30 %. The betting lower bound L of the mean payoff satisfies P(L > JSD) <= 1 - confidence, if the real
+    rows are independent draws that the generator never saw and the fake rows are independent draws from the
+    generator.
 
-    real, fake: shape (n, d) numbers; with `categorical` (a boolean mask of columns that hold category codes)
-    or kind="table", NaN stands for null; or pictures (n, height, width[, channels]) of uint8.
-    train: rows the generator was trained on, of the same form; fake rows are then searched for copies.
-    groups: one label a real row; rows of one group stay on one side and count as one observation.
-    held_out: "declared" or True (the real rows were kept from the generator), "no" or False, or "unknown"; said
-    first.
-    dates: the columns that hold seconds since 1970, so that places name them as dates.
+    real, fake: numbers (n, d), or pictures (n, height, width[, channels]) of uint8; in tables (`categorical`
+        given, or kind="tables") NaN stands for null.
+    train: rows the generator was trained on, of the same form; fake rows are then tested for copies of them.
+    groups: one label per real row; rows of one group stay on one side and count as one observation.
+    held_out: "declared" or True (the real rows were kept from the generator), "no" or False, or "unknown".
+    confidence: of the bound, at least 0.5 and less than 1.
+    random_state: a whole number from 0 on, or None for a fresh one each time.
+    kind: "points", "tables" or "pictures"; found from the arrays if not given.
+    names: one name per column.
+    categorical: boolean mask (d,) of the columns that hold category codes.
+    dates: one flag per column, True for seconds since 1970: places then name dates.
     pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
-    control: also judge real against real.
-    also: companions of the verdict, "neighbours", "energy", "mmd", "frechet", "kernel" or "all" (see `metrics`).
+    control: also judge real rows against real rows.
+    metrics: any of "neighbours", "energy", "mmd", "frechet", "kernel", or "all" (see `metrics.gan_metrics`).
     progress: called with a few words before each step.
 
-    Raises InputError for rows that cannot be judged: too few, not finite, of unlike widths, shapes or kinds.
+    Raises InputError for rows that cannot be judged: too few, not finite, of different widths, shapes or kinds.
     Source: Goodfellow et al. 2014, section 4.1; arXiv 2010.09686.
     """
     started = time.perf_counter()
@@ -81,7 +85,7 @@ def judge(
     )
     blank = _blank(splits, held_out=held_out, confidence=confidence)
     if validity_checks.same_rows(samples):
-        reason = "The real and the fake rows are the same rows given twice: give rows that a generator made."
+        reason = "The real and the fake rows are the same rows, given twice; give rows that a generator made."
         return replace(blank, notes=(reason,), seconds=time.perf_counter() - started)
     notes = _notes(samples, groups)
     memorisation = _memorisation(train, samples, seed=seeds[3]) if train is not None else None
@@ -93,9 +97,9 @@ def judge(
             notes.append("Too few real rows for the control of real against real.")
         elif not checked.passed:
             reason = (
-                f"The control failed: two halves of the real rows are told apart "
-                f"{100 * checked.accuracy:.1f} % of "
-                f"the time (p = {checked.p:.1g}). Look for duplicated or dependent rows, and give groups."
+                f"The control failed: between two halves of the real rows the classifier accuracy is "
+                f"{100 * checked.accuracy:.1f} % (50 % is guessing; p = {checked.p:.1g}). Look for duplicated or "
+                f"dependent rows, and give groups."
             )
             return replace(
                 blank,
@@ -105,7 +109,7 @@ def judge(
                 seconds=time.perf_counter() - started,
             )
     if chosen:
-        say("measuring its companions")
+        say("measuring the metrics")
         blank = replace(
             blank,
             metrics=tuple(
@@ -113,14 +117,14 @@ def judge(
             ),
         )
     ensemble = fit_ensemble(samples, splits, size=pool, alpha=alpha, seed=seeds[2], progress=progress)
-    say("reading the evaluate rows")
-    found = read(ensemble, samples, splits, alpha=alpha)
+    say("evaluating")
+    found = evaluate(ensemble, samples, splits, alpha=alpha)
     where: tuple[dict[str, Any], ...] = ()
     if found.lower > 0:
         say("finding where they differ")
         where = find_places(samples, splits, found, alpha=alpha, seed=seeds[2])
     noise_smoothed = None
-    if found.estimate > SATURATED and samples.kind != "table":
+    if found.estimate > SATURATED and samples.kind != "tables":
         say("judging again after the same noise on both sides")
         noise_smoothed = smooth_with_noise(samples, splits, alpha=alpha, seed=seeds[2])
     return replace(
@@ -146,7 +150,7 @@ def _options(*, held_out: Any, confidence: float, pool: str, random_state: Any) 
     whole = isinstance(random_state, Integral) and not isinstance(random_state, bool)
     if random_state is not None and not (whole and random_state >= 0):
         raise InputError(
-            f"random_state is {random_state!r}; give a whole number from 0 on, or None for a fresh one each time."
+            f"random_state is {random_state!r}; give a whole number from 0 on, or None for a new one each time."
         )
     if not 0.5 <= confidence < 1:
         raise InputError(
@@ -191,17 +195,17 @@ def _notes(samples: Samples, groups: NDArray[Any] | None) -> list[str]:
         found += [validity_checks.repeats_note(samples), validity_checks.serial_note(samples)]
     else:
         found.append(
-            "One row of each group was read, so the law judged is that of a random row of a random group."
+            "One row of each group was read, so the distribution judged is that of a random row of a random group."
         )
     return [note for note in found if note]
 
 
 def _memorisation(train: Any, samples: Samples, *, seed: int) -> dict[str, Any]:
-    from saddlepoint.judging.memorisation import copying
+    from saddlepoint.judging.memorisation import memorisation_test
 
-    mask = samples.categorical if samples.kind == "table" else None
+    mask = samples.categorical if samples.kind == "tables" else None
     checked = check(train, samples.fake, kind=samples.kind, categorical=mask, first="training")
-    found = copying(checked.real, samples.real, samples.fake, categorical=mask, random_state=seed)
+    found = memorisation_test(checked.real, samples.real, samples.fake, categorical=mask, random_state=seed)
     return {
         "copying": bool(found.copying),
         "exact_copies": int(found.exact_copies),

@@ -1,9 +1,7 @@
-"""The verdict in words: what the real rows were comes first; at most 24 lines of 100 columns.
+"""The verdict: one frozen record of what the judge found, as JSON, and as text of at most 24 lines of 100 columns.
 
-Never an equation for the JSD, never an upper bound, and nothing found is said to be no proof.
-
-The verdict: one frozen record of what the judge found, as JSON and as what a person reads on one
-screen.
+The text begins with whether the real rows were held out. It never states a value or an upper bound for the JSD, and it
+says that finding nothing is no proof of equality. Metrics that were asked for come after the 24 lines.
 """
 
 from __future__ import annotations
@@ -23,18 +21,27 @@ HELD_OUT = ("unknown", "declared", "no")
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What fresh referees found between real and fake rows; JSDs in nats (log 2 = 0.693 at most), None = not
-    tested.
+    """The result of a two-sample test; JSDs in nats (at most log 2 = 0.693), None = not tested.
 
-    `certified`: a difference is certified, at level `confidence`; False also where the bound cannot hold
-    (held_out "no", a failed control, the same rows twice). `jsd_lower`: the certified lower bound for the
-    JSD, None where there is none. `jsd_estimate`: the mean payoff on the evaluate rows, an estimate of what
-    the referee sees, not of the JSD. `floor`: the JSD of the two laws near which so many rows begin to
-    certify a difference; a smaller one may well be missed, and the certified bound of a larger one may be any
-    positive number. `tv_lower`: a bound for the total variation distance, at the same level on its own.
-    `n_fit`, `n_select`, `n_evaluate`: real rows. `where`: places, jointly at level `confidence`. `noise_smoothed`:
-    bounds after the same noise on both sides, jointly at level `confidence`. `notes`: sentences, the reason
-    for a missing bound first. `metrics`: figures asked for beside it, see `metrics.Metric`; no bounds.
+    certified: a difference is certified at level `confidence`; also False where the bound cannot hold (held_out "no", a
+        failed control, the same rows twice).
+    jsd_lower: the certified lower bound for the JSD; None without a bound.
+    jsd_estimate: the mean payoff on the evaluate rows: an estimate of what the referee detects, not of the JSD.
+    floor: the JSD of the two distributions near which this many rows begin to certify a difference; a smaller one may be
+        missed, and the certified bound of a larger one may be any positive number.
+    accuracy: classifier accuracy on the evaluate rows, real and fake rows weighted equally; 0.5 is guessing.
+    tv_lower: a lower bound for the total variation distance, at level `confidence` on its own.
+    referee: which combination of the classifiers gave the bound.
+    n_fit, n_select, n_evaluate: numbers of real rows.
+    fakes_per_real: fake rows read for each real row.
+    held_out: "declared", "no" or "unknown": whether the real rows were kept from the generator.
+    control: the null control, real rows against real rows.
+    power: the smallest planted defect that was found.
+    where: places, jointly at level `confidence`.
+    memorisation: the memorisation test against training rows.
+    noise_smoothed: bounds after the same noise on both sides, jointly at level `confidence`.
+    notes: sentences; the reason for a missing bound comes first.
+    metrics: figures reported beside the bound, see `metrics.gan_metrics.Metric`; they are not bounds.
     """
 
     certified: bool
@@ -61,7 +68,7 @@ class Verdict:
     metrics: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as what JSON can hold."""
+        """Return the verdict as JSON values."""
         out = asdict(self)
         out["where"] = list(out["where"])
         out["noise_smoothed"] = None if out["noise_smoothed"] is None else list(out["noise_smoothed"])
@@ -77,9 +84,11 @@ class Verdict:
         needed = {"certified", "jsd_lower", "jsd_estimate", "confidence", "held_out", "n_evaluate"}
         unknown, missing = sorted(set(stored) - known), sorted(needed - set(stored))
         if unknown or missing:
-            what = [f"unknown keys: {', '.join(unknown)}"] if unknown else []
-            what += [f"missing keys: {', '.join(missing)}"] if missing else []
-            raise StoredFileError(f"This is no verdict of this version ({'; '.join(what)}); judge again.")
+            faults = [f"unknown keys: {', '.join(unknown)}"] if unknown else []
+            faults += [f"missing keys: {', '.join(missing)}"] if missing else []
+            raise StoredFileError(
+                f"This is not a verdict of this version ({'; '.join(faults)}); judge again."
+            )
         values = {
             **dict.fromkeys(("floor", "accuracy", "tv_lower", "referee")),
             **{"n_fit": 0, "n_select": 0, "fakes_per_real": 1},
@@ -91,55 +100,54 @@ class Verdict:
         return cls(**values)
 
     def __str__(self) -> str:
-
         return describe(self)
 
 
 WIDTH, LINES, MOST_PLACES = 100, 24, 6
-CONTROL_LEVEL = 0.0005  # two-sided, of the control's accuracy: see `controls`
+CONTROL_LEVEL = 0.0005  # two-sided, of the control's accuracy: see `c2st.validity_checks`
 REAL_ROWS = {
     "declared": "The real rows were held out from the generator, as declared.",
-    "unknown": "Nobody said if the real rows were held out: the bound holds only if the generator never saw "
-    "them.",
+    "unknown": "Unknown whether the real rows were held out: the bound holds only for rows the generator never "
+    "saw.",
     "no": "The generator was trained on these real rows, so the bound below does NOT hold: it is only "
     "indicative.",
 }
 
 
 def describe(verdict: Verdict) -> str:
-    """Return what a person reads: <= 24 lines, each <= 100 characters, and those of the companions asked for."""
+    """Return the verdict as text: at most 24 lines of at most 100 characters, then the lines of its metrics."""
     lines = [line for paragraph in paragraphs(verdict) for line in _wrap(paragraph)]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], "... (the rest is in the JSON form)"]
-    asked = [line for paragraph in metric_lines(verdict) for line in _wrap(paragraph)]
-    return "\n".join(lines + asked)
+    metrics = [line for paragraph in metric_lines(verdict) for line in _wrap(paragraph)]
+    return "\n".join(lines + metrics)
 
 
 def metric_lines(verdict: Verdict) -> list[str]:
-    """Return the companions in words: a heading that says what they are not, and one line each; nothing without any."""
+    """Return the metrics as text: a heading, which says that they are not bounds, and one line each; empty without any."""
     if not verdict.metrics:
         return []
     rows = sorted({each["rows"] for each in verdict.metrics})
-    many = f"{rows[0]:,}" if len(rows) == 1 else f"{rows[0]:,} to {rows[-1]:,}"
-    told = dict.fromkeys(each["features"].split(", scales")[0] for each in verdict.metrics)
+    count = f"{rows[0]:,}" if len(rows) == 1 else f"{rows[0]:,} to {rows[-1]:,}"
+    features = dict.fromkeys(each["features"].split(", scales")[0] for each in verdict.metrics)
     return [
-        f"Companions, none of them a bound, on {many} rows of each sample ({'; '.join(told)}):",
+        f"Metrics, none of them a bound, on {count} rows of each sample ({'; '.join(features)}):",
         *(f"  {each['name']}: {metric_figures(each)}" for each in verdict.metrics),
     ]
 
 
-def metric_figures(companion: dict[str, Any]) -> str:
-    """Return the figures of one companion in words: its value, its standard error, what to hold it against."""
-    said = f"{companion['value']:.4g} +- {companion['error']:.2g}"
-    if companion["same_distribution"] is not None:
-        said += f" ({companion['same_distribution']:.3g} if both had one law)"
-    if companion["p"] is not None:
-        said += f" (p = {companion['p']:.3g}, by permutation)"
-    return said
+def metric_figures(metric: dict[str, Any]) -> str:
+    """Return one metric as text: its value, its standard error and what to compare it with."""
+    text = f"{metric['value']:.4g} +- {metric['error']:.2g}"
+    if metric["same_distribution"] is not None:
+        text += f" ({metric['same_distribution']:.3g} if both had the same distribution)"
+    if metric["p"] is not None:
+        text += f" (p = {metric['p']:.3g}, by permutation)"
+    return text
 
 
 def paragraphs(verdict: Verdict) -> list[str]:
-    """Return the verdict in words, a paragraph an item, details indented; what the real rows were comes first."""
+    """Return the verdict as paragraphs, details indented; whether the real rows were held out comes first."""
     words = [REAL_ROWS[verdict.held_out]]
     notes = list(verdict.notes)
     if verdict.jsd_lower is None:
@@ -152,10 +160,12 @@ def paragraphs(verdict: Verdict) -> list[str]:
         words.append(_power(verdict.power))
     words += [_place(place) for place in _places(verdict)]
     if verdict.noise_smoothed:
-        rungs = ", ".join(
-            f"{rung['sigma']:g} sd: >= {rung['jsd_lower']:.3f}" for rung in verdict.noise_smoothed
+        bounds = ", ".join(
+            f"{each['sigma']:g} sd: >= {each['jsd_lower']:.3f}" for each in verdict.noise_smoothed
         )
-        words.append(f"After the same noise on both sides, JSD (nats, jointly {_level(verdict)}): {rungs}.")
+        words.append(
+            f"JSD after the same noise was added to both sides (nats, jointly {_level(verdict)}): {bounds}."
+        )
     if verdict.memorisation is not None:
         words.append(_memorisation(verdict.memorisation))
     return [*words, *(f"Note: {note}" for note in notes)]
@@ -172,23 +182,22 @@ def _level(verdict: Verdict) -> str:
 
 def _finding(verdict: Verdict) -> list[str]:
     rows = f"{verdict.n_evaluate:,} real rows read once, {_per(verdict.fakes_per_real)}"
-    saw = (
-        f"A fresh referee ({verdict.referee}) tells real from fake "
-        f"{100 * (verdict.accuracy or 0):.1f} % of the time"
+    accuracy = (
+        f"Fresh classifiers ({verdict.referee}): classifier accuracy {100 * (verdict.accuracy or 0):.1f} % "
+        f"(50 % is guessing)"
     )
     if (verdict.jsd_lower or 0) > 0:
         return [
             "The fake rows differ from the data.",
             f"  JSD >= {verdict.jsd_lower:.4f} nats ({_level(verdict)}, {verdict.protocol}; {rows}; estimate "
-            f"{verdict.jsd_estimate:.4f}; 0.693 is the largest there is, nothing in common).",
-            f"  {saw} (TV >= {verdict.tv_lower:.3f}).",
+            f"{verdict.jsd_estimate:.4f}; the largest possible is 0.693, no overlap).",
+            f"  {accuracy}; TV >= {verdict.tv_lower:.3f}.",
         ]
     return [
         f"No difference certified: bound 0 ({_level(verdict)}, {verdict.protocol}; {rows}; estimate "
         f"{verdict.jsd_estimate:.4f} of at most 0.693 nats).",
-        f"  {saw}. This is no proof of equality: so few rows may well miss a JSD below "
-        f"{verdict.floor:.5f} nats, "
-        f"and other referees might see what these do not.",
+        f"  {accuracy}. This is no proof of equality: this many rows may miss a JSD below "
+        f"{verdict.floor:.5f} nats, and other classifiers may find what these do not.",
     ]
 
 
@@ -200,23 +209,23 @@ def _per(fakes_per_real: float) -> str:
 
 def _control(control: dict[str, Any]) -> str:
     state = "passed" if control["passed"] else "FAILED"
-    said = (
-        f"Control, real against real: {state}, {100 * control['accuracy']:.1f} % told right, "
+    text = (
+        f"Control, real against real: {state}, classifier accuracy {100 * control['accuracy']:.1f} %, "
         f"bound {control['jsd_lower']:.4f}"
     )
     if not control["passed"] or not control.get("rows_read"):
-        return f"{said}."
+        return f"{text}."
     low, high = binom.interval(1 - CONTROL_LEVEL, control["rows_read"], 0.5) / np.array(control["rows_read"])
     return (
-        f"{said} (passed is a bound of 0 and no more than guessing gives: {100 * low:.0f} to {100 * high:.0f} % "
-        f"of {control['rows_read']:,} rows)."
+        f"{text} (passed means a bound of 0 and an accuracy that guessing reaches: {100 * low:.0f} to "
+        f"{100 * high:.0f} % on {control['rows_read']:,} rows)."
     )
 
 
 def _power(power: dict[str, Any]) -> str:
     return (
-        f"Ruler: a missing region of {100 * power['mass']:g} % (JSD {power['jsd']:.4f}) was found "
-        f"{power['found']} of {power['of']} times, recall {power['recall']:.2f}."
+        f"Power: a missing region of {100 * power['mass']:g} % (JSD {power['jsd']:.4f}) was found "
+        f"{power['found']} of {power['of']} times (mean estimate {100 * power['recall']:.0f} % of that JSD)."
     )
 
 
@@ -251,6 +260,4 @@ def _memorisation(memorisation: dict[str, Any]) -> str:
             f"Copies of training rows found ({memorisation['exact_copies']} exact, p = "
             f"{memorisation['p']:.2g})."
         )
-    return (
-        f"No copying found by these tests (share {memorisation['share']:.3f}, p = {memorisation['p']:.2g})."
-    )
+    return f"No copies found by the memorisation test (share {memorisation['share']:.3f}, p = {memorisation['p']:.2g})."

@@ -1,4 +1,4 @@
-"""Networks by name: a model stores a network as a name and plain numbers, and builds it again from them."""
+"""All networks by name: a model stores a network as its name and arguments, and `build` makes it from them."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 
 def build(description: dict[str, Any]) -> nn.Module:
-    """Return the network of a description {"name": ..., **numbers}.
+    """Return the network of a description {"name": ..., **arguments}.
 
     Raises:
-        StoredFileError: the name or a number is not one of this version's networks.
+        StoredFileError: this version has no such network, or it takes other arguments.
     """
-    numbers = {key: value for key, value in description.items() if key != "name"}
+    arguments = {key: value for key, value in description.items() if key != "name"}
     try:
-        return NETWORKS[description["name"]](**numbers)
+        return NETWORKS[description["name"]](**arguments)
     except (KeyError, TypeError) as error:
-        raise StoredFileError(f"This version cannot build the network {description!r} ({error}).") from error
+        raise StoredFileError(f"This version cannot build the network {description!r} ({error}): use the version that saved it.") from error
 
 
 __all__ = [

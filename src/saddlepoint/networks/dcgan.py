@@ -1,9 +1,9 @@
-"""Strided convolutions and dense layers for small pictures: a player that sees the picture whole, at a small price.
+"""DCGAN for small pictures (Radford et al. 2016, arXiv 1511.06434), with one more dense layer in each network and no batch
+normalisation.
 
-Convolutions of stride 2 find strokes and edges; a dense layer over all places then sees how they stand to each other. On a
-processor that is a better bargain than many layers of few channels: a pair of many more weights plays more rounds in the time.
-Dense layers grow with the places, so this is for small pictures. The shape is that of DCGAN (Radford et al. 2016, arXiv
-1511.06434) with a dense layer more on each side and no batch normalisation.
+Convolutions of stride 2 detect strokes and edges; a dense layer over all positions then sees how they are arranged. On a CPU
+this is cheaper than many layers with few channels: a pair with many more weights plays more rounds in the same time. Dense
+layers grow with the number of pixels, so this pair is for small pictures.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _SLOPE_GAIN = math.sqrt(2.0 / (1.0 + 0.2**2))
 
 
 def halvings(sides: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return the sides of every level, finest first: both halved, rounded down but to no less than 1, until none is above 8.
+    """Return the sides of every level, finest first.
+
+    Both are halved, rounded down but at least 1, until none is larger than 8.
 
     >>> halvings((28, 28)), halvings((47, 31))
     ([(28, 28), (14, 14), (7, 7)], [(47, 31), (23, 15), (11, 7), (5, 3)])
@@ -44,7 +46,7 @@ def halvings(sides: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def _step(side: int, half: int) -> tuple[int, int, int]:
-    """Return kernel, stride and what a transpose adds at the end, between a side and its half."""
+    """Return kernel, stride and output padding of the (transposed) convolution between a side and its half."""
     return (1, 1, 0) if side == half else (_KERNEL, 2, side - 2 * half)
 
 
@@ -55,26 +57,33 @@ def _layer(
     half: tuple[int, int],
     gain: float = _SLOPE_GAIN,
 ) -> nn.Module:
-    """Return the (transposed) convolution between two levels, its weights normal with deviation gain / sqrt(fan in)."""
-    (high, down, more), (wide, across, rest) = (_step(*each) for each in zip(fine, half, strict=True))
-    kernel, stride, padding = (high, wide), (down, across), (high // 4, wide // 4)
-    places = high * wide
+    """Return the (transposed) convolution between two levels, its weights normal with standard deviation gain / sqrt(fan in).
+
+    kind: Conv2d from fine to half, or ConvTranspose2d from half to fine.
+    channels: in and out.
+    fine, half: the sides of the two levels.
+    """
+    rows, columns = (_step(*each) for each in zip(fine, half, strict=True))
+    kernel, stride, output_padding = zip(rows, columns, strict=True)
+    padding = (kernel[0] // 4, kernel[1] // 4)
+    taps = math.prod(kernel)
     if kind is nn.Conv2d:
         layer: nn.Module = nn.Conv2d(*channels, kernel, stride, padding)
     else:
-        layer = nn.ConvTranspose2d(*channels, kernel, stride, padding, (more, rest))
-        places //= down * across  # so many of the kernel's weights meet in one number
-    _start(layer, gain / math.sqrt(channels[0] * places))
+        layer = nn.ConvTranspose2d(*channels, kernel, stride, padding, output_padding)
+        taps //= math.prod(stride)  # weights of the kernel that contribute to one output
+    _initialise(layer, gain / math.sqrt(channels[0] * taps))
     return layer
 
 
-def _dense(before: int, after: int, gain: float = _SLOPE_GAIN) -> nn.Linear:
-    layer = nn.Linear(before, after)
-    _start(layer, gain / math.sqrt(before))
+def _dense(inputs: int, outputs: int, gain: float = _SLOPE_GAIN) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    _initialise(layer, gain / math.sqrt(inputs))
     return layer
 
 
-def _start(layer: nn.Module, deviation: float) -> None:
+def _initialise(layer: nn.Module, deviation: float) -> None:
+    """Set biases to zero and draw weights from a normal distribution with this standard deviation."""
     for name, weight in layer.named_parameters():
         if name == "bias":
             nn.init.zeros_(weight)
@@ -82,16 +91,22 @@ def _start(layer: nn.Module, deviation: float) -> None:
             nn.init.normal_(weight, std=deviation)
 
 
-def _work(layer: nn.Module, places: int) -> int:
-    return places * sum(weight.numel() for weight in layer.parameters() if weight.ndim > 1)
+def _multiply_adds(layer: nn.Module, positions: int) -> int:
+    """Return the multiply-adds of a layer that is applied at `positions` positions."""
+    return positions * sum(weight.numel() for weight in layer.parameters() if weight.ndim > 1)
 
 
 class StridedGenerator(PCAPriorGenerator):
-    """Noise (batch, noise_width) [and a condition] -> pictures (batch, channels, height, width).
+    """DCGAN's generator (Radford et al. 2016): noise z (batch, noise_width) -> pictures (batch, channels, height, width).
 
-    Two dense layers lay out the coarsest level, transposed convolutions of stride 2 double it; what they make is added to the
-    fixed law of `PCAPriorGenerator`. width is the number of channels of the finest level that is not the picture; each coarser one
-    has twice as many.
+    Two dense layers make the coarsest level, transposed convolutions of stride 2 double it up to the picture. The result is
+    added to the fixed Gaussian of `PCAPriorGenerator`, before the output units. Noise: z ~ N(0, 1); its first `components`
+    numbers also draw from that Gaussian. A condition (batch, condition_width) is appended to z.
+
+    width: channels of the finest level before the picture; each coarser level has twice as many.
+    hidden: units between the two dense layers.
+    output: "sigmoid" or "linear" output units.
+    components: principal components of the fixed Gaussian; 0 for the mean picture alone.
     """
 
     uniforms = 0
@@ -125,11 +140,11 @@ class StridedGenerator(PCAPriorGenerator):
         ends = [*channels, self.shape[0]]
         steps = list(pairwise(levels)) or [
             (levels[0], levels[0])
-        ]  # a picture so small is one plain layer away
+        ]  # a picture of one level gets one layer that keeps the size
         for index, (half, fine) in enumerate(steps):
             gain = _FIRST if index + 1 == len(steps) else _SLOPE_GAIN
             self.layers.append(_layer(nn.ConvTranspose2d, (ends[index], ends[index + 1]), fine, half, gain))
-            self.multiply_adds += _work(self.layers[-1], math.prod(half))
+            self.multiply_adds += _multiply_adds(self.layers[-1], math.prod(half))
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, *shape)."""
@@ -137,14 +152,17 @@ class StridedGenerator(PCAPriorGenerator):
         h = self.lay_out(h).reshape(z.shape[0], *self._start).contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             h = layer(leaky(h))
-        return activate(h + self.begin(self.drift(z.to(h.dtype), condition), h.dtype), self.output)
+        return activate(h + self.prior(self.draw_components(z.to(h.dtype), condition), h.dtype), self.output)
 
 
 class StridedDiscriminator(nn.Module):
-    """Pictures (batch, channels, height, width) [and a condition] -> logits (batch, 1).
+    """DCGAN's discriminator (Radford et al. 2016): pictures (batch, channels, height, width) -> logits (batch, 1).
 
-    Convolutions of stride 2, a dense layer of features f over all places; the logit is w f + b, with a condition y also
-    f E y (Miyato and Koyama 2018, arXiv 1802.05637).
+    Convolutions of stride 2, then a dense layer of features f over all positions. The logit is w f + b; with a condition y
+    (batch, condition_width) a projection f E y is added (Miyato and Koyama 2018, arXiv 1802.05637). No noise, no dropout.
+
+    width: channels of the first convolution; each further one has twice as many.
+    hidden: number of features.
     """
 
     uniforms = 0
@@ -159,7 +177,7 @@ class StridedDiscriminator(nn.Module):
         self.multiply_adds, before = 0, self.shape[0]
         for index, (fine, half) in enumerate(pairwise(levels)):
             self.layers.append(_layer(nn.Conv2d, (before, width * 2**index), fine, half))
-            self.multiply_adds += _work(self.layers[-1], math.prod(half))
+            self.multiply_adds += _multiply_adds(self.layers[-1], math.prod(half))
             before = width * 2**index
         self.see = _dense(before * math.prod(levels[-1]), hidden)
         self.leave = _dense(hidden, 1, 1.0)

@@ -1,7 +1,7 @@
-"""A pair for points from plain noise: a generator that tosses coins, a discriminator that sees fast waves.
+"""A pair for points with separate modes: sign noise in G, and Fourier features in D (Tancik et al. 2020, arXiv 2006.10739).
 
-Both are plain perceptrons of three hidden layers: on the grid of 25 modes a residual pair of the same cost kept 4 to 25
-modes, this one all of them.
+Both are MLPs with three hidden layers: on the grid of 25 modes a residual pair of the same cost kept 4 to 25 modes, this pair
+all 25.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from saddlepoint.networks.mlp import activate, concat_condition, leaky, set_output_bias
 
 _LAYERS = 3
-_COIN = 1.4
-_FIRST_SHARE = 0.3  # of the perceptron's first weights, where coins have places of their own to start from
+_SIGN_SCALE = 1.4
+_OUTPUT_SCALE = 0.3  # of the MLP's initial output weights, if sign bits also move rows directly
 
 
 class Perceptron(nn.Module):
-    """Three hidden layers of leaky rectifiers between two widths, (batch, inputs) -> (batch, outputs)."""
+    """An MLP with three hidden layers of leaky rectifiers, (batch, inputs) -> (batch, outputs)."""
 
     def __init__(self, inputs: int, width: int, outputs: int) -> None:
         super().__init__()
@@ -38,13 +38,17 @@ class Perceptron(nn.Module):
 
 
 class SignNoiseGenerator(nn.Module):
-    """G from noise (batch, noise_width) to rows (batch, *shape) that sees its last `sign_bits` numbers by their signs.
+    """An MLP from noise z (batch, noise_width) to rows (batch, *shape) that reads its last `sign_bits` numbers as signs.
 
-    A continuous map of connected noise cannot leave the ground between two modes empty; one that also sees coins
-    (+-1.4, fair, each the sign of a normal number) can. With spread s > 0 the coins also move rows directly, by a linear
-    map that starts as s times a rotation: the 2^coins patterns then begin at places of their own all over the data's
-    range (standard deviation s in each column), and each has only to go to a mode nearby, instead of all leaving one
-    spot together.
+    Noise: z ~ N(0, 1); the last `sign_bits` numbers are replaced by 1.4 times their sign, +1.4 or -1.4 with equal
+    probability. A continuous map of connected noise cannot leave the space between two modes empty; a map of sign bits can.
+    With spread s > 0 the sign bits are also added to the rows by a linear map that starts as s times a rotation: the
+    2^sign_bits patterns then start at different points all over the data's range (standard deviation s in each column), and
+    each only has to move to a mode nearby; otherwise all would start from one point. A condition is appended to z.
+
+    width: of the hidden layers.
+    sign_bits: the numbers of z that are read as signs.
+    spread: s; 0 for no direct linear map.
     """
 
     uniforms = 0
@@ -66,30 +70,34 @@ class SignNoiseGenerator(nn.Module):
         if self.places is not None:
             nn.init.orthogonal_(self.places.weight)
             with torch.no_grad():
-                self.places.weight.mul_(spread / _COIN / self.places.weight.norm(dim=1, keepdim=True))
-                self.trunk.leave.weight.mul_(_FIRST_SHARE)
+                self.places.weight.mul_(spread / _SIGN_SCALE / self.places.weight.norm(dim=1, keepdim=True))
+                self.trunk.leave.weight.mul_(_OUTPUT_SCALE)
 
     def init_output_bias(self, mean: Tensor) -> None:
-        """Set the output bias so that first samples lie at the data's means, shape `shape`."""
+        """Set the output bias so that the first samples are near the data's mean, of shape `shape`."""
         set_output_bias(self.trunk.leave, mean, "linear")
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return rows (batch, *shape)."""
         normals = z.shape[1] - self.sign_bits
-        tossed = torch.cat([z[:, :normals], _COIN * torch.sign(z[:, normals:])], 1)
-        rows = self.trunk(concat_condition(tossed, condition, self.condition_width))
+        noise = torch.cat([z[:, :normals], _SIGN_SCALE * torch.sign(z[:, normals:])], 1)
+        rows = self.trunk(concat_condition(noise, condition, self.condition_width))
         if self.places is not None:
-            rows = rows + self.places(tossed[:, normals:])
+            rows = rows + self.places(noise[:, normals:])
         return activate(rows, "linear").reshape(len(z), *self.shape)
 
 
 class FourierDiscriminator(nn.Module):
-    """D on x and on 2^(-fade k) times sin, cos of 2^k pi x / 2 for k < octaves: logits (batch, 1).
+    """An MLP on rows x (batch, *shape) and their Fourier features (Tancik et al. 2020, arXiv 2006.10739): logits (batch, 1).
 
-    A network learns slow functions first, and modes much narrower than their distances are fast ones (Tancik et al.
-    2020, arXiv 2006.10739). With fade > 0 fast waves are fainter: D sees first where modes are, then how narrow.
-    ranges: (lowest, highest) of each column in the data. Outside it the waves stand still, or they would repeat there
-    the traces of modes, and fakes beyond the data would settle in them instead of finding back.
+    The features are 2^(-fade k) sin(2^k pi x / 2) and 2^(-fade k) cos(2^k pi x / 2) for k < octaves. A network learns low
+    frequencies first, and modes much narrower than their distances need high ones. A condition is appended to the input.
+
+    width: of the hidden layers.
+    octaves: the number of frequencies; 0 for none.
+    fade: with fade > 0 high frequencies are weaker, so that D learns first where the modes are, then how narrow they are.
+    ranges: (lowest, highest) of each column in the data. Outside it the features are constant. Otherwise they would repeat
+        there the pattern of the modes, and fakes outside the data would stay in these copies instead of moving back.
     """
 
     low: Tensor
@@ -125,11 +133,11 @@ class FourierDiscriminator(nn.Module):
 
 
 def fourier_features(rows: Tensor, octaves: int, fade: float = 0.0) -> Tensor:
-    """Return (a_k sin(2^k pi x / 2), a_k cos(2^k pi x / 2)), k < octaves, a_k = 2^(-fade k).
+    """Return Fourier features (batch, 2 n octaves) of rows x (batch, n).
 
-    Rows are (batch, n), the result is (batch, 2 n octaves).
+    They are a_k sin(2^k pi x / 2), then a_k cos(2^k pi x / 2), for k < octaves, with a_k = 2^(-fade k).
     """
-    each = torch.arange(octaves, device=rows.device, dtype=rows.dtype)
-    angles = rows[:, None] * (math.pi / 2 * 2.0**each)[:, None]
-    heights = (2.0 ** (-fade * each))[:, None]
-    return torch.cat([(heights * angles.sin()).flatten(1), (heights * angles.cos()).flatten(1)], 1)
+    k = torch.arange(octaves, device=rows.device, dtype=rows.dtype)
+    angles = rows[:, None] * (math.pi / 2 * 2.0**k)[:, None]
+    amplitudes = (2.0 ** (-fade * k))[:, None]
+    return torch.cat([(amplitudes * angles.sin()).flatten(1), (amplitudes * angles.cos()).flatten(1)], 1)

@@ -1,6 +1,6 @@
-"""The paper's convolutional pair for pictures of 32 x 32 (the authors' cifar10_convolutional.yaml).
+"""The convolutional pair of Goodfellow et al. 2014 for pictures of 32 x 32 (the authors' cifar10_convolutional.yaml).
 
-G: rectifiers, sigmoid units laid out as 80 maps of 10 x 10, and one deconvolution (5 x 5 kernels, stride 3) to 32 x 32.
+G: rectifiers, sigmoid units reshaped to 80 maps of 10 x 10, and one deconvolution (5 x 5 kernels, stride 3) to 32 x 32.
 D: three convolutional maxout layers with max pooling, a dense maxout layer, one logit; dropout before every layer.
 """
 
@@ -20,15 +20,20 @@ from saddlepoint.networks.mlp import Output, activate, concat_condition
 _MAPS, _SIDE, _KERNEL, _STRIDE = 80, 10, 5, 3
 _PICTURE = (_SIDE - 1) * _STRIDE + _KERNEL
 _LAYERS = ((8, 4, 4, 2), (8, 3, 4, 2), (5, 3, 2, 2))
-"""Kernel, padding, pool and stride of the pool, layer by layer."""
+"""Of each convolutional layer: kernel, padding, pool, and stride of the pool."""
 
 
 class DeconvolutionGenerator(nn.Module):
-    """Noise -> rectifiers -> 8,000 sigmoid units as 80 x 10 x 10 -> deconvolution -> pictures (channels, 32, 32).
+    """The paper's convolutional generator: noise z (batch, noise_width) -> pictures (batch, channels, 32, 32).
 
-    The output has a bias of its own for each pixel, as in the authors' code. With `centred`, 1/2 is taken from the sigmoid
-    units: the bias makes the same functions of both, but a step of the deconvolution's weights then no longer moves every
-    pixel of every sample by half of itself.
+    Rectifiers, 8,000 sigmoid units as 80 x 10 x 10 maps, one deconvolution with a separate bias for each pixel, as in the
+    authors' code (Goodfellow et al. 2014, arXiv 1406.2661). Noise: uniform in the paper. A condition is appended to z.
+
+    hidden: rectifiers in the first layer.
+    output: "sigmoid" or "linear" output units.
+    initial_range: weights start uniform in (-initial_range, initial_range).
+    centred: subtract 1/2 from the sigmoid units. With the bias the network can represent the same functions, but a step of
+        the deconvolution's weights then no longer shifts every pixel of every sample by half of itself.
     """
 
     uniforms = 0
@@ -59,7 +64,7 @@ class DeconvolutionGenerator(nn.Module):
 
     @torch.no_grad()
     def init_output_bias(self, mean: Tensor) -> None:
-        """Set the output bias so that first samples lie near the data's means, shape `shape`."""
+        """Set the output bias so that the first samples are near the data's mean, of shape `shape`."""
         mean = mean.reshape(self.shape).to(self.bias.dtype)
         middle = functional.conv_transpose2d(
             torch.full((1, _MAPS, _SIDE, _SIDE), 0.5 - self.middle, dtype=self.bias.dtype),
@@ -76,11 +81,17 @@ class DeconvolutionGenerator(nn.Module):
 
 
 class MaxoutConvolutionDiscriminator(nn.Module):
-    """Pictures (channels, 32, 32) -> one logit: maxout over pieces, then max pooling, three times; maxout; logit.
+    """The paper's convolutional discriminator: pictures (batch, channels, 32, 32) -> logits (batch, 1).
 
-    maps are the channels after each convolution (the authors note "192 ran out of memory" on the second).
-    Dropout as in `MaxoutDiscriminator`: its masks come from the uniform numbers given with the rows, one for each number
-    that enters a layer; without them nothing is dropped.
+    Three times a convolution with maxout and max pooling, then a dense maxout layer and the logit (Goodfellow et al. 2014;
+    maxout: Goodfellow et al. 2013, arXiv 1302.4389). Dropout is as in `MaxoutDiscriminator`: `forward` gets one uniform
+    number for each input of a layer; without them nothing is dropped.
+
+    maps: channels after each convolution (the authors note "192 ran out of memory" on the second).
+    pieces, hidden_pieces: linear pieces of a maxout unit in convolutions and in the dense layer.
+    hidden: maxout units of the dense layer.
+    keep_input, keep_hidden: probabilities of keeping a pixel and a hidden unit.
+    initial_range: weights start uniform in (-initial_range, initial_range).
     """
 
     def __init__(
@@ -128,15 +139,16 @@ class MaxoutConvolutionDiscriminator(nn.Module):
         return logit
 
     def _dropper(self, uniforms: Tensor | None) -> Callable[[Tensor, int], Tensor]:
-        parts = None
+        """Return dropout as a function (inputs of a layer, number of the layer) -> inputs."""
+        by_layer = None
         if uniforms is not None:
-            parts = torch.split(uniforms, [math.prod(each) for each in self._shapes], 1)
+            by_layer = torch.split(uniforms, [math.prod(each) for each in self._shapes], 1)
 
-        def drop(h: Tensor, place: int) -> Tensor:
-            keep = self._keep[place]
-            if parts is None or keep >= 1:
+        def drop(h: Tensor, layer: int) -> Tensor:
+            keep = self._keep[layer]
+            if by_layer is None or keep >= 1:
                 return h
-            return h * (parts[place].reshape(h.shape) < keep).to(h.dtype) / keep
+            return h * (by_layer[layer].reshape(h.shape) < keep).to(h.dtype) / keep
 
         return drop
 
@@ -145,5 +157,5 @@ def _refuse_sides(shape: Sequence[int]) -> None:
     if len(shape) != 3 or tuple(shape[1:]) != (_PICTURE, _PICTURE):
         raise InputError(
             f"The paper's convolutional networks are for pictures (channels, {_PICTURE}, {_PICTURE}), not for rows of "
-            f"shape {tuple(shape)}; give such pictures or take the fully connected recipe."
+            f"shape {tuple(shape)}; give such pictures or use the fully connected recipe."
         )

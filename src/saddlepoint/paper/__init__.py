@@ -1,1 +1,1 @@
-"""Generative Adversarial Nets (Goodfellow et al. 2014, arXiv 1406.2661), recomputed: its theorems, figures and table."""
+"""A reproduction of Generative Adversarial Nets (Goodfellow et al. 2014, arXiv 1406.2661): theorems, figures, Table 1."""

@@ -1,6 +1,6 @@
-"""The paper's data: MNIST as it came, faces in place of the Toronto Face Database (which is not public), CIFAR-10.
+"""The paper's data sets: MNIST, CIFAR-10, and ORL faces in place of the Toronto Face Database (which is not public).
 
-MNIST's pixels are checked against the MD5 sums of the original idx files, so that a figure is a figure about MNIST.
+MNIST's pixels are checked against the MD5 sums of the original idx files, so that results are about MNIST and nothing else.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 
 MNIST_TRAIN = 50_000
-"""Rows of MNIST's training part that train; its last 10,000 validate, as in the authors' code."""
+"""Rows of MNIST's training set that are trained on; its last 10,000 are validation rows, as in the authors' code."""
 _MD5 = {"train": "6bbc9ace898e44ae57da46a324031adb", "test": "2646ac647ad5339dbf082846283269ea"}
 FACE_SIDE = 48
-"""Pixels of a face's side, the Toronto Face Database's."""
+"""Height and width of a face in pixels, as in the Toronto Face Database."""
 CONVOLVED_SIDE = 32
-"""Pixels of a side of what the convolutional pair plays about, CIFAR-10's."""
+"""Height and width in pixels of the convolutional networks' pictures, as in CIFAR-10."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Rows that train, rows on which choices are made, and rows that are scored once; note says what they stand for."""
+    """Training rows, validation rows (choices are made on them) and test rows (scored once) of one data set.
+
+    note: how the data differ from the paper's; empty if they do not.
+    """
 
     name: str
     train: Dataset
@@ -39,7 +42,7 @@ class Parts:
     note: str = ""
 
     def first(self, train: int, validation: int, test: int) -> Parts:
-        """Return the first rows of each part, for a quick version."""
+        """Return at most these numbers of rows, the first of each part, for a quick version."""
         return replace(
             self,
             train=self.train.take(np.arange(min(train, len(self.train)))),
@@ -49,16 +52,16 @@ class Parts:
 
 
 def fractions(data: Dataset) -> NDArray[np.float64]:
-    """Return pictures as rows of grey levels in [0, 1], (n, H W C)."""
+    """Return pictures as rows (n, H W C) of grey levels in [0, 1]."""
     rows: NDArray[np.float64] = data.rows.reshape(len(data), -1).astype(np.float64) / data.levels
     return rows
 
 
 def mnist(path: Path | None) -> Parts:
-    """Return MNIST from an .npz of train_images and test_images, or from OpenML by scikit-learn without a path.
+    """Return MNIST from an .npz of train_images and test_images; without a path from OpenML, by scikit-learn.
 
     Raises:
-        InputError: the file is not there, the pixels are not MNIST's, or nothing could be fetched.
+        InputError: the file does not exist, the pixels are not MNIST's, or the download failed.
     """
     train, test = _from_openml() if path is None else _from_npz(path)
     for part, rows in (("train", train), ("test", test)):
@@ -66,20 +69,20 @@ def mnist(path: Path | None) -> Parts:
         if found != _MD5[part]:
             raise InputError(
                 f"The {part} pictures of {path or 'OpenML'} have the checksum {found}, MNIST's have {_MD5[part]}: "
-                "give an .npz with train_images (60000, 28, 28) and test_images (10000, 28, 28), uint8, as they came."
+                "give an .npz with the unchanged train_images (60000, 28, 28) and test_images (10000, 28, 28), uint8."
             )
     whole = open_source(train[..., None], name="mnist")
-    held = open_source(test[..., None], name="mnist")
+    test_rows = open_source(test[..., None], name="mnist")
     return Parts(
         name="mnist",
         train=whole.take(np.arange(MNIST_TRAIN)),
         validation=whole.take(np.arange(MNIST_TRAIN, len(whole))),
-        test=held,
+        test=test_rows,
     )
 
 
 def padded(parts: Parts, side: int) -> Parts:
-    """Return smaller square pictures in the middle of black ones of this side."""
+    """Return square pictures padded with black to height and width `side`, the picture in the middle."""
 
     def pad(data: Dataset) -> Dataset:
         before, odd = divmod(side - data.rows.shape[1], 2)
@@ -90,12 +93,15 @@ def padded(parts: Parts, side: int) -> Parts:
 
 
 def faces(folder: Path | None, *, side: int = FACE_SIDE) -> Parts:
-    """Return the 400 ORL (Olivetti) faces as square grey pictures, 40 people split 32 : 4 : 4.
+    """Return the 400 ORL (Olivetti) faces as square grey pictures, the 40 people split 32 : 4 : 4.
 
-    A folder of PNG named sPP_NN.png, or scikit-learn's copy from the internet without one. No person is on two sides.
+    No person is in two parts.
+
+    folder: a folder of PNG files named sPP_NN.png; if None, scikit-learn downloads its copy.
+    side: height and width of the pictures in pixels.
 
     Raises:
-        InputError: the folder does not hold them, or nothing could be fetched.
+        InputError: the folder does not hold the faces, or the download failed.
     """
     pictures, people = _olivetti(side) if folder is None else _orl(folder, side)
     data = open_source(pictures[..., None], name="faces")
@@ -111,10 +117,10 @@ def faces(folder: Path | None, *, side: int = FACE_SIDE) -> Parts:
 
 
 def cifar10(path: Path) -> Parts:
-    """Return CIFAR-10 pictures from an .npz (images, labels); the last tenth validates, the tenth before it tests.
+    """Return CIFAR-10 pictures from an .npz (images, labels); the last tenth is for validation, the tenth before it the test.
 
     Raises:
-        InputError: the file is not there or holds no pictures.
+        InputError: the file does not exist or does not hold such pictures.
     """
     data = replace(open_source(path), name="cifar10")
     if data.kind != "pictures" or data.rows.shape[1:] != (32, 32, 3):
@@ -136,7 +142,7 @@ def _from_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     if not path.is_file():
         raise InputError(
             f"There is no file {path}; give an .npz of MNIST with train_images and test_images, "
-            "or leave it out to fetch MNIST from OpenML."
+            "or leave it out to download MNIST from OpenML."
         )
     train, test = (open_source(path, key=key).rows[..., 0] for key in ("train_images", "test_images"))
     return train, test
@@ -145,19 +151,19 @@ def _from_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def _from_openml() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     from sklearn.datasets import fetch_openml
 
-    found = _fetched(
+    bunch = _fetched(
         lambda: fetch_openml("mnist_784", version=1, as_frame=False), "MNIST", "--mnist FILE.npz"
     )
-    pixels = found.data.astype(np.uint8).reshape(-1, 28, 28)
+    pixels = bunch.data.astype(np.uint8).reshape(-1, 28, 28)
     return pixels[:60_000], pixels[60_000:]
 
 
 def _olivetti(side: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     from sklearn.datasets import fetch_olivetti_faces
 
-    found = _fetched(fetch_olivetti_faces, "the Olivetti faces", "--faces FOLDER")
-    pictures = [Image.fromarray(np.round(255 * face).astype(np.uint8)) for face in found.images]
-    return np.stack([_square(picture, side) for picture in pictures]), np.asarray(found.target)
+    bunch = _fetched(fetch_olivetti_faces, "the Olivetti faces", "--faces FOLDER")
+    pictures = [Image.fromarray(np.round(255 * face).astype(np.uint8)) for face in bunch.images]
+    return np.stack([_square(picture, side) for picture in pictures]), np.asarray(bunch.target)
 
 
 def _orl(folder: Path, side: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
@@ -174,7 +180,7 @@ def _orl(folder: Path, side: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
 
 
 def _square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
-    """Return the middle square of a face, at side x side."""
+    """Return the centre square of a picture, resized to side x side."""
     short = min(picture.size)
     left, top = (picture.width - short) // 2, (picture.height - short) // 2
     middle = picture.crop((left, top, left + short, top + short))
@@ -186,5 +192,5 @@ def _fetched(fetch: Any, what: str, option: str) -> Any:
         return fetch()
     except OSError as error:
         raise InputError(
-            f"{what} could not be fetched from the internet ({type(error).__name__}): give a local copy with {option}."
+            f"{what} could not be downloaded ({type(error).__name__}): give a local copy with {option}."
         ) from error

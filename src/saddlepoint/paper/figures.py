@@ -1,4 +1,4 @@
-"""Figures 1 to 3: a game on a line, samples beside their nearest training examples, and lines through noise space."""
+"""Figures 1 to 3: a one-dimensional game, samples beside their nearest training examples, interpolation in noise space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from saddlepoint import compute
 from saddlepoint.drawing import figure1 as drawing
 from saddlepoint.drawing.pictures import interpolation, sample_grid
 from saddlepoint.drawing.style import to_png
-from saddlepoint.judging.memorisation import copying
+from saddlepoint.judging.memorisation import memorisation_test
 from saddlepoint.model import Model
 from saddlepoint.paper import games, one_dimensional_game, table1
 from saddlepoint.paper.datasets import Parts, fractions
@@ -56,7 +56,7 @@ SHOWN = 30
 _CONVOLUTIONAL = ("mnist-conv", "faces-conv", "cifar10-conv")
 QUICK_ROUNDS = {"mnist": 200, "faces": 200, "cifar10": 200, **dict.fromkeys(_CONVOLUTIONAL, 20)}
 ROUNDS = {"mnist": 125_000, "faces": 2_500, "cifar10": 2_000, **dict.fromkeys(_CONVOLUTIONAL, 2_000)}
-"""Rounds of Figure 2's games where nothing else is asked: the paper's for MNIST, what a CPU can give for the rest."""
+"""Default rounds of Figure 2's games: the paper's for MNIST, as many as a CPU allows for the others."""
 
 
 def figure1(
@@ -67,7 +67,7 @@ def figure1(
     say: Callable[[str], None] = print,
     command: str = "",
 ) -> None:
-    """Play a game on a line and draw it at four moments, and as an animation."""
+    """Play a one-dimensional game and draw it at four rounds, and as an animation."""
     began, wall = time.process_time(), time.monotonic()
     last = min(150, one_dimensional_game.ROUNDS) if quick else one_dimensional_game.ROUNDS
     shown = [min(each, last) for each in PANELS]
@@ -75,18 +75,18 @@ def figure1(
     moments = one_dimensional_game.play(sorted({*shown, *frames}), seed=seed, say=say)
     by_round = {moment.round: _panel(moment, seed) for moment in moments}
     name = "figure1-quick" if quick else "figure1"
-    few = [by_round[each] for each in sorted(set(shown))]
-    results.picture(drawing.moments(few, title="The game on a line, at four moments"), name)
+    still = [by_round[each] for each in sorted(set(shown))]
+    results.picture(drawing.moments(still, title="The one-dimensional game at four rounds"), name)
     _animate(results.folder / f"{name}.gif", [by_round[each] for each in frames])
     end = moments[-1]
-    unsure = 1 / (1 + np.exp(-end.model.logits(one_dimensional_game.draw(4_000, seed + 1))))
+    d_on_data = 1 / (1 + np.exp(-end.model.logits(one_dimensional_game.draw(4_000, seed + 1))))
     distances = {moment.round: one_dimensional_game.kolmogorov(moment.samples) for moment in moments}
     seconds = _seconds(began, wall)
     record = {
         "seed": seed,
         "rounds": last,
         "kolmogorov": {str(key): round(value, 5) for key, value in distances.items()},
-        "mean_abs_D_minus_half": round(float(np.abs(unsure - 0.5).mean()), 5),
+        "mean_abs_D_minus_half": round(float(np.abs(d_on_data - 0.5).mean()), 5),
         "command": command,
         **seconds,
     }
@@ -106,7 +106,7 @@ def _panel(moment: one_dimensional_game.Moment, seed: int) -> drawing.Moment:
 
 
 def _animate(path: Path, panels: Sequence[drawing.Moment]) -> None:
-    """Write the moments as a GIF that lingers at its end."""
+    """Write the moments as an animated GIF, with a pause at its end."""
     pictures = []
     for panel in panels:
         with Image.open(io.BytesIO(to_png(drawing.moments([panel]), dpi=72, colours=64))) as drawn:
@@ -127,13 +127,22 @@ def _animate(path: Path, panels: Sequence[drawing.Moment]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """A model of pictures, and how it came."""
+    """A model of pictures and the game that trained it.
+
+    model: the model.
+    rounds: the rounds played.
+    game: the game's name in Table 1.
+    table1: whether the model is that of a run of Table 1.
+    optimisers: objective, optimisers and penalties, in words.
+    cpu_seconds: CPU seconds of the game.
+    wall_seconds: wall seconds of the game.
+    """
 
     model: Model
     rounds: int
     game: str
     table1: bool
-    moves: str
+    optimisers: str
     cpu_seconds: float
     wall_seconds: float = 0.0
 
@@ -154,26 +163,38 @@ def play(
 ) -> Played | None:
     """Return the average of G of a game of Table 1 on these pictures; None if the game was interrupted.
 
-    The run of `paper table1` is used where it has kept a model; every other game goes on where it stopped.
+    If the run of `paper table1` has kept a model, it is used; any other game is resumed where it stopped.
+
+    parts: the data.
+    name: the name of the data in the run folder.
+    seed: the game's seed.
+    runs: folder of the run folders.
+    rounds: the game's length.
+    game: the game's name.
+    threads: its threads.
+    device: its device.
+    quick: the quick version, which does not use Table 1's run.
+    interrupted: asked between rounds whether to pause.
+    say: prints progress.
     """
-    kept = runs / f"table1-{name}" / f"{table1.slug(game)}-seed{seed}" / "model" / "average"
-    if not quick and (kept / "model.json").is_file():
-        model = Model.load(kept)
+    kept_model = runs / f"table1-{name}" / f"{table1.slug(game)}-seed{seed}" / "model" / "average"
+    if not quick and (kept_model / "model.json").is_file():
+        model = Model.load(kept_model)
         played = int(model.description["rounds"])
         return Played(
             model=model,
             rounds=played,
             game=game,
             table1=True,
-            moves=_moves(games.planned_game(game, parts, seed, None).settings),
+            optimisers=_optimisers(games.planned_game(game, parts, seed, None).settings),
             cpu_seconds=0,
         )
     pair = games.PAIRS.get(name)
     plan = games.planned_game(game, parts, seed, rounds, **({} if pair is None else {"pair": pair}))
-    if quick and name in _CONVOLUTIONAL:  # a round of 128 pictures takes some eight seconds
+    if quick and name in _CONVOLUTIONAL:  # a round of 128 pictures takes about eight seconds
         plan = with_settings(plan, batch=16)
-    beside = "" if game == "goodfellow2014" else f"-{table1.slug(game)}"
-    folder = runs / f"figure2-{name}{beside}{'-quick' if quick else ''}-seed{seed}"
+    suffix = "" if game == "goodfellow2014" else f"-{table1.slug(game)}"
+    folder = runs / f"figure2-{name}{suffix}{'-quick' if quick else ''}-seed{seed}"
     course = ResumableGame(folder, parts.train, plan, threads=threads, device=device)
     try:
         step = max(1, rounds // 10)
@@ -186,7 +207,7 @@ def play(
             rounds=course.fit.round,
             game=game,
             table1=False,
-            moves=_moves(course.fit.plan.settings),
+            optimisers=_optimisers(course.fit.plan.settings),
             cpu_seconds=course.cpu_seconds,
             wall_seconds=course.wall_seconds,
         )
@@ -204,18 +225,18 @@ def figure2(
     quick: bool = False,
     command: str = "",
 ) -> None:
-    """Draw the first samples beside their nearest training examples, and test for copies."""
+    """Draw the first samples beside their nearest training examples, and run the memorisation test."""
     began, wall = time.process_time(), time.monotonic()
     number = 300 if quick else 2_000
     samples = _pictures(played.model, _noise(played.model, number, seed, "figure2"))
     near = _nearest(parts, samples[:SHOWN])
-    verdict = copying(parts.train.rows, parts.validation.rows, samples, random_state=seed)
+    verdict = memorisation_test(parts.train.rows, parts.validation.rows, samples, random_state=seed)
     file = f"figure2-{name}{'-quick' if quick else ''}"
     figure = sample_grid(
         samples[:SHOWN],
         parts.train.rows[near],
         columns=6,
-        title=f"{name.replace('-conv', ', convolutional')}: the first samples, not picked",
+        title=f"{name.replace('-conv', ', convolutional')}: the first samples, not selected",
     )
     results.picture(figure, file, dpi=None, colours=128)
     seconds = _seconds(began, wall, played)
@@ -229,7 +250,7 @@ def figure2(
                 "players": [
                     _layers(played.model.description[player]) for player in ("generator", "discriminator")
                 ],
-                "moves": played.moves,
+                "moves": played.optimisers,
                 "seed": seed,
                 "spread": [round(each, 4) for each in spread],
                 "rounds": played.rounds,
@@ -255,11 +276,11 @@ def figure3(
     lines: int = 6,
     steps: int = 11,
 ) -> None:
-    """Draw digits along straight lines in noise space, between pairs of noise that nobody picked."""
+    """Draw digits along straight lines in noise space, between random pairs of noise vectors."""
     began, wall = time.process_time(), time.monotonic()
     ends = _noise(played.model, 2 * lines, seed, "figure3")
-    share = torch.linspace(0, 1, steps)[None, :, None]
-    z = (1 - share) * ends[:lines, None] + share * ends[lines:, None]
+    weight = torch.linspace(0, 1, steps)[None, :, None]
+    z = (1 - weight) * ends[:lines, None] + weight * ends[lines:, None]
     frames = _pictures(played.model, z.flatten(0, 1))
     name = "figure3-quick" if quick else "figure3"
     figure = interpolation(
@@ -288,8 +309,8 @@ def figure3(
 
 
 def _noise(model: Model, n: int, seed: int, purpose: str) -> torch.Tensor:
-    law, width = model.description["noise_distribution"], model.description["noise_width"]
-    return compute.noise(law, n, width, compute.random_generator(seed, purpose))
+    distribution, width = model.description["noise_distribution"], model.description["noise_width"]
+    return compute.noise(distribution, n, width, compute.random_generator(seed, purpose))
 
 
 def _pictures(model: Model, z: torch.Tensor) -> Pictures:
@@ -309,20 +330,23 @@ def _layers(network: dict[str, Any]) -> str:
     return f"{network['name']}, {layers}"
 
 
-def _moves(settings: Settings) -> str:
-    """Return in words how both players move."""
+def _optimisers(settings: Settings) -> str:
+    """Return a description of the objective, both optimisers, the penalties and the noise."""
     players = (("G", settings.generator), ("D", settings.discriminator))
-    paces = ", ".join(
-        f"{name} by {move.name} at the rate {move.rate.start:g}"
+    optimisers = ", ".join(
+        f"{name} by {optimiser.name} at the rate {optimiser.rate.start:g}"
         + (
             ""
-            if move.rate.end is None
-            else f", falling to {move.rate.at(settings.horizon, settings.horizon):g}"
+            if optimiser.rate.end is None
+            else f", falling to {optimiser.rate.at(settings.horizon, settings.horizon):g}"
         )
-        for name, move in players
+        for name, optimiser in players
     )
     penalties = "".join(f", {each.name} at {each.weight.start:g}" for each in settings.penalties)
-    return f"{settings.objective}, {settings.form}, batches of {settings.batch}, {paces}{penalties}, noise {settings.noise_distribution}"
+    return (
+        f"{settings.objective}, {settings.form}, batches of {settings.batch}, {optimisers}{penalties}, "
+        f"noise {settings.noise_distribution}"
+    )
 
 
 def _seconds(began: float, wall: float, played: Played | None = None) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The games of Table 1 and Figure 2 by name: a recipe, and the changes to it, each a function from plan to plan."""
+"""The games of Table 1 and Figure 2 by name: a recipe and changes to it, each a function from plan to plan."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from saddlepoint.recipes import Plan
 from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule
 
 AVERAGE = 0.03
-"""Half-life of the average of G kept beside each game, as a share of the rounds played so far."""
-_MOST_OF_PERCEPTRONS = 1024
-"""Numbers of a picture up to which the modern game of the table is one of perceptrons, as the paper's own."""
+"""Half-life of the average of G kept beside each game, as a fraction of the rounds played so far."""
+_MOST_VALUES_FOR_MLP = 1024
+"""Values of a picture up to which the modern game of the table is between MLPs, as the paper's own is."""
 
 
 def _same(plan: Plan) -> Plan:
@@ -24,9 +24,9 @@ def _same(plan: Plan) -> Plan:
 
 
 def _fourfold(plan: Plan) -> Plan:
-    """G's rate is four times the paper's, so that G keeps up with D; 39,000 rounds.
+    """G's learning rate is four times the paper's, so that G keeps up with D; 39,000 rounds.
 
-    The average of G, which changes nothing in the game, has a half-life of .3 of the rounds: what moves faster needs more.
+    The average of G, which does not change the game, has a half-life of .3 of the rounds: larger steps need a longer average.
     """
     generator = plan.settings.generator
     rate = generator.rate
@@ -37,7 +37,7 @@ def _fourfold(plan: Plan) -> Plan:
 
 
 def _third(plan: Plan) -> Plan:
-    """A third of the width of every layer, batches of 16, and a longer average of G: many cheap rounds."""
+    """Every layer has a third of its width, batches of 16, and a longer average of G: many cheap rounds."""
 
     def third(hidden: Any) -> Any:
         return [third(each) for each in hidden] if isinstance(hidden, list) else max(16, hidden // 3)
@@ -51,25 +51,27 @@ def _third(plan: Plan) -> Plan:
     return with_settings(plan, batch=16, average=0.1)
 
 
-def _calm(plan: Plan) -> Plan:
-    """Adam in place of SGD, a light R1 penalty on D, whose weights begin larger, in place of its dropout."""
+def _adam_and_r1(plan: Plan) -> Plan:
+    """Adam in place of SGD; in place of D's dropout a small R1 penalty and larger initial weights."""
     generator, rate, weight = plan.generator, 1e-3, 0.05
     if generator["name"] == "deconvolution-generator":
-        # Some 220 units a pixel move at once at Adam's step: it must be smaller, and must not move all samples alike. First
-        # samples differ about as much as pictures do, and D's slope is held firmly enough for G to keep that.
+        # About 220 units per pixel change at once in a step of Adam: the step must be smaller and must not change all samples
+        # alike. First samples differ about as much as pictures do, and R1 is large enough for G to keep that.
         generator, rate, weight = generator | {"initial_range": 0.15, "centred": True}, 2e-4, 0.2
-    pace = OptimiserSettings(name="adam", rate=Schedule(start=rate), betas=(0.5, 0.99))
-    eased = {"keep_input": 1.0, "keep_hidden": 1.0, "initial_range": 0.03}
-    plan = dataclasses.replace(plan, generator=generator, discriminator=plan.discriminator | eased)
+    optimiser = OptimiserSettings(name="adam", rate=Schedule(start=rate), betas=(0.5, 0.99))
+    without_dropout = {"keep_input": 1.0, "keep_hidden": 1.0, "initial_range": 0.03}
+    plan = dataclasses.replace(plan, generator=generator, discriminator=plan.discriminator | without_dropout)
     penalty = PenaltySettings(name="r1", weight=Schedule(start=weight))
-    return with_settings(plan, discriminator=pace, generator=pace, penalties=(penalty,))
+    return with_settings(plan, discriminator=optimiser, generator=optimiser, penalties=(penalty,))
 
 
 def _falling(plan: Plan) -> Plan:
-    """Rates fall in a straight line to 0 at the last round, and the average of G is the short one again."""
+    """Learning rates fall linearly to 0 at the last round, and the average of G is the short one again."""
 
-    def fall(move: OptimiserSettings) -> OptimiserSettings:
-        return dataclasses.replace(move, rate=Schedule(start=move.rate.start, end=0.0, shape="linear"))
+    def fall(optimiser: OptimiserSettings) -> OptimiserSettings:
+        return dataclasses.replace(
+            optimiser, rate=Schedule(start=optimiser.rate.start, end=0.0, shape="linear")
+        )
 
     settings = plan.settings
     return with_settings(
@@ -78,19 +80,19 @@ def _falling(plan: Plan) -> Plan:
 
 
 def _longer(plan: Plan) -> Plan:
-    """2.4 times the rounds, with schedules stretched to them."""
+    """2.4 times the rounds, with schedules stretched to that length."""
     return with_settings(plan, horizon=12_000)
 
 
-def _gentle(plan: Plan) -> Plan:
-    """Both rates begin at half of the modern game's."""
+def _half_rates(plan: Plan) -> Plan:
+    """Both learning rates start at half of the modern game's."""
 
-    def halve(move: OptimiserSettings) -> OptimiserSettings:
-        rate = move.rate
+    def halve(optimiser: OptimiserSettings) -> OptimiserSettings:
+        rate = optimiser.rate
         slower = dataclasses.replace(
             rate, start=rate.start / 2, end=None if rate.end is None else rate.end / 2
         )
-        return dataclasses.replace(move, rate=slower)
+        return dataclasses.replace(optimiser, rate=slower)
 
     return with_settings(
         plan, discriminator=halve(plan.settings.discriminator), generator=halve(plan.settings.generator)
@@ -108,44 +110,45 @@ def _narrow(plan: Plan) -> Plan:
 
 
 def _steady(plan: Plan) -> Plan:
-    """Rates stay at their first value instead of falling to a fiftieth."""
+    """Learning rates stay constant instead of falling to a fiftieth."""
 
-    def still(move: OptimiserSettings) -> OptimiserSettings:
-        return dataclasses.replace(move, rate=Schedule(start=move.rate.start, warm_up=move.rate.warm_up))
+    def constant(optimiser: OptimiserSettings) -> OptimiserSettings:
+        rate = Schedule(start=optimiser.rate.start, warm_up=optimiser.rate.warm_up)
+        return dataclasses.replace(optimiser, rate=rate)
 
     return with_settings(
-        plan, discriminator=still(plan.settings.discriminator), generator=still(plan.settings.generator)
+        plan, discriminator=constant(plan.settings.discriminator), generator=constant(plan.settings.generator)
     )
 
 
 def _linear(plan: Plan) -> Plan:
-    """G ends in linear units, as the paper's own do for CIFAR-10; samples are cut off at black and white."""
+    """G's output units are linear, as the paper's are for CIFAR-10; samples are clipped to [0, 1]."""
     return dataclasses.replace(plan, generator=plan.generator | {"output": "linear"})
 
 
 GAMES: dict[str, tuple[str, tuple[Callable[[Plan], Plan], ...]]] = {
     "goodfellow2014": ("goodfellow2014", ()),
     "goodfellow2014 + fourfold rate of G": ("goodfellow2014", (_fourfold,)),
-    "narrow goodfellow2014 + Adam and R1 for dropout": ("goodfellow2014", (_third, _calm)),
+    "narrow goodfellow2014 + Adam and R1 for dropout": ("goodfellow2014", (_third, _adam_and_r1)),
     "narrow goodfellow2014 + Adam and R1 for dropout + falling rates": (
         "goodfellow2014",
-        (_third, _calm, _falling),
+        (_third, _adam_and_r1, _falling),
     ),
     "modern": ("modern", ()),
-    "modern + half the rates": ("modern", (_gentle,)),
+    "modern + half the rates": ("modern", (_half_rates,)),
     "modern + 12000 rounds": ("modern", (_longer,)),
     "narrow modern": ("modern", (_narrow,)),
     "narrow modern + steady rates": ("modern", (_narrow, _steady)),
     "narrow modern + linear units": ("modern", (_narrow, _linear)),
     "narrow modern + linear units + steady rates": ("modern", (_narrow, _linear, _steady)),
 }
-"""Games by the name of their row: a recipe, and the changes to it."""
+"""Games by the name of their table row: a recipe and the changes to it."""
 
 
 def coloured(plan: Plan) -> Plan:
-    """Return the plan with the authors' normal noise and linear units for CIFAR-10, G's first weights twice as large.
+    """Return the plan with the authors' normal noise and linear output units for CIFAR-10, G's first weights twice as large.
 
-    With their range for MNIST (.05) first samples all but equal the mean picture, and G takes long to leave it.
+    With their range for MNIST (.05) the first samples nearly equal the mean picture, and G needs long to leave it.
     """
     return with_settings(
         dataclasses.replace(plan, generator=plan.generator | {"output": "linear", "initial_range": 0.1}),
@@ -154,12 +157,12 @@ def coloured(plan: Plan) -> Plan:
 
 
 def convolutional(plan: Plan) -> Plan:
-    """Return the plan with the authors' convolutional pair and batch (128) for pictures of 32 x 32.
+    """Return the plan with the authors' convolutional networks and batch (128) for pictures of 32 x 32.
 
-    Their pictures are contrast-normalised to a scale of 55 and learnt at the rate .004; ours lie in [0, 1] and keep
-    MNIST's rate. G ends in linear units, as for CIFAR-10; its first layer has 1,200 rectifiers, as elsewhere here, where
-    theirs has 8,000. It learns slowly: G's sigmoid units begin near 1/2, so that a step of the deconvolution moves all pixels
-    of all samples together.
+    Their pictures are contrast-normalised to a scale of 55 and learnt at the rate .004; ours are in [0, 1] and keep MNIST's
+    rate. G's output units are linear, as for CIFAR-10; its first layer has 1,200 rectifiers, as in the other games here,
+    theirs has 8,000. It learns slowly: G's sigmoid units start near 1/2, so a step of the deconvolution changes all pixels of
+    all samples together.
     """
     shape = plan.generator["shape"]
     plan = dataclasses.replace(
@@ -185,43 +188,50 @@ PAIRS = {
     "cifar10": coloured,
     **{f"{name}-conv": convolutional for name in ("mnist", "faces", "cifar10")},
 }
-"""What else than the game changes the players, by the data that they play about."""
+"""Further changes to the players, by data set."""
 
 
 _RECIPES = {
     "goodfellow2014": "The players and schedules of the paper's authors for MNIST, from their code. They stopped by hand; here "
-    "it is after 250 epochs, where their momentum has risen to its last value",
-    "modern": "This library's own game, of residual perceptrons where a picture has up to 1,024 numbers, else of convolutions",
+    "the game ends after 250 epochs, when their momentum has reached its last value",
+    "modern": "This library's own recipe: residual MLPs for pictures of up to 1,024 values, convolutional networks beyond",
 }
 
 
 def described(game: str) -> str:
-    """Return in words what a game is: its recipe, and each change to it."""
+    """Return a description of a game: its recipe and each change to it."""
     recipe, changes = GAMES[game]
     words = [" ".join((change.__doc__ or "").split()).rstrip(".") for change in changes]
-    return ". ".join([_RECIPES[recipe] if game == recipe else f"{recipe}, changed", *words])
+    return ". ".join([_RECIPES[recipe] if game == recipe else f"{recipe} with changes", *words])
 
 
 def refuse_unknown_game(game: str) -> None:
-    """Refuse a game that the table does not have.
+    """Refuse a name that is not a game of the table.
 
     Raises:
-        InputError: naming it and the nearest one.
+        InputError: names it and the most similar one.
     """
     if game not in GAMES:
         raise InputError(
-            f"Unknown game {game!r}{nearest(game, list(GAMES)) or '.'} `saddlepoint paper table1 --help` names them all."
+            f"Unknown game {game!r}{nearest(game, list(GAMES)) or '.'} `saddlepoint paper table1 --help` lists all games."
         )
 
 
 def planned_game(
     model: str, parts: Parts, seed: int, rounds: int | None, *, pair: Callable[[Plan], Plan] = _same
 ) -> Plan:
-    """Return the plan of a game of the table, with the average of G beside it; pair, where given, changes its players."""
+    """Return the plan of a game of the table, with the average of G beside it.
+
+    model: the game's name.
+    parts: the data.
+    seed: the game's seed.
+    rounds: its length; the recipe's if None.
+    pair: a further change to the players.
+    """
     recipe, changes = GAMES[model]
     height, width, channels = parts.train.rows.shape[1:]
     data = recipes.Data(kind="pictures", shape=(channels, height, width), rows=len(parts.train))
-    small = recipe == "modern" and data.width <= _MOST_OF_PERCEPTRONS
+    small = recipe == "modern" and data.width <= _MOST_VALUES_FOR_MLP
     plan = recipes.perceptrons(data) if small else recipes.plan(recipes.choose(recipe, "pictures"), data)
     plan = with_settings(plan, average=AVERAGE)
     for change in (pair, *changes):

@@ -1,8 +1,8 @@
-"""A real game on a line, for Figure 1 and for the last step of the theory: known p_data, noise of one dimension.
+"""A real one-dimensional game with known p_data, for Figure 1 and for the last step of the theory.
 
-The game is the paper's own (V for D, the non-saturating loss for G). What makes it converge rather than circle is
-today's: a light R1 penalty on D (Mescheder et al. 2018, arXiv 1801.04406), rates that fall, batches of 1,024 (256 points
-cannot tell laws 6 % apart), and the average of G, which is what the figures show as p_g.
+The game is the paper's own (V for D, the non-saturating loss for G). Later methods make it converge instead of cycle: a small
+R1 penalty on D (Mescheder et al. 2018, arXiv 1801.04406), falling learning rates, batches of 1,024 (256 points cannot
+distinguish distributions that differ by 6 %), and the average of G, which the figures show as p_g.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ROUNDS, _BATCH = 1_000, 1_024
 
 
 def density(x: Floats) -> Floats:
-    """Return p_data at points (n,) or (n, 1): two overlapping normal laws."""
+    """Return the density p_data at points (n,) or (n, 1): a mixture of two overlapping normal distributions."""
     return np.asarray(norm.pdf(x.reshape(-1, 1), _MEANS, _WIDTHS) @ np.array(_WEIGHTS))
 
 
@@ -40,16 +40,22 @@ def distribution(x: Floats) -> Floats:
 
 
 def draw(n: int, seed: int) -> Floats:
-    """Return n points of p_data, (n, 1)."""
+    """Return n points (n, 1) drawn from p_data."""
     random = compute.numpy_generator(seed, "line")
-    which = (random.random(n) > _WEIGHTS[0]).astype(int)
-    points = np.array(_MEANS)[which] + np.array(_WIDTHS)[which] * random.normal(size=n)
+    component = (random.random(n) > _WEIGHTS[0]).astype(int)
+    points = np.array(_MEANS)[component] + np.array(_WIDTHS)[component] * random.normal(size=n)
     return np.asarray(points[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """The game at a round: the model then, the noise (n, 1) that is always the same, and G of it (n,)."""
+    """The state of the game at one round.
+
+    round: the round.
+    model: the model at that round.
+    noise: noise (n, 1), the same at every round.
+    samples: G of this noise (n,).
+    """
 
     round: int
     model: Model
@@ -58,7 +64,7 @@ class Moment:
 
 
 def play(
-    looks: Sequence[int],
+    measured_rounds: Sequence[int],
     *,
     seed: int = 0,
     rows: int = 20_000,
@@ -66,17 +72,25 @@ def play(
     objective: str = "non-saturating",
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Moment]:
-    """Play to the last of the looks and return the game at each of them; p_g is that of the average of G."""
+    """Play to the last of the measured rounds and return the game at each of them; p_g is that of the average of G.
+
+    measured_rounds: the rounds whose state is returned.
+    seed: seed of data, networks and noise.
+    rows: training points.
+    shown: samples at each of these rounds.
+    objective: the game's objective.
+    say: prints progress.
+    """
     data = open_source(draw(rows, seed), name="line")
     encoder = fit_encoder(data)
     plan = recipes.plan(
         recipes.choose("modern", "points"), recipes.Data(kind="points", shape=encoder.shape, rows=rows)
     )
-    both = {"shape": list(encoder.shape), "width": 64, "blocks": 1}
+    network = {"shape": list(encoder.shape), "width": 64, "blocks": 1}
     plan = dataclasses.replace(
         plan,
-        generator={"name": "residual-generator", "noise_width": 1, **both},
-        discriminator={"name": "residual-discriminator", **both},
+        generator={"name": "residual-generator", "noise_width": 1, **network},
+        discriminator={"name": "residual-discriminator", **network},
     )
     plan = with_settings(
         plan,
@@ -84,32 +98,32 @@ def play(
         objective=objective,
         batch=_BATCH,
         seed=seed,
-        horizon=max(looks),
+        horizon=max(measured_rounds),
         average=0.05,
         penalties=(PenaltySettings(name="r1", weight=Schedule(start=0.02)),),
-        discriminator=_movement(2e-3),
-        generator=_movement(1e-3),
+        discriminator=_optimiser(2e-3),
+        generator=_optimiser(1e-3),
     )
     fit = Fit(data, encoder, plan, strip=False)
     z = compute.noise("normal", shown, 1, compute.random_generator(seed, "line/shown"))
-    found = []
-    for target in sorted(looks):
+    moments = []
+    for target in sorted(measured_rounds):
         for _ in fit.play(until_round=target):
             pass
         model = fit.playing()
         samples = model.encoder.decode(model.generate(z)).reshape(-1).astype(np.float64)
-        found.append(Moment(round=target, model=model, noise=z.numpy().astype(np.float64), samples=samples))
-        say(f"round {target:,} of {max(looks):,}")
-    return found
+        moments.append(Moment(round=target, model=model, noise=z.numpy().astype(np.float64), samples=samples))
+        say(f"round {target:,} of {max(measured_rounds):,}")
+    return moments
 
 
-def _movement(rate: float) -> OptimiserSettings:
+def _optimiser(rate: float) -> OptimiserSettings:
     falling = Schedule(start=rate, end=rate / 100, shape="cosine", warm_up=0.01)
     return OptimiserSettings(rate=falling, betas=(0.0, 0.99))
 
 
 def kolmogorov(samples: Floats) -> float:
-    """Return the largest difference of the samples' distribution function and p_data's."""
+    """Return the Kolmogorov distance: the largest difference of the samples' distribution function and p_data's."""
     x = np.sort(samples)
     steps = np.arange(len(x) + 1) / len(x)
     exact = distribution(x)

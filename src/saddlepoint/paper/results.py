@@ -1,4 +1,4 @@
-"""Where a command's results go: one JSON file (locked, replaced whole), pictures and a page in Markdown beside it."""
+"""Result files of the paper's commands: a JSON file (locked, replaced atomically), figures and a Markdown page."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _COLOURS = 128
 
 
 class Results:
-    """A folder of results; every file in it is written by a command."""
+    """A folder of results, in which every file is written by a command."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @contextmanager
     def changing(self, name: str) -> Iterator[dict[str, Any]]:
-        """Yield the content of `name`.json, kept to oneself, and write it back whole.
+        """Yield the content of `name`.json under a lock, and write it back atomically.
 
         Raises:
             StoredFileError: the file is damaged or cannot be written.
@@ -41,7 +41,7 @@ class Results:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoredFileError(
-                f"The folder {self.folder} cannot be made ({error.strerror}): choose another with --out."
+                f"The folder {self.folder} cannot be created ({error.strerror}): choose another with --out."
             ) from error
         with filelock.FileLock(self.folder / f".{name}.lock"):
             content = self.read(name)
@@ -50,7 +50,7 @@ class Results:
             write_atomically(self.folder / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())
 
     def read(self, name: str) -> dict[str, Any]:
-        """Return the content of `name`.json, or an empty dictionary if it is not there.
+        """Return the content of `name`.json, or an empty dictionary if it does not exist.
 
         Raises:
             StoredFileError: the file is damaged.
@@ -62,7 +62,7 @@ class Results:
             content = json.loads(path.read_bytes())
         except ValueError as error:
             raise StoredFileError(
-                f"{path} cannot be read ({error}); move it away and begin again."
+                f"{path} cannot be read ({error}); move it away and run the command again."
             ) from error
         return dict(content)
 
@@ -84,10 +84,19 @@ class Results:
         commands: Sequence[str],
         quick: bool = False,
     ) -> Path:
-        """Write `name`.md: what the paper shows, what we got, with which settings, seeds and seconds, by which commands."""
+        """Write `name`.md and return its path.
+
+        name: the file's name.
+        title: its heading.
+        paper: what the paper shows.
+        got: the lines of our results.
+        settings: settings, seeds and seconds, by name.
+        commands: the commands that made the results.
+        quick: mark the page as a quick version.
+        """
         lines = [f"## {title}", ""]
         if quick:
-            lines += ["**A quick version: far fewer rounds and rows than the real one.**", ""]
+            lines += ["**A quick version: far fewer rounds and rows than the full one.**", ""]
         lines += [f"*The paper shows:* {paper}", "", *got, ""]
         lines += ["| setting | value |", "|---|---|"]
         lines += [
@@ -101,7 +110,7 @@ class Results:
 
 
 def readable(command: str) -> str:
-    """Return a command without what only fits the machine and the sitting: folders, threads, minutes, where results go.
+    """Return a command without what depends on the machine and the session: folders, threads, minutes, output folder.
 
     >>> readable("saddlepoint paper figure3 --mnist /data/mnist.npz --out results --threads 1")
     'saddlepoint paper figure3 --mnist mnist.npz'
@@ -114,7 +123,7 @@ def readable(command: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a figure depends on."""
+    """Return the versions of the software that the results depend on."""
     return {
         "saddlepoint": __version__,
         "python": platform.python_version(),

@@ -1,7 +1,7 @@
-"""One game of the paper's in a run folder: played to planned rounds, looked at there, resumable by the same command.
+"""A game of the paper in a run folder, played to planned rounds, measured there, and resumed by the same command.
 
-A look is a line of progress.jsonl; so is every checkpoint, with the CPU seconds spent so far, so that the time of a run
-over several sittings adds up.
+A measurement is a line of progress.jsonl; so is every checkpoint, with the CPU seconds spent so far, so that the time of a
+run over several sessions adds up.
 """
 
 from __future__ import annotations
@@ -26,15 +26,21 @@ from saddlepoint.training import Settings
 from saddlepoint.training.autotune import SHORT, RoundChoice, choose_round, plainly_short, stored_choice
 from saddlepoint.training.compiling import CompiledRound
 
-Look = Callable[[Fit], dict[str, Any]]
+Measurement = Callable[[Fit], dict[str, Any]]
 _SAVE_SECONDS = 120.0
 
 
 class ResumableGame:
-    """A game, its run folder, and what was seen on the way.
+    """A game, its run folder, and the measurements made so far.
+
+    folder: the run folder; a new game is started if it holds none.
+    train: training rows.
+    plan: the game's plan; that of the folder if it holds a game.
+    threads: threads of the game.
+    device: device of the game.
 
     Raises:
-        InputError: the folder belongs to other rows, or another process plays in it.
+        InputError: the folder belongs to other rows, or another process uses it.
         StoredFileError: the folder cannot be read or written.
     """
 
@@ -80,31 +86,40 @@ class ResumableGame:
 
     @property
     def curve(self) -> list[dict[str, Any]]:
-        """Return the looks so far, by round."""
+        """Return the measurements so far, by round."""
         return [line for line in self.run.records("progress.jsonl") if line.get("look")]
 
     def play(
         self,
         planned: Sequence[int],
-        look: Look,
+        measure: Measurement,
         *,
         seconds: float | None = None,
         interrupted: Callable[[], bool] = lambda: False,
         say: Callable[[str], None] = lambda line: None,
     ) -> bool:
-        """Play to the last planned round and look at each; return False if it stopped earlier."""
+        """Play to the last planned round and measure at each; return False if it stopped earlier.
+
+        planned: the rounds at which to measure.
+        measure: returns the measured numbers of a fit by name.
+        seconds: wall time after which to stop.
+        interrupted: asked between rounds whether to stop.
+        say: prints progress.
+        """
         end = None if seconds is None else time.monotonic() + seconds
-        seen = {line["round"] for line in self.curve}
+        measured_rounds = {line["round"] for line in self.curve}
         for target in sorted(planned):
-            if target in seen or target < self.fit.round:
+            if target in measured_rounds or target < self.fit.round:
                 continue
             over = interrupted() or (end is not None and time.monotonic() >= end)
             if over or not self._play_to(target, end, interrupted):
-                say(f"stopped at round {self.fit.round:,} of {max(planned):,}; the same command goes on")
+                say(
+                    f"stopped at round {self.fit.round:,} of {max(planned):,}; run the same command to continue"
+                )
                 return False
-            found = look(self.fit)
-            self._note({**found, "look": True})
-            say(f"round {target:,} ({self.cpu_seconds:,.0f} CPU s){_words(found)}")
+            measured = measure(self.fit)
+            self._append({**measured, "look": True})
+            say(f"round {target:,} ({self.cpu_seconds:,.0f} CPU s){_words(measured)}")
         return True
 
     def _play_to(self, target: int, end: float | None, interrupted: Callable[[], bool]) -> bool:
@@ -122,34 +137,34 @@ class ResumableGame:
             )
             cpu, wall = now
             if isinstance(event, Saved):
-                self._note({})
+                self._append({})
         return self.fit.round == target
 
-    def _note(self, found: dict[str, Any]) -> None:
+    def _append(self, record: dict[str, Any]) -> None:
         times = {"cpu_seconds": round(self.cpu_seconds, 1), "wall_seconds": round(self.wall_seconds, 1)}
-        self.run.append("progress.jsonl", {"round": self.fit.round, **times, **found})
+        self.run.append("progress.jsonl", {"round": self.fit.round, **times, **record})
 
     def close(self) -> None:
-        """Let other processes use the folder."""
+        """Release the folder's lock, so that other processes can use it."""
         self.run.release()
 
 
 @torch.no_grad()
 def generate(fit: Fit, generator: torch.nn.Module, n: int, purpose: str) -> torch.Tensor:
-    """Return n encoded rows of a generator on the CPU, a function of the run's seed and the purpose."""
+    """Return n encoded samples of a generator, on the CPU; a function of the run's seed and `purpose`."""
     s = fit.plan.settings
     z = compute.noise(s.noise_distribution, n, s.noise_width, compute.random_generator(s.seed, purpose))
-    parts = [generator(part.to(fit.device)).cpu() for part in torch.split(z, 1000)]
-    return torch.cat(parts)
+    chunks = [generator(chunk.to(fit.device)).cpu() for chunk in torch.split(z, 1000)]
+    return torch.cat(chunks)
 
 
 def with_settings(plan: Plan, **changes: Any) -> Plan:
-    """Return the plan with other settings."""
+    """Return the plan with these settings changed."""
     return dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, **changes))
 
 
 def _choose(fit: Fit) -> tuple[RoundChoice, CompiledRound | None]:
-    """Choose compiled or eager rounds, once, as every other game does."""
+    """Choose between compiled and eager rounds, once per run, as every other game does."""
     settings = fit.plan.settings
     one_row = multiply_adds_of(fit.game.generator) + multiply_adds_of(fit.game.discriminator)
     if plainly_short(settings.horizon, fit.plan.multiply_adds(one_row)):
@@ -162,7 +177,7 @@ def _plan_of(stored: dict[str, Any], path: Path, train: Dataset) -> Plan:
     try:
         if stored["fingerprint"] != train.fingerprint():
             raise InputError(
-                f"The run in {path} began with other rows than {train.name!r} holds now: put the old file back, "
+                f"The run in {path} was started with other rows than {train.name!r} holds now: restore the old file, "
                 "or choose another folder with --runs."
             )
         return Plan(
@@ -173,12 +188,13 @@ def _plan_of(stored: dict[str, Any], path: Path, train: Dataset) -> Plan:
         )
     except KeyError as error:
         raise StoredFileError(
-            f"{path} holds no game of the paper's (missing: {error}); choose another folder with --runs."
+            f"{path} does not hold a game of `saddlepoint paper` (missing: {error}); choose another folder with --runs."
         ) from error
 
 
-def _words(found: dict[str, Any]) -> str:
+def _words(measured: dict[str, Any]) -> str:
     words = [
-        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in found.items()
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in measured.items()
     ]
     return ": " + ", ".join(words) if words else ""

@@ -1,11 +1,9 @@
-"""Which recipe by name, where its generator starts, and what it plans.
+"""Recipes: a name and a kind of data give two networks, an objective and settings.
 
-A recipe turns a name and a kind of data into two networks, an objective and settings. Every number has its reason.
-
-`goodfellow2014` is the pair and the schedule of the paper's own code (github goodfeli/adversarial, mnist.yaml);
-`modern` is the pair of residual perceptrons with the relativistic objective and zero-centred penalties on both sides
+`goodfellow2014` has the networks and schedules of the paper's own code (github goodfeli/adversarial, mnist.yaml).
+`modern` has residual perceptrons with the relativistic objective and zero-centred penalties on both sides
 (Jolicoeur-Martineau 2018, arXiv 1807.00734; Mescheder et al. 2018, arXiv 1801.04406; Huang et al. 2024, arXiv
-2501.05441).
+2501.05441). Every number has its reason beside it.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ def _modern(data: Data, capacity: str) -> Plan:
 _RECIPES: dict[str, Recipe] = {
     "goodfellow2014": Recipe(
         name="goodfellow2014",
-        summary="the paper's own pair and schedules: rectifier generator, maxout discriminator, SGD with momentum",
+        summary="the paper's own networks and schedules: rectifier generator, maxout discriminator, SGD with momentum",
         kinds=("points", "pictures"),
         plan=goodfellow2014,
     ),
@@ -55,10 +53,10 @@ _RECIPES: dict[str, Recipe] = {
 
 
 def choose(name: str, kind: str) -> Recipe:
-    """Return the recipe of that name; "auto" picks the default for the kind of data.
+    """Return the recipe with this name; "auto" is the default for the kind of data.
 
     Raises:
-        InputError: an unknown name (the nearest is offered), or a recipe that is not for this kind.
+        InputError: an unknown name (the message suggests the nearest), or a recipe that is not for this kind of data.
     """
     if name not in RECIPES:
         raise InputError(
@@ -71,7 +69,13 @@ def choose(name: str, kind: str) -> Recipe:
 
 
 def start_of(recipe: Recipe, kind: str, wanted: str) -> str:
-    """Return where the generator starts: of the modern recipe "charts" for points and "fitted" for tables, else "plain".
+    """Return the generator's start: "auto" is "mixture" for points, "autoregressive" for tables, else "noise".
+
+    The fitted starts belong to the modern recipe.
+
+    recipe: the recipe.
+    kind: kind of data.
+    wanted: the user's option, in new or old words.
 
     Raises:
         InputError: an unknown start, or one that this recipe or kind of data does not have.
@@ -91,13 +95,13 @@ def start_of(recipe: Recipe, kind: str, wanted: str) -> str:
         used = "tables" if wanted == "autoregressive" else "points"
         raise InputError(
             f"The start {wanted!r} is for {used} of the recipe 'modern', not for {kind} of {recipe.name!r}; "
-            "use 'noise', or leave it out."
+            "use 'noise', or leave start out."
         )
     return wanted
 
 
 def plan(recipe: Recipe, data: Data, *, capacity: str = "medium") -> Plan:
-    """Return the networks and settings that a recipe gives to this data.
+    """Return the networks and settings of a recipe for this data.
 
     Raises:
         InputError: an unknown capacity.

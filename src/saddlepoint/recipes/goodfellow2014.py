@@ -1,4 +1,4 @@
-"""The paper's own pair and schedules, as its code had them (github goodfeli/adversarial, mnist.yaml)."""
+"""The networks and schedules of the paper's own code (github goodfeli/adversarial, mnist.yaml)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from saddlepoint.training.settings import OptimiserSettings, Schedule, Settings
 
 
 def goodfellow2014(data: Data, capacity: str) -> Plan:
-    """Return the plan for points or pictures: maxout D, rectifier G, SGD with the schedules of 250 epochs."""
+    """Return the plan for points or pictures: maxout D, rectifier G, SGD with schedules over 250 epochs."""
     pictures = data.kind == "pictures"
-    # 1200 and 240 x 5 are the paper's for 784 pixels; a narrower row gets proportionally narrower layers.
+    # 1200 and 240 x 5 units are the paper's for 784 pixels; a row with fewer numbers gets narrower layers.
     scale = {"small": 0.5, "medium": 1.0, "large": 2.0}[capacity] * min(1.0, (data.width / 784) ** 0.5)
     generator_width, discriminator_width = max(32, round(1200 * scale)), max(16, round(240 * scale))
     epoch = max(1, data.rows // 100)
-    # The authors' cost of D is half of -V: with plain SGD that is half of their rate of 0.1.
-    rounds_to_floor = math.log(1e5) / math.log(
-        1.000004
-    )  # divided by 1.000004 after every update, down to 1e-6
+    # The authors' cost of D is half of -V: with plain SGD this halves their learning rate of 0.1.
+    # Rates are divided by 1.000004 after every update, down to 1e-6.
+    rounds_to_floor = math.log(1e5) / math.log(1.000004)
     discriminator_rate, generator_rate = (
         Schedule(start=start, end=start * 1e-5, shape="geometric", unit="rounds", finish=rounds_to_floor)
         for start in (0.05, 0.1)
@@ -40,7 +39,7 @@ def goodfellow2014(data: Data, capacity: str) -> Plan:
             "shape": list(data.shape),
             "hidden": [discriminator_width, discriminator_width],
             "pieces": 5,
-            # Dropping one of a point's few coordinates hides the point; the paper's inputs were pictures.
+            # Dropping one of a point's few coordinates would hide the point; the paper's inputs were pictures.
             "keep_input": 0.8 if data.width >= 32 else 1.0,
             "keep_hidden": 0.5,
             "initial_range": 0.005 if pictures else 0.05,

@@ -1,4 +1,4 @@
-"""Pictures: perceptrons for small ones, convolutions for the others."""
+"""The modern recipe for pictures: perceptrons for tiny pictures, convolutions for the others."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from saddlepoint.recipes.plan import Data, Plan, modern_settings
 from saddlepoint.training.settings import Schedule, Settings
 
 FEW_PICTURES, AUGMENT = 2000, 0.4
-"""Convolutions learn fewer pictures than this by heart before G can make them, so that D sees them changed."""
+"""With fewer pictures than this, D of a convolutional pair would memorise them before G is good: D sees them augmented."""
 
 MOST_DENSE_NUMBERS = 256
-"""Pictures of so many numbers or fewer (8 x 8 and 16 x 16 grey) get perceptrons, larger ones convolutions."""
+"""Pictures of at most this many numbers (8 x 8 and 16 x 16 grey) get perceptrons, larger ones convolutions."""
 
 MOST_STRIDED_PLACES = 40 * 40
-"""Larger pictures up to so many places get strided convolutions under dense layers, unless they are smooth."""
+"""Larger pictures of at most this many pixels get strided convolutions with dense layers, unless they are smooth."""
 
 _FOLDED_SIDE, _MOST_FOLDS = 14, 2
-"""Side that other pictures are folded to, to the nearest power of two, so that rounds stay cheap; but not more than twice."""
+"""Other pictures are folded by Haar transforms, at most twice, to a side near this one, so that rounds stay cheap."""
 
 _SMOOTH = 1.0
-"""Pictures whose grey levels turn less sharply (`curvature`) are smooth: folded so that their means alone unfold to smooth ones."""
+"""Pictures with a smaller `curvature` are smooth: their folding makes the means alone unfold to a smooth picture."""
 
 _COMPONENTS = 48
-"""Principal components that G begins with, of 64 numbers of noise."""
+"""Principal components of the PCA prior; the noise has 64 numbers."""
 
 
 def pictures(data: Data, capacity: str) -> Plan:
-    """Return the game that pictures of this size and smoothness get.
+    """Return the plan for pictures of this size and smoothness.
 
-    Perceptrons see a tiny picture whole, and play many rounds in the time; in a larger one each place would have to learn
-    for itself what an edge is: there convolutions share their weights, and a dense layer still sees all that they found. In
-    a large one that layer would be most of the game; and smooth pictures need layers that resample smoothly, where strided
-    ones leave a pattern in the finest grey levels.
+    For tiny pictures perceptrons see the whole picture and play many rounds in the same time. In larger pictures a
+    perceptron would have to learn again at each pixel what an edge is; convolutions share these weights, and a dense layer
+    above them still sees the whole picture. In large pictures that dense layer would cost most of the time, so they get a
+    residual pyramid. Smooth pictures get it too, because they need smooth resampling: strided convolutions leave a pattern
+    in the finest grey levels.
     """
     if data.width <= MOST_DENSE_NUMBERS:
         return perceptrons(data, capacity)
@@ -42,11 +43,11 @@ def pictures(data: Data, capacity: str) -> Plan:
 
 
 def perceptrons(data: Data, capacity: str = "medium") -> Plan:
-    """Return the game of residual perceptrons, for pictures of any number of numbers."""
-    # Wide rows need wide layers; steps matter more than width, so small ones stay narrow.
+    """Return the plan of residual perceptrons, for pictures of any size."""
+    # Wide rows need wide layers. Steps matter more than width, so layers for small pictures stay narrow.
     width = {"small": 64, "medium": 128, "large": 256}[capacity] * (3 if data.width > 256 else 1)
     noise_width = 64 if data.width >= 32 else max(4, min(16, 2 * data.width))
-    # Pictures keep a firm penalty, since D would learn a small training set by heart.
+    # For pictures the penalty stays strong, because D would memorise a small training set.
     gamma = Schedule(start=1.0, end=0.3, shape="geometric", finish=0.9)
     both = {
         "shape": list(data.shape),
@@ -56,7 +57,7 @@ def perceptrons(data: Data, capacity: str = "medium") -> Plan:
     }
     return Plan(
         recipe="modern",
-        # Grey levels end at black and white, and many pixels lie exactly there: linear units never would.
+        # Many pixels are exactly black or white, which linear output units cannot produce.
         generator={"name": "residual-generator", "noise_width": noise_width, "output": "sigmoid", **both},
         discriminator={"name": "residual-discriminator", **both},
         settings=modern_settings(rate=2e-3, gamma=gamma, noise_width=noise_width, horizon=5000),
@@ -64,7 +65,7 @@ def perceptrons(data: Data, capacity: str = "medium") -> Plan:
 
 
 def _strided(data: Data, capacity: str) -> Plan:
-    """Small pictures: two or three convolutions and dense layers for each player, and many cheap rounds."""
+    """Return the plan for small pictures: two or three strided convolutions and dense layers per network, many rounds."""
     times = {"small": 0.5, "medium": 1.0, "large": 2.0}[capacity]
     both = {
         "shape": list(data.shape),
@@ -81,22 +82,22 @@ def _strided(data: Data, capacity: str) -> Plan:
             "width": round(32 * times),
             **both,
         },
-        # D's penalties are most of a round: half of G's width plays two of them in the time, which is worth more.
+        # D's penalties take most of a round. With half of G's width D plays two rounds in the time of one, which is better.
         discriminator={"name": "strided-discriminator", "width": round(16 * times), **both},
         settings=_settings(data, horizon=20_000, batch=32),
     )
 
 
 def _residual(data: Data, capacity: str) -> Plan:
-    """Large or smooth pictures: depth by the sides, width by the number of pictures."""
+    """Return the plan for large or smooth pictures: depth from their sides, width from their number."""
     fold = min(_MOST_FOLDS, max(0, round(math.log2(math.sqrt(math.prod(data.shape[1:])) / _FOLDED_SIDE))))
     times = {"small": 0.5, "medium": 1.0, "large": 2.0}[capacity]
     if fold < _MOST_FOLDS:
-        # D's penalties are most of a round: a D of half G's width plays two of them in the time, which is worth more.
-        width, seeing, batch = 64, 32, 32
+        # D's penalties take most of a round. With half of G's width D plays two rounds in the time of one, which is better.
+        width, discriminator_width, batch = 64, 32, 32
     else:
-        # Many pictures feed a wider pair, few would be learnt by heart; slowly, since rounds count for more than width.
-        width = seeing = round(96 * min(1.25, max(1.0, (data.rows / 10_000) ** 0.125)))
+        # Many pictures allow wider networks; few would be overfitted. Width grows slowly, because rounds matter more.
+        width = discriminator_width = round(96 * min(1.25, max(1.0, (data.rows / 10_000) ** 0.125)))
         batch = 16
     both = {
         "shape": list(data.shape),
@@ -115,19 +116,20 @@ def _residual(data: Data, capacity: str) -> Plan:
             "width": round(times * width),
             **both,
         },
-        discriminator={"name": "picture-discriminator", "width": round(times * seeing), **both},
+        discriminator={"name": "picture-discriminator", "width": round(times * discriminator_width), **both},
         settings=_settings(data, horizon=8_000, batch=batch),
     )
 
 
 def _settings(data: Data, *, horizon: int, batch: int) -> Settings:
-    """The game of both convolved pairs: penalties by how far apart pictures lie; few pictures in small batches, changed."""
+    """Return the settings of both convolutional pairs: penalties by the variance of pictures, augmentation for few."""
     few = data.rows < FEW_PICTURES
-    # D's slope is measured by distances between pictures: twice as far apart, a quarter of the squared slope is as steep.
-    firm = 1e-3 * max(data.variance, 1.0)
+    # D's gradient is relative to distances between pictures: at twice the distance, a quarter of the squared gradient norm
+    # is equally steep.
+    strong = 1e-3 * max(data.variance, 1.0)
     settings = modern_settings(
         rate=1e-3,
-        gamma=Schedule(start=firm, end=0.3 * firm, shape="geometric", finish=0.9),
+        gamma=Schedule(start=strong, end=0.3 * strong, shape="geometric", finish=0.9),
         noise_width=64,
         horizon=horizon,
         batch=8 if few else batch,
@@ -137,7 +139,7 @@ def _settings(data: Data, *, horizon: int, batch: int) -> Settings:
 
 
 def _slower_generator(settings: Settings) -> Settings:
-    """Half of D's rate for G, which otherwise runs ahead of a D that must first learn to see (arXiv 1706.08500)."""
+    """Return settings with half of D's learning rate for G, because D needs time to learn features (arXiv 1706.08500)."""
     rate = settings.generator.rate
     slower = dataclasses.replace(rate, start=rate.start / 2, end=None if rate.end is None else rate.end / 2)
     return dataclasses.replace(settings, generator=dataclasses.replace(settings.generator, rate=slower))

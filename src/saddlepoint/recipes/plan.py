@@ -1,7 +1,4 @@
-"""The game that all modern pairs play.
-
-What a recipe may know of the data, and what it decides.
-"""
+"""The input and output of a recipe (`Data`, `Plan`), and the settings that the modern recipes share."""
 
 from __future__ import annotations
 
@@ -15,13 +12,19 @@ from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Sc
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What a recipe may know of the data: kind, shape of an encoded row, rows to train on, width of the condition.
+    """The facts about the data that a recipe uses.
 
-    start is where the generator begins; charts is how many charts an encoded row begins with (0 for start "plain");
-    finest is the smallest scale of points that start plain, in standard deviations (`data.scale.smallest_scale`),
-    and ranges their columns' (lowest, highest), encoded;
-    spans are those of a table's row, (one-hot entries, scored) each; spread is the mean squared distance of encoded
-    pictures from their mean, and bend how sharply their grey levels turn (`data.images.PicturesEncoder.curvature`).
+    kind: "points", "pictures" or "tables".
+    shape: shape of an encoded row.
+    rows: number of training rows.
+    condition_width: width of the condition, the number of classes.
+    start: the generator's start.
+    components: number of mixture components in an encoded row (0 for start "noise").
+    min_scale: smallest scale of points that start from noise, in standard deviations (`smallest_scale`).
+    ranges: lowest and highest value of each column of such points, encoded.
+    feature_blocks: the blocks of a table's encoded row, each as (one-hot entries, whether it has a score).
+    variance: mean squared distance of encoded pictures from their mean.
+    curvature: how sharply the grey levels of pictures change (`PicturesEncoder.curvature`).
     """
 
     kind: str
@@ -38,13 +41,13 @@ class Data:
 
     @property
     def width(self) -> int:
-        """Numbers in one row."""
+        """The number of values in one encoded row."""
         return math.prod(self.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a recipe decided: two networks by name and numbers, and the settings of their game."""
+    """The output of a recipe: two networks, as names and numbers, and the settings of their game."""
 
     recipe: str
     generator: dict[str, Any]
@@ -52,16 +55,16 @@ class Plan:
     settings: Settings
 
     def multiply_adds(self, one_row: int) -> float:
-        """Return roughly how many multiply-adds one round takes: some six passes of the batch through both networks.
+        """Return the approximate multiply-adds of one round: about six passes of the batch through both networks.
 
-        one_row is what one row takes: the number of weights, where each is used once.
+        one_row: multiply-adds of one row; the number of weights, where each weight is used once.
         """
         return 6.0 * self.settings.batch * one_row
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One recipe: the kinds of data it is for, and its plan."""
+    """One recipe: its name, the kinds of data it is for, and the function that plans."""
 
     name: str
     summary: str
@@ -80,20 +83,28 @@ def modern_settings(
     clip: float | None = None,
     augment: float = 0.0,
 ) -> Settings:
-    """The game that all modern pairs play: relativistic, R1 and R2, Adam without momentum, an average of G.
+    """Return the settings of all modern games: relativistic, R1 and R2, Adam without momentum, EMA of G.
 
-    rate is D's, and G's too where generator_rate is not given; a number falls to a fiftieth by half a cosine.
+    rate: learning rate of D, and of G where generator_rate is not given; a number decays to a fiftieth by half a cosine.
+    generator_rate: learning rate of G.
+    gamma: weight of both penalties.
+    noise_width: numbers in one z.
+    horizon: rounds.
+    batch: rows in a batch.
+    clip, augment: as in `Settings`.
     """
     if not isinstance(rate, Schedule):
         rate = Schedule(start=rate, end=rate * 0.02, shape="cosine", warm_up=0.01)
-    pace, own = (OptimiserSettings(rate=each, betas=(0.0, 0.99)) for each in (rate, generator_rate or rate))
+    of_discriminator, of_generator = (
+        OptimiserSettings(rate=each, betas=(0.0, 0.99)) for each in (rate, generator_rate or rate)
+    )
     return Settings(
         objective="relativistic",
         batch=batch,
         noise_width=noise_width,
         penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
-        discriminator=pace,
-        generator=own,
+        discriminator=of_discriminator,
+        generator=of_generator,
         average=0.03,
         clip=clip,
         augment=augment,

@@ -1,4 +1,4 @@
-"""Tables: rows of spans, one-hot entries with a score or without."""
+"""The modern recipe for tables: rows of feature blocks, one-hot entries with or without a normal score."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Sc
 
 
 def tables(data: Data, capacity: str) -> Plan:
-    """Return the plan for tables: heads in order from a fitted law, or all spans at once from noise."""
-    return _in_order(data, capacity) if data.start == "autoregressive" else _in_spans(data, capacity)
+    """Return the plan for tables: a fitted MADE that the game corrects, or all feature blocks at once from noise."""
+    return _made(data, capacity) if data.start == "autoregressive" else _from_noise(data, capacity)
 
 
-def _in_order(data: Data, capacity: str) -> Plan:
-    """Rows of spans drawn one after the other from a law fitted by likelihood, which the game corrects."""
+def _made(data: Data, capacity: str) -> Plan:
+    """Return the plan of a MADE, which draws feature blocks in order; it is fitted by likelihood and the game corrects it."""
     scale = {"small": 0.5, "medium": 1.0, "large": 2.0}[capacity]
     steps = len(data.feature_blocks)
     free = 16
@@ -23,9 +23,11 @@ def _in_order(data: Data, capacity: str) -> Plan:
         "units": max(4, round(scale * min(12, 480 / steps))),
         "noise_width": free + steps,
     }
-    # So near to the data G must move slowly: at 5e-4 it lost more than D could teach it; at 1e-4 single trials on a held
-    # part of Adult went either way.
-    rate, pace = (Schedule(start=each, end=each / 20, shape="cosine") for each in (1e-4, 1e-3))
+    # So near to the data G needs a small learning rate: at 5e-4 it lost more than D could teach it; at 1e-4 single trials
+    # on validation rows of Adult were sometimes better and sometimes worse than the start.
+    generator_rate, discriminator_rate = (
+        Schedule(start=each, end=each / 20, shape="cosine") for each in (1e-4, 1e-3)
+    )
     gamma = Schedule(start=1.0)
     both = {
         "feature_blocks": [[size, scored] for size, scored in data.feature_blocks],
@@ -47,8 +49,8 @@ def _in_order(data: Data, capacity: str) -> Plan:
             batch=min(500, data.rows),
             noise_width=free + steps,
             penalties=(PenaltySettings(name="r1", weight=gamma), PenaltySettings(name="r2", weight=gamma)),
-            discriminator=OptimiserSettings(rate=pace, betas=(0.0, 0.99)),
-            generator=OptimiserSettings(rate=rate, betas=(0.0, 0.99)),
+            discriminator=OptimiserSettings(rate=discriminator_rate, betas=(0.0, 0.99)),
+            generator=OptimiserSettings(rate=generator_rate, betas=(0.0, 0.99)),
             average=0.1,
             horizon=150,
         ),
@@ -56,14 +58,15 @@ def _in_order(data: Data, capacity: str) -> Plan:
 
 
 def _bins(rows: int) -> int:
-    """Bins of a score: enough to show the shapes that so many rows can show."""
+    """Return the number of bins of a score: about sqrt(rows) / 4, between 4 and 32; more rows can show finer shapes."""
     return int(min(32, max(4, 2 ** round(math.log2(max(1, rows)) / 2 - 2))))
 
 
-def _in_spans(data: Data, capacity: str) -> Plan:
-    """Rows of spans: one-hot entries and normal scores, all of scale 1, so that a penalty of weight 1 fits any table."""
+def _from_noise(data: Data, capacity: str) -> Plan:
+    """Return the plan from noise: entries and scores all have scale 1, so a penalty of weight 1 fits any table."""
     width = {"small": 64, "medium": 128, "large": 256}[capacity]
-    # Many rounds of a narrow pair at a high rate beat fewer of a wide one (Adult, 20 variants at equal time).
+    # Many rounds of narrow networks at a high learning rate beat fewer rounds of wide ones (Adult, 20 variants at equal
+    # time).
     rate = Schedule(start=4e-3, end=8e-5, shape="cosine")
     gamma = Schedule(start=1.0)
     entries = sum(size for size, _ in data.feature_blocks)

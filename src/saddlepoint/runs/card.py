@@ -1,6 +1,6 @@
-"""The model card of a table: card.json holds the facts, card.md says them; both lie in the run folder.
+"""Model card of a table model (Mitchell et al. 2019, arXiv 1810.03993).
 
-Mitchell et al. 2019 (arXiv 1810.03993) on what such a card is for.
+Two files in the run folder: card.json holds the facts, card.md is the same as text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
-from saddlepoint.runs.table_report import NO_COPIES_IS_NO_PROMISE, TableFacts, in_short, places
+from saddlepoint.runs.table_report import COPY_TEST_LIMIT, TableFacts, places, summary
 from saddlepoint.training.checkpoint import write_atomically
 
 
@@ -24,14 +24,20 @@ def write_card(
     facts: TableFacts | None,
     margins: list[tuple[str, float]] | None,
 ) -> None:
-    """Write both files. facts and margins are None where the training rows are no longer there.
+    """Write card.json and card.md.
+
+    run: the run folder.
+    settings: what settings.json holds.
+    model: the saved model.
+    facts: what was measured; None if the training rows cannot be opened.
+    margins: name and total variation of each column; None if the training rows cannot be opened.
 
     Raises:
         StoredFileError: the folder cannot be written.
     """
     card = card_of(settings, model, facts, margins, run.stop())
     write_atomically(run.path / "card.json", (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())
-    write_atomically(run.path / "card.md", words_of(card).encode())
+    write_atomically(run.path / "card.md", to_markdown(card).encode())
 
 
 def card_of(
@@ -68,9 +74,9 @@ def card_of(
             "seed": game["seed"],
             "ended": None if stop is None else stop["sentence"],
         },
-        "in_short": None if facts is None else in_short(facts),
+        "in_short": None if facts is None else summary(facts),
         "verdict": None if verdict is None else _short(verdict),
-        "margins": None if margins is None else {name: round(far, 4) for name, far in margins},
+        "margins": None if margins is None else {name: round(distance, 4) for name, distance in margins},
         "use": None if facts is None else [use.to_dict() for use in facts.uses],
         "copying": None
         if facts is None
@@ -83,26 +89,29 @@ def card_of(
 
 
 def limits(model: Model, facts: TableFacts | None) -> list[str]:
-    """Return what samples of this model must not be taken for, one sentence each."""
-    said = [
-        "Samples are draws of a model of the training rows: what those rows lack or got wrong, samples lack or get wrong too.",
-        "Values outside the range of the training rows never occur, nor words that did not occur there.",
-        NO_COPIES_IS_NO_PROMISE,
+    """Return the limits of the model's samples, one sentence each."""
+    sentences = [
+        "Samples are drawn from a model of the training rows: gaps and errors of those rows are gaps and errors of the "
+        "samples too.",
+        "Samples never contain numbers outside the range of the training rows, or categories that the training rows lack.",
+        COPY_TEST_LIMIT,
     ]
     if facts is None or facts.verdict is None or facts.verdict.jsd_lower is None:
-        said.append("Nothing is certified about how far samples are from the data.")
+        sentences.append("Nothing is certified about how far samples are from the data.")
     else:
         floor = facts.verdict.floor or 0.0
-        said.append(
-            "The certified figure says how different samples are at least; it is no promise that they differ by no more, and "
-            f"with so few rows a difference below {floor:.4f} nats may well be missed."
+        sentences.append(
+            "The certified figure is a lower bound: the true difference may be larger, and with this number of rows a "
+            f"difference below {floor:.4f} nats may be missed."
         )
     encoder = model.encoder
     if isinstance(encoder, TableTransformer):
-        anew = [name for name, kind in encoder.kinds.items() if kind == "identifier"]
-        if anew:
-            said.append(f"Identifiers are made up in the pattern of the old ones: {', '.join(anew)}.")
-    return said
+        identifiers = [name for name, kind in encoder.kinds.items() if kind == "identifier"]
+        if identifiers:
+            sentences.append(
+                f"Identifiers are made up in the format of the original ones: {', '.join(identifiers)}."
+            )
+    return sentences
 
 
 def _short(verdict: Verdict) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def _short(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def words_of(card: dict[str, Any]) -> str:
+def to_markdown(card: dict[str, Any]) -> str:
     """Return the card as Markdown."""
     data, recipe = card["data"], card["recipe"]
     rows = data["rows"]
@@ -133,12 +142,13 @@ def words_of(card: dict[str, Any]) -> str:
         f"# Model card: {_plain(card['name'])}",
         "",
         card["in_short"]
-        or "The training rows were not at hand when this card was written, so nothing was measured.",
+        or "The training rows could not be opened when this card was written, so nothing was measured.",
         "",
-        "## What it learnt from",
+        "## Data",
         "",
         f"- {_plain(data['source'])}: {data['described']} (SHA-256 of the rows: `{data['checksum']}`)",
-        f"- {rows['train']:,} rows to train, {rows['monitor']:,} to choose a snapshot by, {rows['vault']:,} to judge by",
+        f"- {rows['train']:,} training rows, {rows['monitor']:,} validation rows (monitor: they choose the snapshot), "
+        f"{rows['vault']:,} held-out test rows (vault)",
         "",
         "| column | kind | how it is learnt |",
         "|---|---|---|",
@@ -147,7 +157,7 @@ def words_of(card: dict[str, Any]) -> str:
             for each in card["columns"]
         ),
         "",
-        "## How",
+        "## Training",
         "",
         f"- recipe {recipe['name']}: objective {recipe['objective']}, penalties {', '.join(recipe['penalties']) or 'none'}, "
         f"batch {recipe['batch']}, seed {recipe['seed']}",
@@ -160,9 +170,9 @@ def words_of(card: dict[str, Any]) -> str:
     lines += _verdict_lines(card["verdict"])
     if card["use"]:
         lines += [
-            "## Trained on samples, tested on real rows",
+            "## TSTR: train on synthetic rows, test on real rows",
             "",
-            "| predicted column | taught by samples | by training rows | by guessing |",
+            "| predicted column | trained on samples | trained on real rows | guessing |",
             "|---|---|---|---|",
             *(
                 f"| {_cell(use['name'])} ({use['kind']}) | {use['from_synthetic']:.3f} | {use['from_real']:.3f} "
@@ -170,13 +180,13 @@ def words_of(card: dict[str, Any]) -> str:
                 for use in card["use"]
             ),
             "",
-            "Classes: balanced accuracy; numbers: rank correlation of prediction and truth.",
+            "Classes: balanced accuracy; numbers: rank correlation of predicted and true values.",
             "",
         ]
     if card["copying"] is not None:
         tests = card["copying"]["tests"]
         lines += [
-            "## Copies",
+            "## Memorisation test",
             "",
             f"- {100 * card['copying']['equal_share']:.2f} % of samples equal a training row.",
         ]
@@ -188,7 +198,7 @@ def words_of(card: dict[str, Any]) -> str:
 def _verdict_lines(verdict: dict[str, Any] | None) -> list[str]:
     if verdict is None:
         return []
-    lines = ["## Verdict, on rows that nothing had seen", ""]
+    lines = ["## Verdict, on held-out test rows", ""]
     if verdict["jsd_lower"] is None:
         return [
             *lines,
@@ -196,22 +206,23 @@ def _verdict_lines(verdict: dict[str, Any] | None) -> list[str]:
             "",
         ]
     lines += [
-        f"- Jensen-Shannon divergence at least {verdict['jsd_lower']:.4f} nats (0.693 is the largest there is), at "
+        f"- Jensen-Shannon divergence at least {verdict['jsd_lower']:.4f} nats (0.693 is the maximum), at "
         f"{100 * verdict['confidence']:g} % confidence; estimate {verdict['jsd_estimate']:.4f}; differences below "
-        f"{verdict['floor']:.4f} may well be missed",
-        f"- told right {100 * verdict['accuracy']:.1f} % of the time, on {verdict['n_evaluate']:,} real rows read once",
+        f"{verdict['floor']:.4f} may be missed",
+        f"- classifier accuracy {100 * verdict['accuracy']:.1f} % (50 % is guessing), on {verdict['n_evaluate']:,} real rows "
+        "read once",
         *(f"- where: {place['what']} (at least {place['jsd_lower']:.4f})" for place in verdict["where"]),
         "",
     ]
     return lines
 
 
-def _plain(word: str) -> str:
+def _plain(name: str) -> str:
     """Return a name as plain text on one line of Markdown."""
     return "".join(
-        "\\" + sign if sign in "\\`*_{}[]<>#|" else sign if sign.isprintable() else " " for sign in word
+        "\\" + sign if sign in "\\`*_{}[]<>#|" else sign if sign.isprintable() else " " for sign in name
     )
 
 
-def _cell(word: str) -> str:
-    return "".join("\\|" if sign == "|" else sign if sign.isprintable() else " " for sign in word)
+def _cell(text: str) -> str:
+    return "".join("\\|" if sign == "|" else sign if sign.isprintable() else " " for sign in text)

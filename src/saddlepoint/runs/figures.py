@@ -1,6 +1,8 @@
-"""The pictures of a run: samples beside their nearest training rows, the same noise through the rounds, curves.
+"""Figures of a run's report, by kind of data, and the training curves.
 
-A table's run as pictures and figures: margins of all columns, pairs of those whose margins differ most.
+Pictures: samples beside their nearest training examples, the same noise through the rounds, interpolations.
+Points: D over the plane, pairs of columns, interpolations. Tables: marginal distributions of all columns, and joint
+distributions of the columns whose marginals differ most.
 """
 
 from __future__ import annotations
@@ -35,7 +37,13 @@ _WORST = 10
 
 @dataclass(frozen=True, kw_only=True)
 class TableComparison:
-    """margins, and pairs where there are two columns; columns and worst_pairs: total variation, the largest first."""
+    """Training rows compared with samples, column by column and in pairs.
+
+    margins: figure of each column's marginal distribution.
+    pairs: figure of pairs of columns; None for a single column.
+    columns: name and total variation of each column, the largest first.
+    worst_pairs: two names and the total variation of a pair, the largest first.
+    """
 
     margins: Figure
     pairs: Figure | None
@@ -44,7 +52,7 @@ class TableComparison:
 
 
 def compare(model: Model, train: Dataset) -> TableComparison | None:
-    """Return training rows beside as many samples (5,000 at most); None where no column can be compared."""
+    """Return at most 5,000 training rows compared with 5,000 samples; None if no column can be compared."""
     real: pd.DataFrame = train.rows
     if len(real) > _ROWS:
         real = real.iloc[np.sort(compute.numpy_generator(SEED, "shown").permutation(len(real))[:_ROWS])]
@@ -55,27 +63,29 @@ def compare(model: Model, train: Dataset) -> TableComparison | None:
     first, second = schema.matrices(real.reset_index(drop=True), samples)
     if first.values.shape[1] == 0:
         return None
-    away = total_variations(first.values, second.values, first.categorical)
-    order = np.argsort(-away, kind="stable")
-    columns = [_drawn(first, column) for column in range(len(away))]
-    several = len(away) > 1
+    distances = total_variations(first.values, second.values, first.categorical)
+    order = np.argsort(-distances, kind="stable")
+    columns = [_drawn(first, column) for column in range(len(distances))]
+    several = len(distances) > 1
     return TableComparison(
         margins=table_margins(first.values, second.values, columns),
         pairs=table_pairs(first.values[:, order], second.values[:, order], [columns[at] for at in order])
         if several
         else None,
-        columns=[(first.names[at], float(away[at])) for at in order],
+        columns=[(first.names[at], float(distances[at])) for at in order],
         worst_pairs=[
-            (first.names[one], first.names[other], far)
-            for one, other, far in pair_variations(first.values, second.values, first.categorical)[:_WORST]
+            (first.names[one], first.names[other], distance)
+            for one, other, distance in pair_variations(first.values, second.values, first.categorical)[
+                :_WORST
+            ]
         ],
     )
 
 
 def _drawn(matrix: NumericTable, at: int) -> Drawn:
-    words = matrix.categories[at]
-    if words is not None:
-        return Drawn(name=matrix.names[at], kind="category", words=words)
+    categories = matrix.categories[at]
+    if categories is not None:
+        return Drawn(name=matrix.names[at], kind="category", words=categories)
     return Drawn(name=matrix.names[at], kind="date" if matrix.kinds[at] == "date-time" else "number")
 
 
@@ -92,9 +102,13 @@ _PANELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ReportFigure:
-    """One picture with the name of its file, a heading, what there is to see, and names with figures beside it.
+    """One figure of the report.
 
-    head: what the columns of the figures are.
+    name: of its file, without suffix.
+    heading, caption: what the reader sees above and below it.
+    figure: the drawing.
+    facts: rows of a table beside it, a name and a number each.
+    head: column names of that table.
     """
 
     name: str
@@ -106,7 +120,7 @@ class ReportFigure:
 
 
 def report_figures(run: RunFolder, model: Model, train: Dataset | None) -> list[ReportFigure]:
-    """Return the pictures of a run; without its training rows (they may be gone) those that need none."""
+    """Return the figures of a run; without its training rows (train None) only those that do not need them."""
     like = model.like
     if like.kind == "tables":
         found = _of_table(model, train)
@@ -124,9 +138,9 @@ def report_figures(run: RunFolder, model: Model, train: Dataset | None) -> list[
         found.append(
             ReportFigure(
                 name="curves",
-                heading="The game, round by round",
-                caption="Losses, D's mean logits on data and on samples, and the length of both gradients. A loss says "
-                "how the players stand to each other, not how good the samples are.",
+                heading="Training curves",
+                caption="Losses, D's mean logits on data and on samples, and the norms of both gradients. A GAN's loss "
+                "compares the two players; it does not measure how good the samples are.",
                 figure=curves(rounds, series, references={"mean logit of D": {"D = 1/2": 0.0}}, log=[log]),
             )
         )
@@ -149,8 +163,8 @@ def _of_checks(run: RunFolder, model: Model) -> list[ReportFigure]:
         ReportFigure(
             name="checks",
             heading="When to stop",
-            caption="What a quick referee saw at planned rounds, on rows held back from the game; each mark shows the state "
-            "that the game was in by then.",
+            caption="Quick estimates of the JSD at the planned checks, on validation rows (monitor); each mark shows the state "
+            "of training at that round.",
             figure=checks_chart(
                 checks,
                 tolerance=plan.tolerance,
@@ -163,7 +177,7 @@ def _of_checks(run: RunFolder, model: Model) -> list[ReportFigure]:
 
 
 def nearest_rows(samples: np.ndarray[Any, Any], train: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return for each sample the training row nearest to it (Euclidean distance of the rows as they are)."""
+    """Return the training row nearest to each sample (Euclidean distance of the stored values)."""
     from sklearn.neighbors import NearestNeighbors
 
     flat = train.reshape(len(train), -1).astype(np.float32)
@@ -174,30 +188,33 @@ def nearest_rows(samples: np.ndarray[Any, Any], train: np.ndarray[Any, Any]) -> 
 
 
 def _of_table(model: Model, train: Dataset | None) -> list[ReportFigure]:
-    seen = None if train is None else compare(model, train)
-    if seen is None:
+    compared = None if train is None else compare(model, train)
+    if compared is None:
         return []
     found = [
         ReportFigure(
             name="margins",
-            heading="Columns, one by one",
-            caption="Training rows and fresh samples. Above: how far each column's shares are from those of the training "
-            "rows (total variation, 0 to 1; numbers in 20 bins of equal count), the farthest first.",
-            figure=seen.margins,
-            head=("Column", "how far from training rows"),
-            facts=tuple((name, f"{far:.3f}") for name, far in seen.columns),
+            heading="Marginal distributions of the columns",
+            caption="Training rows and fresh samples. Above: the total variation distance (0 to 1) between both marginal "
+            "distributions of each column, numbers in 20 bins of equal count; the largest first.",
+            figure=compared.margins,
+            head=("Column", "total variation"),
+            facts=tuple((name, f"{distance:.3f}") for name, distance in compared.columns),
         )
     ]
-    if seen.pairs is not None:
+    if compared.pairs is not None:
         found.append(
             ReportFigure(
                 name="pairs",
-                heading="Columns in pairs",
-                caption="The columns whose margins differ most. Above: the pairs of columns that are farthest from those of "
-                "the training rows (total variation, in 10 bins each; chance alone gives rare values some of it).",
-                figure=seen.pairs,
-                head=("Pair of columns", "how far from training rows"),
-                facts=tuple((f"{one} and {other}", f"{far:.3f}") for one, other, far in seen.worst_pairs),
+                heading="Joint distributions of pairs of columns",
+                caption="The columns whose marginal distributions differ most. Above: the pairs of columns with the largest "
+                "total variation distance between training rows and samples (10 bins a column; with rare values, chance "
+                "alone gives a distance above 0).",
+                figure=compared.pairs,
+                head=("Pair of columns", "total variation"),
+                facts=tuple(
+                    (f"{one} and {other}", f"{distance:.3f}") for one, other, distance in compared.worst_pairs
+                ),
             )
         )
     return found
@@ -219,7 +236,7 @@ def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Re
         ReportFigure(
             name="samples",
             heading="Samples",
-            caption="Fresh draws, not picked"
+            caption="Fresh samples, not selected"
             + ("." if nearest is None else ", each beside the training picture nearest to it."),
             figure=sample_grid(grey(rows), nearest, captions=captions),
             facts=_detail(rows, train),
@@ -231,15 +248,15 @@ def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Re
             ReportFigure(
                 name="strip",
                 heading="The same noise through the rounds",
-                caption="Each row is one z; from left to right what G makes of it as the game goes on.",
+                caption="Each row is G(z) of one fixed z; rounds go from left to right.",
                 figure=strip(np.stack([grey(each) for _, each in frames]), [number for number, _ in frames]),
             )
         )
     found.append(
         ReportFigure(
             name="interpolation",
-            heading="Along straight lines in z",
-            caption="Each row walks from one noise vector to another, as in Figure 3 of the paper.",
+            heading="Interpolation in z",
+            caption="Each row is G(z) along the straight line between two noise vectors, as in Figure 3 of the paper.",
             figure=interpolation(grey(_along_lines(model))),
         )
     )
@@ -247,15 +264,15 @@ def _of_pictures(run: RunFolder, model: Model, train: Dataset | None) -> list[Re
 
 
 def _detail(rows: np.ndarray[Any, Any], train: Dataset | None) -> tuple[tuple[str, str], ...]:
-    """Return how the samples' finest detail compares with that of training pictures; nothing for very small ones."""
+    """Return the samples' power in the top octave relative to training pictures; nothing for very small pictures."""
     if train is None or min(rows.shape[1:3]) < _SMALLEST_WITH_DETAIL:
         return ()
     some = train.rows[:: -(-len(train) // _MOST_MEASURED)]
-    there = top_octave(some)
-    if there == 0:
+    train_power = top_octave(some)
+    if train_power == 0:
         return ()
-    what = "finest detail: power in the top octave of the spectrum, samples to training pictures (1: alike)"
-    return ((what, f"{top_octave(rows) / there:.2f}"),)
+    name = "fine detail: power in the top octave of the spectrum, samples / training pictures (1: equal)"
+    return ((name, f"{top_octave(rows) / train_power:.2f}"),)
 
 
 def _along_lines(model: Model) -> np.ndarray[Any, Any]:
@@ -275,14 +292,14 @@ def _of_points(model: Model, train: Dataset | None) -> list[ReportFigure]:
     data = np.empty((0, samples.shape[1])) if train is None else train.rows.astype(np.float64)
     data = data[compute.numpy_generator(_SEED, "shown").permutation(len(data))[:_CLOUD]]
     names = like.columns
-    # D of a conditional model has no field over x alone.
+    # D of a conditional model is no function of x alone.
     logit = None if model.classes is not None else lambda points: model.logits(points)
     if samples.shape[1] == 1:
         return [
             ReportFigure(
                 name="figure1",
                 heading="Data, samples and the discriminator",
-                caption="The paper's Figure 1: densities of data and samples, D, and below them the map from z to x.",
+                caption="As Figure 1 of the paper: densities of data and samples, D(x), and below them the map from z to x.",
                 figure=figure1(
                     data, samples, logit=logit, transport=_transport(model), name=names[0] if names else "x"
                 ),
@@ -292,14 +309,14 @@ def _of_points(model: Model, train: Dataset | None) -> list[ReportFigure]:
         return [
             ReportFigure(
                 name="field",
-                heading="Samples over the discriminator's field",
-                caption="Where D takes a point for data, where for a sample; at the saddle point it is 1/2 everywhere.",
+                heading="Samples and the discriminator D(x)",
+                caption="Colour: D's probability that a point is data; at the saddle point it is 1/2 everywhere.",
                 figure=decision_field(data, samples, logit=logit, names=names),
             ),
             ReportFigure(
                 name="lines",
-                heading="Along straight lines in z",
-                caption="Each path is what G makes of a straight walk from one noise vector to another.",
+                heading="Interpolation in z",
+                caption="Each path is G(z) along the straight line between two noise vectors.",
                 figure=lines(_along_lines(model).astype(np.float64), data=data, names=names),
             ),
         ]
@@ -307,7 +324,7 @@ def _of_points(model: Model, train: Dataset | None) -> list[ReportFigure]:
         ReportFigure(
             name="pairs",
             heading="Columns and pairs of columns",
-            caption="Margins on the diagonal, pairs below it, correlations above it.",
+            caption="Marginal distributions on the diagonal, scatter plots below it, correlations above it.",
             figure=pairs(data, samples, names=names),
         )
     ]

@@ -1,15 +1,15 @@
-"""A run folder: settings, records, checkpoints, the model and its pictures; one process at a time may write to it.
+"""The folder of one training run; one process at a time may write to it.
 
-settings.json    what was decided before the first round
-progress.jsonl   one line for each planned round
-verdicts.jsonl   one line for each check and for each final verdict
-stop.json        why the run ended, in words
-left_out.txt     name and reason of each file that could not be used, a line each, where there are any
-checkpoint/      the whole game, newest and previous
-model/           what to sample from
-pictures/        PNG files, and strip/ with the samples of planned rounds
-report.html      the page
-card.json, .md   of a table, the model card
+settings.json    options, settings and versions, fixed before the first round
+progress.jsonl   losses and gradient norms, one line per recorded round
+verdicts.jsonl   one line per check and per final verdict
+stop.json        why the run ended
+left_out.txt     files that could not be used: name and reason, one per line (only if there are any)
+checkpoint/      the full training state, newest and previous
+model/           the model to sample from
+pictures/        PNG files, and strip/ with the samples of fixed noise through the rounds
+report.html      the report
+card.json, .md   the model card (tables only)
 """
 
 from __future__ import annotations
@@ -54,24 +54,24 @@ _OURS = (
 
 
 class RunFolder:
-    """The files of one run; make one with `create` or `open`."""
+    """The files of one run; construct with `create` or `open`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = filelock.FileLock(path / ".lock", timeout=0)
 
-    # -- beginning -----------------------------------------------------------------------------------------------
+    # -- create and open -----------------------------------------------------------------------------------------
 
     @classmethod
     def refuse_taken(cls, path: Path, *, restart: bool = False) -> None:
-        """Refuse a folder that `create` would refuse for what it holds, and touch nothing.
+        """Refuse a folder whose content `create` would refuse; change nothing.
 
         Raises:
-            InputError: the folder holds a run already (and restart was not asked for), or other files.
+            InputError: the folder already holds a run (and restart is False), or other files.
         """
         if (path / "settings.json").exists() and not restart:
             raise InputError(
-                f"{path} already holds a run: add --resume to go on with it, --restart to begin again, or --out to "
+                f"{path} already holds a run: add --resume to continue it, --restart to begin again, or --out to "
                 "choose another folder."
             )
         foreign = (
@@ -86,18 +86,18 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, *, restart: bool = False) -> RunFolder:
-        """Return an empty run folder that this process holds.
+        """Return an empty run folder, locked by this process.
 
         Raises:
-            InputError: the folder holds a run already (and restart was not asked for), holds other files, or another
-                process is writing to it.
+            InputError: the folder already holds a run (and restart is False), holds other files, or another process is
+                writing to it.
             StoredFileError: the folder cannot be made or written to.
         """
         cls.refuse_taken(path, restart=restart)
         try:
             path.mkdir(parents=True, exist_ok=True)
             run = cls(path)
-            run.hold()
+            run.lock()
             for name in _OURS:
                 if name == ".lock":
                     continue
@@ -111,7 +111,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path, *, write: bool = False) -> RunFolder:
-        """Return an existing run folder; with `write` this process holds it.
+        """Return an existing run folder; with `write` it is locked by this process.
 
         Raises:
             InputError: there is no run there, or another process is writing to it.
@@ -123,14 +123,14 @@ class RunFolder:
             )
         run = cls(path)
         if write:
-            run.hold()
+            run.lock()
         return run
 
-    def hold(self) -> None:
-        """Keep other processes out until this one ends.
+    def lock(self) -> None:
+        """Lock the folder against other writers until `release` or the end of this process.
 
         Raises:
-            InputError: another process holds it.
+            InputError: another process has locked it.
         """
         try:
             self._lock.acquire()
@@ -142,33 +142,33 @@ class RunFolder:
             raise StoredFileError(f"{self.path} cannot be written ({error.strerror}).") from error
 
     def release(self) -> None:
-        """Let other processes in."""
+        """Unlock the folder."""
         self._lock.release()
 
     # -- settings ------------------------------------------------------------------------------------------------
 
     @property
     def checkpoint(self) -> Path:
-        """Where checkpoints are."""
+        """Folder of the checkpoints."""
         return self.path / "checkpoint"
 
     @property
     def model(self) -> Path:
-        """Where the model is."""
+        """Folder of the model."""
         return self.path / "model"
 
     @property
     def pictures(self) -> Path:
-        """Where pictures are."""
+        """Folder of the pictures."""
         return self.path / "pictures"
 
     def write_settings(self, settings: dict[str, Any]) -> None:
-        """Write down what was decided before the first round."""
+        """Write settings.json."""
         text = json.dumps({"format": _FORMAT, **settings}, indent=1, default=str)
         write_atomically(self.path / "settings.json", text.encode())
 
     def settings(self) -> dict[str, Any]:
-        """Return what was decided before the first round.
+        """Return the content of settings.json, old names translated.
 
         Raises:
             StoredFileError: the file is damaged or of a later format.
@@ -187,18 +187,18 @@ class RunFolder:
     # -- records -------------------------------------------------------------------------------------------------
 
     def append(self, name: str, record: dict[str, Any]) -> None:
-        """Add one line to progress.jsonl or verdicts.jsonl."""
+        """Append one line to progress.jsonl or verdicts.jsonl."""
         try:
             with open(self.path / name, "a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
         except OSError as error:
             raise StoredFileError(
                 f"{self.path / name} could not be written ({error.strerror}); what was saved before is kept. "
-                "Make room, then go on with --resume."
+                "Free some disk space, then continue with --resume."
             ) from error
 
     def records(self, name: str) -> list[dict[str, Any]]:
-        """Return the whole lines of progress.jsonl or verdicts.jsonl; a line cut off by a crash is left out."""
+        """Return the lines of progress.jsonl or verdicts.jsonl; a line cut off by a crash is skipped."""
         path = self.path / name
         if not path.exists():
             return []
@@ -211,9 +211,9 @@ class RunFolder:
         return lines
 
     def rewind(self, round_: int) -> None:
-        """Forget what was written after a checkpoint's round, so that a resumed run does not say it twice."""
+        """Delete the records after a checkpoint's round, so that a resumed run does not write them twice."""
         (self.path / "stop.json").unlink(missing_ok=True)
-        # A round's record carries the number of rounds before it, a check that of the rounds played.
+        # "round" in progress.jsonl is the number of rounds before that one, in verdicts.jsonl the number of rounds played.
         for name, last in (("progress.jsonl", round_ - 1), ("verdicts.jsonl", round_)):
             if (self.path / name).exists():
                 kept = [line for line in self.records(name) if line.get("round", 0) <= last]
@@ -221,28 +221,28 @@ class RunFolder:
                 write_atomically(self.path / name, text.encode())
 
     def write_left_out(self, files: Sequence[tuple[str, str]]) -> Path:
-        """Write down the files that could not be used, name and reason with a tab between; return where."""
+        """Write left_out.txt, one "name<tab>reason" per file that could not be used, and return its path."""
         path = self.path / "left_out.txt"
         lines = ("\t".join(" ".join(part.split()) for part in each) for each in files)
         write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
         return path
 
     def write_stop(self, stop: dict[str, Any]) -> None:
-        """Write down why the run ended."""
+        """Write stop.json: why the run ended."""
         write_atomically(self.path / "stop.json", json.dumps(stop, indent=1).encode())
 
     def stop(self) -> dict[str, Any] | None:
-        """Return why the run ended; None while it is playing, or where that was not written down."""
+        """Return why the run ended; None while it is training, or if stop.json cannot be read."""
         try:
             stored: dict[str, Any] = json.loads((self.path / "stop.json").read_bytes())
         except (OSError, ValueError):
             return None
         return stored
 
-    # -- samples of planned rounds -------------------------------------------------------------------------------
+    # -- samples of fixed noise ----------------------------------------------------------------------------------
 
     def write_frame(self, round_: int, rows: np.ndarray[Any, Any]) -> None:
-        """Keep the samples of a planned round."""
+        """Save the samples of the fixed noise after a round."""
         folder = self.pictures / "strip"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -252,11 +252,11 @@ class RunFolder:
             os.replace(temporary, folder / f"round-{round_:010d}.npy")
         except OSError as error:
             raise StoredFileError(
-                f"{folder} cannot be written ({error.strerror}); make room and --resume."
+                f"{folder} cannot be written ({error.strerror}); free some disk space and --resume."
             ) from error
 
     def frames(self) -> list[tuple[int, np.ndarray[Any, Any]]]:
-        """Return the samples of planned rounds, in order."""
+        """Return (round, samples of the fixed noise) in order of rounds."""
         found = []
         for path in sorted((self.pictures / "strip").glob("round-*.npy")):
             try:

@@ -1,7 +1,7 @@
-"""The report page: words, pictures, tables and code, rendered as one HTML file that needs nothing else.
+"""A report as one self-contained HTML file: text, pictures, tables and code.
 
-No script, and no style sheet, font or picture from elsewhere: the file opens the same from a mail, a disk or
-an archive. Everything that users named (runs, columns, files) is text and stays text.
+No scripts, and no external style sheets, fonts or pictures, so the file looks the same from a mail, a disk or an
+archive. Names that come from users (runs, columns, files) are always escaped.
 """
 
 import base64
@@ -21,9 +21,9 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One figure: PNG bytes, `alt` for those who do not see it, and a caption.
+    """One figure: PNG bytes, the alt text, and a caption.
 
-    Raises InputError if `png` is no PNG or `alt` is empty.
+    Raises InputError if `png` is not a PNG or `alt` is empty.
     """
 
     png: bytes
@@ -34,7 +34,7 @@ class Picture:
         if not self.png.startswith(_SIGNATURE):
             raise InputError(f"A picture of a page must be PNG bytes; these begin with {self.png[:8]!r}.")
         if not self.alt.strip():
-            raise InputError("A picture of a page needs alt text: say in a few words what it shows.")
+            raise InputError("A picture of a page needs alt text: describe in a few words what it shows.")
 
     @property
     def source(self) -> str:
@@ -43,7 +43,7 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Its natural width and height in CSS pixels, from the dots per inch that the file states."""
+        """Width and height in CSS pixels, from the resolution (dots per inch) stored in the file."""
         try:
             with Image.open(io.BytesIO(self.png)) as image:
                 dpi = image.info.get("dpi", (_CSS_DOTS, _CSS_DOTS))
@@ -57,7 +57,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Names and values, one name and its values a row; `caption` says what they have in common, `head` names columns."""
+    """A table: each row is a name and its values; `head` holds the column names."""
 
     rows: Sequence[tuple[str, ...]]
     caption: str = ""
@@ -66,7 +66,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """Something to copy as it stands, such as the command that repeats a run."""
+    """Text to copy, such as the command that repeats a run."""
 
     text: str
     caption: str = ""
@@ -74,7 +74,7 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """One heading with paragraphs, tables, figures and code below it, in this order."""
+    """A heading, then paragraphs, tables, figures and code, in this order."""
 
     heading: str
     paragraphs: Sequence[str] = ()
@@ -85,7 +85,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A report: `title`, the one sentence that says most (`lead`), sections, and a line at the foot."""
+    """A report: `title`, a summary of a sentence or two (`lead`), sections, and a footer line."""
 
     title: str
     lead: str
@@ -95,7 +95,7 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """Return the page as one self-contained HTML document (UTF-8): the same page gives the same text.
+    """Return the page as one self-contained HTML document (UTF-8); equal pages give equal text.
 
     Raises InputError if a picture is damaged.
     """

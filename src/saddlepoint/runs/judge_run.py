@@ -1,4 +1,4 @@
-"""Judging a run: fresh samples of its model against rows that it never saw."""
+"""Two-sample data for judging a run: fresh samples of its model beside held-out rows."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ _FAKES_PER_REAL = 4
 
 
 def is_run(path: Path) -> bool:
-    """Whether a path is a run folder or a saved model, rather than rows."""
+    """Return whether a path is a run folder or a saved model, rather than data."""
     return (path / "settings.json").is_file() or (path / "model.json").is_file()
 
 
 def open_run(
     run: Path, real: str | None = None, *, random_state: int = 0, train: Any = None, **options: Any
 ) -> tuple[Pair, str | None]:
-    """Return a run's fresh samples beside real rows, and what is known of those: "declared", "no", or None.
+    """Return real rows and a run's fresh samples, and whether the real rows were held out: "declared", "no", None (unknown).
 
-    real names a file of rows; left out, the run's own vault is taken, which no round has seen. Four samples are drawn for
-    each real row. For a run folder the training rows are at hand, so copies are looked for.
+    Four samples are drawn for each real row. For a run folder the training rows are opened too, for the memorisation test.
+
+    run: a run folder or a saved model.
+    real: file of real rows; without it the run's held-out test rows (vault), which training never read.
+    random_state: seed of the samples.
+    train: training rows for the memorisation test, in place of the run's own.
+    options: passed to `open_pair`.
 
     Raises:
         InputError: there is no run, no vault, or the rows do not fit.
@@ -40,20 +45,22 @@ def open_run(
     if real is None:
         if preparation is None or preparation.vault is None:
             raise InputError(
-                f"{run} holds no rows back to judge by; name a file of real rows: saddlepoint judge REAL {run}."
+                f"{run} has no held-out test rows (vault) to judge by; give a file of real rows: saddlepoint judge REAL {run}."
             )
-        held, known = preparation.vault, "declared"
+        real_rows, known = preparation.vault, "declared"
     else:
-        held = open_holdout(real, preparation.train.in_memory() if preparation is not None else model.like)
-        if preparation is not None and held.fingerprint() == preparation.fingerprint:
+        real_rows = open_holdout(
+            real, preparation.train.in_memory() if preparation is not None else model.like
+        )
+        if preparation is not None and real_rows.fingerprint() == preparation.fingerprint:
             known = "no"
     fakes = model.draw(
-        _FAKES_PER_REAL * len(held), random_state=compute.derived_seed(random_state, "judged")
+        _FAKES_PER_REAL * len(real_rows), random_state=compute.derived_seed(random_state, "judged")
     )[0]
     like = model.like
     if train is None and preparation is not None:
         train = replace(preparation.train.in_memory(), labels=None)
-    sides = [replace(held, labels=None), replace(like, rows=fakes, labels=None)]
+    sides = [replace(real_rows, labels=None), replace(like, rows=fakes, labels=None)]
     return open_pair(*sides, train=train, **options), known
 
 

@@ -1,8 +1,8 @@
-"""A generator as an ONNX file, checked against onnxruntime before it is kept.
+"""Export of a picture generator to ONNX, checked against onnxruntime before the file is kept.
 
-The graph takes `z` (n, noise_width), for a model of classes also `y` (n, classes) one-hot, and gives `pictures`
-(n, channels, height, width) with grey levels between 0 and 1; n is free. What else is needed to use it (noise law, classes,
-levels) stands in the file's metadata under the names that `model.json` has.
+Inputs of the graph: `z` (n, noise_width), and for a conditional model `y` (n, classes), one-hot. Output: `pictures`
+(n, channels, height, width), grey levels between 0 and 1; n is free. The file's metadata hold what else is needed (noise
+distribution, classes, levels), under the names of `model.json`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CHECKED = 5
 
 
 class _Pictures(nn.Module):
-    """The generator with pictures in [0, 1], wherever the encoder has black."""
+    """The generator with its output rescaled from the encoder's range to pictures in [0, 1]."""
 
     def __init__(self, generator: nn.Module, low: int, margin: float) -> None:
         super().__init__()
@@ -39,10 +39,10 @@ class _Pictures(nn.Module):
 
 
 def export(model: Model, path: Path) -> str:
-    """Write the generator to an ONNX file and return in a sentence what was written and how well it agrees.
+    """Write the generator to an ONNX file; return a sentence on what was written and how well it agrees.
 
     Raises:
-        InputError: the model makes no pictures, the name does not end in .onnx, or a package that is needed is not
+        InputError: the model does not generate pictures, the name does not end in .onnx, or a required package is not
             installed.
         StoredFileError: the file cannot be written, or its pictures differ from the model's by more than 1e-4.
     """
@@ -50,8 +50,8 @@ def export(model: Model, path: Path) -> str:
         raise InputError(f"{path} does not end in .onnx; give the name of an ONNX file.")
     if model.like.kind != "pictures":
         raise InputError(
-            f"This model makes {model.like.kind}, which its encoder turns into rows, and ONNX holds no encoder: export is "
-            "for pictures; write samples with `saddlepoint sample`."
+            f"This model generates {model.like.kind}, whose encoder cannot be exported to ONNX: only models of pictures can be "
+            "exported; write samples with `saddlepoint sample`."
         )
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -61,15 +61,15 @@ def export(model: Model, path: Path) -> str:
     stored = model.encoder.to_dict()
     module = _Pictures(model.generator, int(stored["low"]), float(stored["margin"])).eval()
     inputs = _inputs(model)
-    temporary = path.with_name(f".{path.name}")  # its suffix is what the exporter goes by
+    temporary = path.with_name(f".{path.name}")  # keeps the suffix: the exporter chooses the format by it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(module, inputs, temporary, _facts(model))
-        apart = _difference(module, inputs, temporary)
-        if not apart <= AGREEMENT:
+        difference = _difference(module, inputs, temporary)
+        if not difference <= AGREEMENT:
             raise StoredFileError(
-                f"The exported generator's pictures differ from the model's by {apart:.2g} (at most {AGREEMENT:g} may be), so "
-                f"{path} was not written; other versions of torch or onnxruntime may do better."
+                f"The exported generator's pictures differ from the model's by {difference:.2g} (at most {AGREEMENT:g} is "
+                f"allowed), so {path} was not written; try other versions of torch or onnxruntime."
             )
         os.replace(temporary, path)
     except OSError as error:
@@ -79,9 +79,7 @@ def export(model: Model, path: Path) -> str:
     finally:
         temporary.unlink(missing_ok=True)
     names = " and ".join(inputs)
-    return (
-        f"the generator as ONNX, {names} -> pictures, at most {apart:.1g} from the model, written to {path}"
-    )
+    return f"generator exported to ONNX ({names} -> pictures), largest difference {difference:.1g}, written to {path}"
 
 
 def _inputs(model: Model) -> dict[str, Tensor]:
@@ -105,9 +103,9 @@ def _write(module: nn.Module, inputs: dict[str, Tensor], path: Path, facts: dict
 
     import onnx
 
-    loud = logging.getLogger("torch.onnx")
-    level = loud.level
-    loud.setLevel(logging.ERROR)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -121,7 +119,7 @@ def _write(module: nn.Module, inputs: dict[str, Tensor], path: Path, facts: dict
                 verbose=False,
             )
     finally:
-        loud.setLevel(level)
+        logger.setLevel(level)
     proto = program.model_proto
     onnx.helper.set_model_props(proto, facts)
     onnx.checker.check_model(proto)
@@ -129,7 +127,7 @@ def _write(module: nn.Module, inputs: dict[str, Tensor], path: Path, facts: dict
 
 
 def _difference(module: nn.Module, inputs: dict[str, Tensor], path: Path) -> float:
-    """Return the largest difference between torch's pictures and onnxruntime's, for two sizes of the batch."""
+    """Return the largest difference between torch's pictures and onnxruntime's, for two batch sizes."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -138,10 +136,10 @@ def _difference(module: nn.Module, inputs: dict[str, Tensor], path: Path) -> flo
     worst = 0.0
     for rows in (_CHECKED, 2):
         some = {name: value[:rows] for name, value in inputs.items()}
-        (made,) = session.run(None, {name: value.numpy() for name, value in some.items()})
+        (exported,) = session.run(None, {name: value.numpy() for name, value in some.items()})
         with torch.no_grad():
-            wanted = module(*some.values())
-        if made.shape != tuple(wanted.shape):
+            expected = module(*some.values())
+        if exported.shape != tuple(expected.shape):
             return float("inf")
-        worst = max(worst, float((torch.from_numpy(made) - wanted).abs().max()))
+        worst = max(worst, float((torch.from_numpy(exported) - expected).abs().max()))
     return worst

@@ -1,4 +1,4 @@
-"""The page of a run: what was learnt from, how, what came out, and how to sample again."""
+"""report.html of a run: verdict, figures, how to sample, data, settings and references."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from saddlepoint.drawing.style import save
 from saddlepoint.errors import InputError, SaddlepointError
-from saddlepoint.fitting import Preparation, added, restore
+from saddlepoint.fitting import Preparation, gain_of_game, restore
 from saddlepoint.fitting.monitor import start_in_words, starts_fitted
 from saddlepoint.judging.verdict import Verdict, paragraphs
 from saddlepoint.model import Model
@@ -18,16 +18,17 @@ from saddlepoint.runs.figures import ReportFigure, report_figures
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.html_page import Code, Page, Picture, Section, Table, render
 from saddlepoint.runs.session import Source
-from saddlepoint.runs.table_report import TableFacts, in_short, measured, sections
+from saddlepoint.runs.table_report import TableFacts, measured, sections, summary
 from saddlepoint.runs.verdict_page import metric_section
 from saddlepoint.training.checkpoint import write_atomically
 
 
 def write_report(path: Path, *, preparation: Preparation | None = None) -> Path:
-    """Draw a run's pictures into its folder, write report.html (of a table also its model card), and return its path.
+    """Draw a run's figures into its folder, write report.html (for a table also the model card), and return its path.
 
-    preparation holds the rows where they are at hand; else they are opened again, and if they are gone the pictures that
-    need them are left out and the page says so.
+    path: the run folder.
+    preparation: the run's data if they are in memory; without it they are opened again, and if that fails the report leaves
+        out the figures that need them and says so.
 
     Raises:
         InputError: there is no run in the folder, or it has not saved a model yet.
@@ -41,17 +42,17 @@ def write_report(path: Path, *, preparation: Preparation | None = None) -> Path:
     missing = None
     if preparation is None:
         preparation, missing = _rows(settings)
-    found = report_figures(run, model, None if preparation is None else preparation.train)
+    figures = report_figures(run, model, None if preparation is None else preparation.train)
     run.pictures.mkdir(exist_ok=True)
-    for portrait in found:
-        save(portrait.figure, run.pictures / f"{portrait.name}.png")
+    for each in figures:
+        save(each.figure, run.pictures / f"{each.name}.png")
     facts = None
     if model.like.kind == "tables":
         facts = None if preparation is None else measured(run, model, preparation)
-        margins = next((each.facts for each in found if each.name == "margins"), None)
-        shares = None if margins is None else [(name, float(far)) for name, far in margins]
-        write_card(run, settings, model, facts, shares)
-    page = _page(run, settings, model, found, missing, facts)
+        margins = next((each.facts for each in figures if each.name == "margins"), None)
+        distances = None if margins is None else [(name, float(distance)) for name, distance in margins]
+        write_card(run, settings, model, facts, distances)
+    page = _page(run, settings, model, figures, missing, facts)
     target = run.path / "report.html"
     write_atomically(target, render(page).encode())
     return target
@@ -64,7 +65,7 @@ def _rows(settings: dict[str, Any]) -> tuple[Preparation | None, str | None]:
     except SaddlepointError as error:
         return (
             None,
-            f"The training data could not be opened again, so pictures that need them are missing: {error}",
+            f"The training data could not be opened again, so the figures that need them are missing: {error}",
         )
 
 
@@ -72,7 +73,7 @@ def _page(
     run: RunFolder,
     settings: dict[str, Any],
     model: Model,
-    found: list[ReportFigure],
+    figures: list[ReportFigure],
     missing: str | None,
     facts: TableFacts | None,
 ) -> Page:
@@ -83,26 +84,31 @@ def _page(
     if stop is not None:
         notes.append(f"Why it ended: {stop['sentence']}.")
     if played < game["horizon"]:
-        notes.append(f"The game stands at round {played:,} of {game['horizon']:,}; --resume goes on with it.")
+        notes.append(
+            f"{played:,} of {game['horizon']:,} rounds have been played; --resume continues the run."
+        )
     learnt = [
         ("Source", str(settings["source"]["data"])),
         ("Rows", settings["data"]),
-        ("Train / monitor / vault", f"{rows['train']:,} / {rows['monitor']:,} / {rows['vault']:,}"),
+        (
+            "Training / validation (monitor) / test (vault)",
+            f"{rows['train']:,} / {rows['monitor']:,} / {rows['vault']:,}",
+        ),
     ]
     if model.classes is not None:
-        by = ", found by k-means" if settings.get("clustered") else ""
-        learnt.append(("Condition", f"P(x | class), {len(model.classes)} classes{by}"))
+        origin = ", pseudo-labels found by k-means" if settings.get("clustered") else ""
+        learnt.append(("Condition", f"P(x | class), {len(model.classes)} classes{origin}"))
     played_by = [
         ("Recipe", model.description["recipe"]),
         ("Objective", game["objective"]),
         ("Penalties", ", ".join(each["name"] for each in game["penalties"]) or "none"),
         ("Rounds", f"{played:,} of {game['horizon']:,}, {game['form']}, batch {game['batch']}"),
-        ("Noise", f"{game['noise_width']} numbers, {game['noise_distribution']}"),
+        ("Noise", f"{game['noise_width']} dimensions, {game['noise_distribution']}"),
         ("Generator", _network(settings["generator"])),
         ("Discriminator", _network(settings["discriminator"])),
         ("Optimisers", f"{game['generator']['name']} (G), {game['discriminator']['name']} (D)"),
-        ("Computed", f"{game['precision']} on {settings['device']}, {settings['threads']} thread(s)"),
-        ("Rounds were played", _played_how(settings)),
+        ("Hardware", f"{game['precision']} on {settings['device']}, {settings['threads']} thread(s)"),
+        ("Execution", _execution(settings)),
         ("Seed", str(game["seed"])),
     ]
     name = run.path.as_posix()
@@ -111,12 +117,12 @@ def _page(
     python = f'import saddlepoint as sp\n\nmodel = sp.load("{name}")\nsamples = model.sample(100)\n'
     keys = ["goodfellow2014", *get(game["objective"]).references]
     keys += [key for each in game["penalties"] for key in get_penalty(each["name"]).references]
-    lead = f"{settings['data'][:1].upper()}{settings['data'][1:]}, learnt in {played:,} rounds."
+    lead = f"{settings['data'][:1].upper()}{settings['data'][1:]}; trained for {played:,} rounds."
     return Page(
-        title=f"{model.like.name}: a generator learnt by the game",
-        lead=lead if facts is None else f"{lead} {in_short(facts)}",
+        title=f"{model.like.name}: GAN training report",
+        lead=lead if facts is None else f"{lead} {summary(facts)}",
         sections=[
-            *_noted(
+            *_with_notes(
                 [
                     *([] if facts is None else sections(facts)),
                     *(
@@ -125,15 +131,15 @@ def _page(
                             figures=[_picture(run, each)],
                             tables=[Table(rows=each.facts, head=each.head)] if each.facts else [],
                         )
-                        for each in found
+                        for each in figures
                     ),
                     *(_verdict(verdict) if facts is None else []),
                 ],
                 notes,
             ),
-            *_looks(model, name),
+            *_estimates(model, name),
             Section(
-                heading="Sample again",
+                heading="How to sample",
                 codes=[
                     Code(
                         text=f"saddlepoint sample {name} -n 100 --out {example}",
@@ -142,23 +148,23 @@ def _page(
                     Code(text=python, caption="In Python"),
                 ],
             ),
-            Section(heading="What it learnt from", tables=[Table(rows=learnt)]),
-            Section(heading="How it was played", tables=[Table(rows=played_by)]),
-            Section(heading="The papers behind these choices", paragraphs=cite(keys)),
+            Section(heading="Data", tables=[Table(rows=learnt)]),
+            Section(heading="Settings", tables=[Table(rows=played_by)]),
+            Section(heading="References", paragraphs=cite(keys)),
         ],
         footer=f"saddlepoint {settings['saddlepoint']}, torch {settings['torch']}",
     )
 
 
-def _noted(shown: list[Section], notes: list[str]) -> list[Section]:
-    """Return the sections with the notes before all else that the first one says."""
+def _with_notes(shown: list[Section], notes: list[str]) -> list[Section]:
+    """Return the sections with the notes as first paragraphs of the first one."""
     if not shown or not notes:
         return shown
     return [replace(shown[0], paragraphs=[*notes, *shown[0].paragraphs]), *shown[1:]]
 
 
 def _final(run: RunFolder) -> Verdict | None:
-    """Return the newest final verdict of a run."""
+    """Return the newest final verdict of a run, None if there is none."""
     for line in reversed(run.records("verdicts.jsonl")):
         if line.get("kind") == "verdict":
             return Verdict.from_dict({k: v for k, v in line.items() if k not in ("kind", "round", "opened")})
@@ -166,44 +172,49 @@ def _final(run: RunFolder) -> Verdict | None:
 
 
 def _verdict(verdict: Verdict | None) -> list[Section]:
-    """Return the section on the final verdict, where there is one."""
+    """Return the sections on the final verdict; none without one."""
     if verdict is None:
         return []
-    heading = "The verdict, on rows that nothing had seen"
+    heading = "Verdict, on held-out test rows"
     return [Section(heading=heading, paragraphs=paragraphs(verdict)), *metric_section(verdict)]
 
 
-def _looks(model: Model, name: str) -> list[Section]:
-    """Return the section on the looks at the monitor rows, where there were any."""
-    seen, kept = model.description.get("looks") or [], model.description.get("kept_round")
-    if len(seen) < 2:
+def _estimates(model: Model, name: str) -> list[Section]:
+    """Return the section on the quick estimates on validation rows; none with fewer than two estimates."""
+    estimates, kept = model.description.get("looks") or [], model.description.get("kept_round")
+    if len(estimates) < 2:
         return []
     rows = [
         (
-            f"round {look['round']:,}" + (", kept" if look["round"] == kept else ""),
-            f"{look['jsd']:.4f} +- {look['error']:.4f} nats",
+            f"round {each['round']:,}" + (", kept" if each["round"] == kept else ""),
+            f"{each['jsd']:.4f} +- {each['error']:.4f} nats",
         )
-        for look in seen
+        for each in estimates
     ]
     start = start_in_words(model.generator)
-    sentence = added(seen, kept, start) if starts_fitted(model.generator) else None
+    sentence = gain_of_game(estimates, kept, start) if starts_fitted(model.generator) else None
     paragraphs = [f"{sentence[:1].upper()}{sentence[1:]}."] if sentence else []
     paragraphs.append(
-        "An estimate of the distance to the monitor rows (Jensen-Shannon, 0.693 is the largest there is), by two quick "
-        "referees: for choosing among snapshots of this run, no bound."
+        "Quick estimates of the Jensen-Shannon divergence (0.693 is the maximum) between samples and validation rows "
+        "(monitor), by two fast classifiers. They choose among snapshots of this run and are no bounds."
     )
     codes = []
     if sentence:
         command = f"saddlepoint sample {name} --base -n 1000 --out base.csv"
-        codes = [Code(text=command, caption=f"The {start} that the game started from, alone")]
+        codes = [Code(text=command, caption=f"Samples of the {start} that training started from")]
     return [
-        Section(heading="What the game added", paragraphs=paragraphs, tables=[Table(rows=rows)], codes=codes)
+        Section(
+            heading="What training added to the start",
+            paragraphs=paragraphs,
+            tables=[Table(rows=rows)],
+            codes=codes,
+        )
     ]
 
 
-def _picture(run: RunFolder, portrait: ReportFigure) -> Picture:
-    drawn = (run.pictures / f"{portrait.name}.png").read_bytes()
-    return Picture(png=drawn, alt=portrait.heading, caption=portrait.caption)
+def _picture(run: RunFolder, figure: ReportFigure) -> Picture:
+    png = (run.pictures / f"{figure.name}.png").read_bytes()
+    return Picture(png=png, alt=figure.heading, caption=figure.caption)
 
 
 def _network(description: dict[str, Any]) -> str:
@@ -213,6 +224,6 @@ def _network(description: dict[str, Any]) -> str:
     return f"{description['name'].replace('-', ' ')}: {numbers}"
 
 
-def _played_how(settings: dict[str, Any]) -> str:
+def _execution(settings: dict[str, Any]) -> str:
     played = settings.get("rounds_played")
     return "eager" if played is None else f"{'compiled' if played['compiled'] else 'eager'} ({played['why']})"

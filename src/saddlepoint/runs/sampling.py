@@ -1,8 +1,7 @@
-"""From a run and a table with missing cells to a file of the table completed.
+"""Files written from a run folder or a saved model: samples, films of noise interpolation, completed tables.
 
-From a run folder or a saved model to a file of samples.
-
-A walk through noise space as a film: from sample to sample and back to the first, every moment itself a sample.
+A film is a closed walk through noise space; each of its frames is itself a sample. A completed table has its missing cells
+drawn given the known cells of their row.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ FRAMES_BETWEEN = 20
 
 
 def walk(model: Model, frames: int, seed: int) -> Tensor:
-    """Return z of a closed walk, (frames, noise_width), past one draw every 20 frames, at least two in all.
+    """Return z of a closed walk through noise space, (frames, noise_width), with a random draw every 20 frames (at least 2).
 
-    On the way from a to b normal noise goes along cos(t) a + sin(t) b, 0 <= t <= pi/2, which is N(0, I) at every t when a
-    and b are; uniform noise goes straight, and stays within its range.
+    Between two draws a and b, normal noise is cos(t) a + sin(t) b, 0 <= t <= pi/2, which is N(0, I) at every t if a and b
+    are. Other noise is interpolated linearly, which stays within its range.
     """
     legs = max(2, round(frames / FRAMES_BETWEEN))
     ends = model.noise(legs, seed)
@@ -49,8 +48,8 @@ def load_model(path: Path) -> Model:
     """Return the model of a run folder, or a saved model.
 
     Raises:
-        InputError: there is neither.
-        StoredFileError: it is damaged.
+        InputError: the path is neither.
+        StoredFileError: the model is damaged.
     """
     if (path / "settings.json").is_file():
         if not (path / "model" / "model.json").is_file():
@@ -62,7 +61,7 @@ def load_model(path: Path) -> Model:
 
 
 def label_of(path: Path) -> str | None:
-    """Return the name of the label column that a run was told to learn by, or None."""
+    """Return the name of a run's label column (--label), or None."""
     if not (path / "settings.json").is_file():
         return None
     label = RunFolder.open(path).settings().get("source", {}).get("label")
@@ -70,10 +69,14 @@ def label_of(path: Path) -> str | None:
 
 
 def condition_of(run: Path, model: Model, given: list[str]) -> Any:
-    """Return what `Model.draw` takes as given: a class, or conditions on the columns of a table.
+    """Return the argument `given` of `Model.draw`: a class, or conditions on the columns of a table.
+
+    run: the run folder, which knows the label's name.
+    model: its model.
+    given: the values of --given.
 
     Raises:
-        InputError: it is neither.
+        InputError: they are neither.
     """
     names = ["class", *filter(None, [label_of(run)])]
     pairs = [each.partition("=") for each in given]
@@ -85,15 +88,15 @@ def condition_of(run: Path, model: Model, given: list[str]) -> Any:
         if len(classes) + len(rest) == len(given) and len(classes) <= 1:
             return {**rest, **({"class": classes[0]} if classes else {})}
     name, equals, value = pairs[0]
-    if not equals:  # there is one label, so that a value alone is clear
+    if not equals:  # there is one label, so a value alone is unambiguous
         name, value = "class", name
     ways = " or ".join(f"--given {each}=VALUE" for each in dict.fromkeys(names))
     if name not in names or not value:
         raise InputError(f"--given {given[0]!r} is not understood; write {ways}.")
     if len(given) > 1:
         raise InputError(
-            f"--given names {len(given)} classes ({', '.join(given)}), and one file is drawn from one of them, or from all "
-            f"by their shares: give one {ways}, a file each, or none."
+            f"--given names {len(given)} classes ({', '.join(given)}), but a file holds samples of one class, or of all in "
+            f"their proportions: give one {ways} per file, or none."
         )
     return value
 
@@ -108,15 +111,20 @@ def sample_to_file(
     base: bool = False,
     escape_formulas: bool = False,
 ) -> str:
-    """Draw n samples and write them; return in one sentence what was written.
+    """Draw n samples and write them to a file; return a sentence on what was written.
 
-    Into a .gif goes a film of n frames that walks through noise space from sample to sample, within one class.
+    A .gif gets a film of n frames: a walk through noise space from sample to sample, within one class.
 
-    given: "class=7", or conditions on the columns of a table; base: of what the generator
-    started from; escape_formulas: as for `write_samples`.
+    run: the run folder, or a saved model.
+    out: the file; its suffix is the format.
+    n: number of samples or frames.
+    seed: for the same samples again; None draws a fresh one.
+    given: "class=7", or conditions on the columns of a table.
+    base: sample the start of training (mixture or MADE) in place of the trained generator.
+    escape_formulas: as for `write_samples`.
 
     Raises:
-        InputError: n, the seed, the class or the file's suffix cannot be used.
+        InputError: n, the seed, the class or the file's suffix is not allowed.
         StoredFileError: the model is damaged, or the file cannot be written.
     """
     if seed is not None and seed < 0:
@@ -125,10 +133,10 @@ def sample_to_file(
     like = model.like
     check_target(out, like.kind)
     used = compute.fresh_seed() if seed is None else seed
-    wish = None if given is None else condition_of(run, model, given)
+    condition = None if given is None else condition_of(run, model, given)
     if out.suffix.lower() == ".gif":
-        return f"{_film(model, out, n, used, wish)}, written to {out} (again: --seed {used})"
-    rows, classes = model.draw(n, given=wish, random_state=used)
+        return f"{_film(model, out, n, used, condition)}, written to {out} (again: --seed {used})"
+    rows, classes = model.draw(n, given=condition, random_state=used)
     written = write_samples(
         out,
         rows,
@@ -142,12 +150,12 @@ def sample_to_file(
 def _film(model: Model, out: Path, frames: int, seed: int, given: Any) -> str:
     if frames < FEWEST_FRAMES:
         raise InputError(
-            f"a film of {frames} frames shows no way from sample to sample; ask for {FEWEST_FRAMES} or more."
+            f"A film of {frames} frames is too short to show a walk from sample to sample; ask for {FEWEST_FRAMES} or more."
         )
     codes = model.codes(1, given, seed)
-    same = None if codes is None or model.classes is None else model.classes[int(codes[0])]
-    rows, _ = model.draw(noise=walk(model, frames, seed).numpy(), given=same, random_state=seed)
-    return write_film(out, rows, model.like) + ("" if same is None else f" of class {same}")
+    drawn_class = None if codes is None or model.classes is None else model.classes[int(codes[0])]
+    rows, _ = model.draw(noise=walk(model, frames, seed).numpy(), given=drawn_class, random_state=seed)
+    return write_film(out, rows, model.like) + ("" if drawn_class is None else f" of class {drawn_class}")
 
 
 def complete_to_file(
@@ -159,13 +167,18 @@ def complete_to_file(
     seed: int | None = None,
     escape_formulas: bool = False,
 ) -> str:
-    """Fill in the missing cells of a table file and write it; return in one sentence what was written.
+    """Fill in the missing cells of a table file and write the result; return a sentence on what was written.
 
-    columns: those to fill in, all but identifiers if left out; escape_formulas: as for `write_samples`.
+    run: the run folder of a table, or a saved model.
+    table: the file with missing cells.
+    out: the file to write.
+    columns: the columns to fill in; None fills all except identifiers.
+    seed: for the same values again; None draws a fresh one.
+    escape_formulas: as for `write_samples`.
 
     Raises:
-        InputError: the run is of no table, the file cannot be read, has columns or values that were not learnt, or nothing to
-            fill in.
+        InputError: the run did not learn a table, or the file cannot be read, has columns or values that training did not
+            see, or has no missing cells.
         StoredFileError: the model is damaged, or the file cannot be written.
     """
     if seed is not None and seed < 0:
@@ -174,7 +187,7 @@ def complete_to_file(
     check_target(out, "tables")
     if model.like.kind != "tables":
         raise InputError(
-            f"{run} learnt {model.like.kind}, and only the cells of a table can be filled in; give a run of a table."
+            f"{run} learnt {model.like.kind}, but only cells of a table can be filled in; give the run of a table."
         )
     frame = read_as_written(table)[0]
     used = compute.fresh_seed() if seed is None else seed
@@ -186,11 +199,15 @@ def complete_to_file(
     if filled == 0:
         raise InputError(f"{table} has no missing cell to fill in; there is nothing to write.")
     written = write_samples(out, rows, model.like, escape_formulas=escape_formulas)
-    said = f"{filled:,} cell{'s' * (filled > 1)} filled in" + (
-        f", {', '.join(absent)} wholly" if absent else ""
+    counted = f"{filled:,} cell{'s' * (filled > 1)} filled in" + (
+        f", {', '.join(absent)} entirely" if absent else ""
     )
     empty = [str(name) for name in here if rows[name].isna().any()]
-    wide = out_of_range(model.encoder, frame) if isinstance(model.encoder, TableTransformer) else ()
-    outside = f"; outside what training saw, so taken for the nearest seen: {', '.join(wide)}" if wide else ""
+    clipped = out_of_range(model.encoder, frame) if isinstance(model.encoder, TableTransformer) else ()
+    outside = (
+        f"; outside the training range, so clipped to it as conditions: {', '.join(clipped)}"
+        if clipped
+        else ""
+    )
     left = f"; {after:,} left empty in {', '.join(empty)}" if empty else ""
-    return f"{said}{left}{outside}; {written}, written to {out} (again: --seed {used})"
+    return f"{counted}{left}{outside}; {written}, written to {out} (again: --seed {used})"

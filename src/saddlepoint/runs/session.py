@@ -1,6 +1,6 @@
-"""One run from beginning to end: what `saddlepoint train` does, without a terminal.
+"""Session: one training run from start or resume to stop, as `saddlepoint train` plays it, without a terminal.
 
-A session prepares or resumes a fit, and keeps the run folder in step with the events that it passes on.
+A session prepares or resumes a fit, passes its events on, and writes them to the run folder.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from saddlepoint.fitting import (
     Sampled,
     Saved,
     Stopped,
-    judged,
     prepare,
     restore,
+    with_final_verdict,
 )
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.version import __version__
 
 BY_CLASS = "class"
-"""The label that names no column: the classes that data come with."""
+"""The label for classes that come with the data, when no column holds them."""
 FEWEST_ROWS_A_CLASS = 10
 _MOST_LINES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the user named: the data, the held-out file, the columns that mean a class or a group, the size of pictures."""
+    """The user's data options: data, held-out file, label and group columns, column kinds, size of pictures."""
 
     data: str
     holdout: str | None = None
@@ -65,7 +65,7 @@ class Source:
         """Return the rows and the held-out rows.
 
         Raises:
-            InputError: something cannot be opened, or has no such label.
+            InputError: something cannot be opened, or the label does not exist.
         """
         label = None if self.label == BY_CLASS else self.label
         dataset = open_source(
@@ -80,22 +80,22 @@ class Source:
         holdout = None if self.holdout is None else open_holdout(self.holdout, dataset, label=label)
         if self.label is not None and dataset.labels is None:
             raise InputError(
-                f"{self.data} comes without classes, so --label {self.label} has nothing to name: give the name of a "
-                "column, an .npz with labels, or a folder with one sub-folder a class."
+                f"{self.data} has no classes, so --label {self.label} cannot be used: give the name of a column, an .npz with "
+                "labels, or a folder with one sub-folder per class."
             )
         if self.label is not None and dataset.classes is not None:
             number = len(dataset.classes)
             if len(dataset) < FEWEST_ROWS_A_CLASS * number:
                 raise InputError(
                     f"--label {self.label} makes {number:,} classes of {len(dataset):,} rows, fewer than "
-                    f"{FEWEST_ROWS_A_CLASS} rows a class: name a column of fewer values, or leave --label out to learn "
+                    f"{FEWEST_ROWS_A_CLASS} rows per class: name a column of fewer values, or leave --label out to learn "
                     "it like the other columns."
                 )
         return dataset, holdout
 
 
 class Session:
-    """A fit with its run folder; on ranks other than 0 there is no folder to write."""
+    """A fit with its run folder; on ranks other than 0 `run` is None and nothing is written."""
 
     def __init__(self, run: RunFolder | None, path: Path, source: Source, preparation: Preparation) -> None:
         self.run, self.path, self.source, self.preparation = run, path, source, preparation
@@ -116,8 +116,14 @@ class Session:
     ) -> Session:
         """Begin a run in a new folder.
 
+        path: the run folder.
+        source: the data.
+        choices: the options of the fit.
+        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+        restart: replace the run in the folder.
+
         Raises:
-            InputError: the data, the choices or the folder cannot be used.
+            InputError: the data, the options or the folder cannot be used.
         """
         join_ranks(device)
         dataset, holdout = source.open()
@@ -127,7 +133,7 @@ class Session:
             RunFolder.refuse_taken(path, restart=restart)
         preparation = prepare(dataset, choices, holdout=holdout, device=device)
         session = cls(None, path, source, preparation)
-        # Only now, when nothing can be refused any more: a failed call leaves no folder, and an old run as it was.
+        # Only after everything was checked: a failed call creates no folder and leaves an old run unchanged.
         run = session.run = RunFolder.create(path, restart=restart) if leads else None
         if run is not None:
             run.write_settings(
@@ -140,19 +146,19 @@ class Session:
                     **session.preparation.to_dict(),
                 }
             )
-        session.notes = [*dataset.notes, *told(preparation.encoder), *_few(preparation)]
+        session.notes = [*dataset.notes, *column_lines(preparation.encoder), *_augmentation_note(preparation)]
         if run is not None and dataset.left_out:
             where = run.write_left_out(dataset.left_out)
-            session.notes.append(f"all {len(dataset.left_out):,} left out, and why: {where}")
+            session.notes.append(f"all {len(dataset.left_out):,} files left out, with reasons: {where}")
         session.described = dataset.describe()
         return session
 
     @classmethod
     def resume(cls, path: Path) -> Session:
-        """Go on with a run from its newest whole checkpoint.
+        """Continue a run from its newest intact checkpoint.
 
         Raises:
-            InputError: there is no run, its data have changed, or another process writes to it.
+            InputError: there is no run, its data have changed, or another process is writing to it.
             StoredFileError: nothing in the folder can be read.
         """
         leads = not compute.started_by_torchrun() or os.environ["RANK"] == "0"
@@ -165,10 +171,10 @@ class Session:
         session.described = dataset.describe()
         skipped = session.fit.resume()
         session.notes = [
-            f"The checkpoint {name} is broken; the one before it is used." for name in skipped or ()
+            f"The checkpoint {name} is damaged; the one before it is used." for name in skipped or ()
         ]
         if skipped is None:
-            session.notes.append("No checkpoint had been saved yet: the run begins at round 0.")
+            session.notes.append("No checkpoint had been saved yet: the run starts at round 0.")
         if leads:
             run.rewind(session.fit.round)
         return session
@@ -180,10 +186,14 @@ class Session:
         seconds: float | None = None,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> Iterator[Event]:
-        """Play, write down what is to be kept, and pass the events on.
+        """Play rounds, write the events to the run folder, and yield them.
+
+        until_round: stop after this many rounds in all; None plays to the horizon.
+        seconds: stop after this time.
+        interrupted: asked between rounds; True stops the run.
 
         Raises:
-            GameError: the game broke down; the checkpoint before that is kept.
+            GameError: training broke down (not finite); the checkpoint before that is kept.
             StoredFileError: the folder cannot be written; the checkpoint before that is kept.
         """
         events = self.fit.play(until_round=until_round, seconds=seconds, interrupted=interrupted)
@@ -199,10 +209,10 @@ class Session:
         p = self.preparation
         before = [] if self.run is None else self.run.records("verdicts.jsonl")
         opened = sum(line.get("kind") == "verdict" for line in before)
-        return judged(events, self.fit, p.checks, p.train, p.vault, opened=opened)
+        return with_final_verdict(events, self.fit, p.checks, p.train, p.vault, opened=opened)
 
     def _stop(self, event: Stopped, seconds: float) -> dict[str, Any]:
-        """Return what stop.json says: why the run ended, and of how many seconds of this session judging took a part."""
+        """Return the content of stop.json: why the run ended, and how many seconds of it were spent on judging."""
         stop = {"round": event.round, "reason": event.reason, "sentence": event.sentence}
         if self.fit.checks is None or self.preparation.checks is None:
             return stop
@@ -231,34 +241,34 @@ class Session:
             self.fit.model().save(run.model)
 
     def close(self) -> None:
-        """Let other processes use the folder."""
+        """Unlock the run folder."""
         if self.run is not None:
             self.run.release()
 
 
-def told(encoder: Encoder) -> list[str]:
-    """Return a line on each column of a table: its kind and how it is learnt; nothing for other data."""
+def column_lines(encoder: Encoder) -> list[str]:
+    """Return one line per column of a table: its kind and how it is learnt; nothing for other data."""
     if not isinstance(encoder, TableTransformer):
         return []
     lines = encoder.describe()
-    wide = max(len(name) for name, _, _ in lines[:_MOST_LINES])
-    said = [f"  {name:{min(wide, 28)}}  {kind:11}  {how}" for name, kind, how in lines[:_MOST_LINES]]
+    width = max(len(name) for name, _, _ in lines[:_MOST_LINES])
+    shown = [f"  {name:{min(width, 28)}}  {kind:11}  {how}" for name, kind, how in lines[:_MOST_LINES]]
     if len(lines) > _MOST_LINES:
-        said.append(f"  ... and {len(lines) - _MOST_LINES} more columns")
+        shown.append(f"  ... and {len(lines) - _MOST_LINES} more columns")
     if encoder.rank_error:
-        said.append(f"  (a number's rank is off by at most {100 * encoder.rank_error:.2g} % of the rows)")
+        shown.append(f"  (a number's rank is off by at most {100 * encoder.rank_error:.2g} % of the rows)")
     return [
-        "columns, as inferred (another kind: --column NAME=KIND, one of " + ", ".join(KINDS) + "):",
-        *said,
+        "columns, as inferred (to choose another kind: --column NAME=KIND, one of " + ", ".join(KINDS) + "):",
+        *shown,
     ]
 
 
-def _few(preparation: Preparation) -> list[str]:
+def _augmentation_note(preparation: Preparation) -> list[str]:
     if preparation.plan.settings.augment == 0:
         return []
     return [
-        f"{len(preparation.train):,} training pictures: D sees them, and samples alike, shifted, cut out, lighter or darker "
-        "(--augment off: as they are)"
+        f"{len(preparation.train):,} training pictures: D sees real pictures and samples augmented (shifted, cut out, "
+        "lighter or darker); --augment off turns this off"
     ]
 
 
@@ -276,10 +286,13 @@ def _absolute(source: Source) -> Source:
 
 
 def refuse_changes(stored: dict[str, Any], **given: Any) -> None:
-    """Refuse options that a resumed run cannot take any more.
+    """Refuse options that cannot be changed when a run is resumed.
+
+    stored: what settings.json holds.
+    given: the options of this call; None means not given.
 
     Raises:
-        InputError: an option is given that differs from what the run began with.
+        InputError: an option differs from the one that the run began with.
     """
     began = {**stored.get("chosen", {}), **stored.get("source", {})}
     began["source"] = began.pop("data", None)
@@ -289,9 +302,9 @@ def refuse_changes(stored: dict[str, Any], **given: Any) -> None:
     for option, value in given.items():
         if value is not None and value not in (began.get(option), in_use.get(option)):
             used = in_use.get(option)
-            said, used = (", ".join(each) if isinstance(each, list) else each for each in (value, used))
+            text, used = (", ".join(each) if isinstance(each, list) else each for each in (value, used))
             raise InputError(
-                f"{'' if option == 'source' else '--'}{option} {said} cannot be changed on --resume: this run began "
+                f"{'' if option == 'source' else '--'}{option} {text} cannot be changed on --resume: this run began "
                 f"{'without one' if used in (None, '') else f'with {used}'}; "
-                "leave it as it was to go on, or begin again with --restart."
+                "leave it as it was to continue, or begin again with --restart."
             )

@@ -1,6 +1,6 @@
-"""What a run learnt of a table, measured once its game is over: verdict, use, correlations, copies; in plain words.
+"""Evaluation of a table model after training: verdict, TSTR, rank correlations, memorisation test, and their report sections.
 
-The verdict reads the vault, so it is made once for a round and kept in verdicts.jsonl.
+The verdict reads the held-out test rows (vault), so it is made once for a round and kept in verdicts.jsonl.
 """
 
 from __future__ import annotations
@@ -29,16 +29,19 @@ from saddlepoint.runs.html_page import Section, Table
 
 SEED, _ROWS = 2014, 5_000
 _FAKES_PER_REAL, _MOST_LISTED = 4, 8
-NO_COPIES_IS_NO_PROMISE = (
-    "These tests find copied rows; they do not show that samples say nothing about any one training row."
+COPY_TEST_LIMIT = (
+    "These tests find copied rows; they do not show that samples reveal nothing about single training rows."
 )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TableFacts:
-    """What was measured; correlations: (column, column, training rows', samples'), the largest difference first.
+    """What was measured on a table model.
 
-    why_not: why there is no verdict, where there is none.
+    verdict: of the classifier two-sample test on the vault, or None.
+    why_not: why there is no verdict, or None.
+    uses: TSTR scores, one per predicted column.
+    correlations: (column, column, in training rows, in samples), the largest difference first.
     """
 
     verdict: Verdict | None
@@ -46,21 +49,21 @@ class TableFacts:
     uses: list[TSTRScore]
     correlations: list[tuple[str, str, float, float]]
     copies: float
-    """Share of samples that equal a training row in all columns, identifiers left out."""
+    """Share of samples that equal a training row in all columns except identifiers."""
 
 
 def measured(run: RunFolder, model: Model, preparation: Preparation) -> TableFacts:
-    """Measure a run's model on the rows held back from it; what a round's verdict said already is not asked again."""
+    """Measure a run's model on its validation and test rows; a verdict that is stored for this round is reused."""
     verdict, why_not = _verdict(run, model, preparation)
     encoder = model.encoder
     if not isinstance(encoder, TableTransformer):
-        raise InputError("Only the model of a table has columns to report on.")
+        raise InputError("This report needs the model of a table.")
     real = _some(preparation.train.rows)
-    made = model.draw(len(real), random_state=compute.derived_seed(SEED, "used"))[0]
-    held = preparation.monitor if preparation.monitor is not None else preparation.train
+    samples = model.draw(len(real), random_state=compute.derived_seed(SEED, "used"))[0]
+    test_rows = preparation.monitor if preparation.monitor is not None else preparation.train
     kinds = {name: kind for name, kind in encoder.kinds.items() if kind != "constant"}
     columns = infer(real, kinds).columns
-    sides = [real.reset_index(drop=True), made, _some(held.rows).reset_index(drop=True)]
+    sides = [real.reset_index(drop=True), samples, _some(test_rows.rows).reset_index(drop=True)]
     first, second, third = numeric_tables_of(
         columns, sides, tables=("the training rows", "the samples", "the held-out rows")
     )
@@ -76,16 +79,18 @@ def measured(run: RunFolder, model: Model, preparation: Preparation) -> TableFac
         why_not=why_not,
         uses=uses,
         correlations=[
-            (first.names[one], first.names[other], here, there)
-            for one, other, here, there in correlations(first.values, second.values, first.categorical)
+            (first.names[one], first.names[other], of_real, of_samples)
+            for one, other, of_real, of_samples in correlations(
+                first.values, second.values, first.categorical
+            )
         ][:_MOST_LISTED],
         copies=_copied(first.values, second.values),
     )
 
 
-def _copied(real: np.ndarray[Any, Any], made: np.ndarray[Any, Any]) -> float:
+def _copied(real: np.ndarray[Any, Any], samples: np.ndarray[Any, Any]) -> float:
     known = {row.tobytes() for row in np.nan_to_num(real, nan=-1.5e300)}
-    return float(np.mean([row.tobytes() in known for row in np.nan_to_num(made, nan=-1.5e300)]))
+    return float(np.mean([row.tobytes() in known for row in np.nan_to_num(samples, nan=-1.5e300)]))
 
 
 def _some(frame: pd.DataFrame) -> pd.DataFrame:
@@ -95,7 +100,7 @@ def _some(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _verdict(run: RunFolder, model: Model, preparation: Preparation) -> tuple[Verdict | None, str | None]:
-    """Return the verdict on this model, from the folder where there is one, and else why there is none."""
+    """Return the verdict on this model, stored or new, and None; or None and the reason why there is none."""
     played = model.description["rounds"]
     before = [line for line in run.records("verdicts.jsonl") if line.get("kind") == "verdict"]
     for line in reversed(before):
@@ -107,12 +112,12 @@ def _verdict(run: RunFolder, model: Model, preparation: Preparation) -> tuple[Ve
     if vault is None:
         return (
             None,
-            "No rows were held back, so the samples cannot be judged; name held-out rows with --holdout.",
+            "No test rows were held out (vault), so the samples cannot be judged; give held-out rows with --holdout.",
         )
     if len(vault) < FEWEST_CONTROL_ROWS:
         return None, (
-            f"{len(vault)} rows were held back, too few for a verdict ({FEWEST_CONTROL_ROWS} at least); train on more rows, or "
-            "name more held-out ones with --holdout."
+            f"{len(vault)} test rows were held out (vault), too few for a verdict (at least {FEWEST_CONTROL_ROWS} are needed); "
+            "train on more rows, or give more held-out ones with --holdout."
         )
     seed = preparation.plan.settings.seed
     fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.derived_seed(seed, "judged"))[0]
@@ -124,8 +129,8 @@ def _verdict(run: RunFolder, model: Model, preparation: Preparation) -> tuple[Ve
     verdict = judge_pair(pair, held_out="declared", random_state=seed)
     if before:
         again = (
-            f"The vault was opened before, at round {before[-1]['round']:,}: what was done since may have been chosen by "
-            "it, and then this bound is only indicative."
+            f"The test rows (vault) were read before, at round {before[-1]['round']:,}: if choices since then depended on that "
+            "verdict, this bound is only indicative."
         )
         verdict = replace(verdict, notes=(*verdict.notes, again))
     record = {"kind": "verdict", "round": played, "opened": len(before) + 1, **verdict.to_dict()}
@@ -133,26 +138,31 @@ def _verdict(run: RunFolder, model: Model, preparation: Preparation) -> tuple[Ve
     return verdict, None
 
 
-def in_short(facts: TableFacts) -> str:
-    """Return the one sentence that says most: how often samples are told from real rows."""
+def summary(facts: TableFacts) -> str:
+    """Return one sentence: the accuracy of a fresh classifier between real rows and samples, or why there is none."""
     verdict = facts.verdict
     if verdict is None:
         return facts.why_not or "There is no verdict."
     if verdict.jsd_lower is None:
         return f"No verdict: {verdict.notes[0] if verdict.notes else 'the reason was not recorded'}"
     return (
-        f"Shown one real row or one sample, a fresh referee says rightly which it is "
-        f"{100 * (verdict.accuracy or 0):.0f} % of the time; guessing is right 50 %."
+        f"A fresh classifier that tries to tell samples from real rows reaches an accuracy of "
+        f"{100 * (verdict.accuracy or 0):.0f} % (50 % is guessing)."
     )
 
 
 def sections(facts: TableFacts) -> list[Section]:
-    """Return the sections of the page: the verdict and its places, use, correlations, copies."""
-    return [*_judged(facts), *_used(facts), *_moving(facts), _copying(facts)]
+    """Return the sections of the report: verdict, TSTR, rank correlations, memorisation test."""
+    return [
+        *_verdict_section(facts),
+        *_tstr_section(facts),
+        *_correlation_section(facts),
+        _memorisation_section(facts),
+    ]
 
 
 def places(verdict: Verdict) -> list[tuple[str, str]]:
-    """Return the columns and pairs that give samples away, in plain words, each with its certified bound."""
+    """Return the columns and pairs of columns with a certified difference, described, each with its bound in nats."""
     found = []
     for place in verdict.where:
         if place["jsd_lower"] is None or place["kind"] not in ("column", "pair"):
@@ -160,32 +170,32 @@ def places(verdict: Verdict) -> list[tuple[str, str]]:
         if place["kind"] == "pair":
             what = " together with ".join(place["columns"])
         elif place["how"] == "values":
-            what = f"{place['name']}, its own values"
+            what = f"{place['name']}, marginal distribution"
         else:
-            what = f"{place['name']}, how it goes with {', '.join(place['with'][:4])}"
+            what = f"{place['name']}, relation to {', '.join(place['with'][:4])}"
         found.append((what, f"{place['jsd_lower']:.4f}"))
     return found
 
 
-def _judged(facts: TableFacts) -> list[Section]:
-    heading = "The verdict, on rows that nothing had seen"
+def _verdict_section(facts: TableFacts) -> list[Section]:
+    heading = "Verdict, on held-out test rows"
     if facts.verdict is None:
-        return [Section(heading=heading, paragraphs=[facts.why_not or "There is none."])]
+        return [Section(heading=heading, paragraphs=[facts.why_not or "There is no verdict."])]
     worst = places(facts.verdict)
     tables = []
     if worst:
         tables.append(
             Table(
                 rows=worst[:_MOST_LISTED],
-                head=("Where samples differ from real rows", "at least, in nats"),
-                caption="The worst columns and pairs by the referee, the largest certified difference first.",
+                head=("Where samples differ from real rows", "JSD at least (nats)"),
+                caption="Columns and pairs of columns with the largest certified differences.",
             )
         )
-    words = [line.strip() for line in paragraphs(replace(facts.verdict, memorisation=None, where=()))]
-    return [Section(heading=heading, paragraphs=words, tables=tables)]
+    text = [line.strip() for line in paragraphs(replace(facts.verdict, memorisation=None, where=()))]
+    return [Section(heading=heading, paragraphs=text, tables=tables)]
 
 
-def _used(facts: TableFacts) -> list[Section]:
+def _tstr_section(facts: TableFacts) -> list[Section]:
     if not facts.uses:
         return []
     rows = [
@@ -197,39 +207,39 @@ def _used(facts: TableFacts) -> list[Section]:
         )
         for use in facts.uses
     ]
-    words = (
-        "Each column below was predicted from all others by boosted trees: once taught by samples, once by as many training "
-        "rows, both tested on the same real rows that were held back. Where the first figure comes near to the second, "
-        "samples can stand in for real rows in that task. Of classes: the share told right, each class counting alike; of "
-        "numbers: the rank correlation of prediction and truth."
+    text = (
+        "Each column below was predicted from all others by boosted trees, trained once on samples and once on as many "
+        "training rows, and tested on the same validation rows (monitor). Where the first score is near the second, samples "
+        "can replace real rows in that task. Score of classes: balanced accuracy; of numbers: rank correlation of predicted "
+        "and true values."
     )
     table = Table(
-        rows=rows, head=("Predicted column", "taught by samples", "by training rows", "by guessing")
+        rows=rows, head=("Predicted column", "trained on samples", "trained on real rows", "guessing")
     )
-    return [Section(heading="Can samples stand in for real rows?", paragraphs=[words], tables=[table])]
+    return [
+        Section(heading="TSTR: train on synthetic rows, test on real rows", paragraphs=[text], tables=[table])
+    ]
 
 
-def _moving(facts: TableFacts) -> list[Section]:
+def _correlation_section(facts: TableFacts) -> list[Section]:
     if not facts.correlations:
         return []
     rows = [
-        (f"{one} and {other}", f"{here:+.3f}", f"{there:+.3f}")
-        for one, other, here, there in facts.correlations
+        (f"{one} and {other}", f"{of_real:+.3f}", f"{of_samples:+.3f}")
+        for one, other, of_real, of_samples in facts.correlations
     ]
-    words = "Rank correlations (Spearman) of numbers and dates: the pairs whose correlations differ most."
+    text = "Spearman's rank correlations of numbers and dates: the pairs whose correlations differ most."
     table = Table(rows=rows, head=("Pair", "training rows", "samples"))
-    return [Section(heading="Do numbers move together as they should?", paragraphs=[words], tables=[table])]
+    return [Section(heading="Rank correlations", paragraphs=[text], tables=[table])]
 
 
-def _copying(facts: TableFacts) -> Section:
-    words = [
-        f"{100 * facts.copies:.2f} % of samples equal a training row in every column that was compared "
-        "(identifiers are made anew and are not compared)."
+def _memorisation_section(facts: TableFacts) -> Section:
+    text = [
+        f"{100 * facts.copies:.2f} % of samples equal a training row in every column that was compared (identifiers are new "
+        "in every sample and are not compared)."
     ]
     if facts.verdict is not None and facts.verdict.memorisation is not None:
-        words.append(str(facts.verdict.memorisation["sentence"]))
+        text.append(str(facts.verdict.memorisation["sentence"]))
     else:
-        words.append("There were too few rows held back for the test of near copies.")
-    return Section(
-        heading="Are samples copies of training rows?", paragraphs=[*words, NO_COPIES_IS_NO_PROMISE]
-    )
+        text.append("Too few rows were held out for the test of near copies.")
+    return Section(heading="Memorisation test", paragraphs=[*text, COPY_TEST_LIMIT])

@@ -1,4 +1,4 @@
-"""The page of a verdict: its words, where the samples differ, and the rows that the referee is surest about."""
+"""Report of a verdict as one HTML page: text, where the samples differ, and the rows that the classifier is surest about."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from saddlepoint.version import __version__
 
 
 def write_verdict_page(path: Path, verdict: Verdict, pair: Pair, *, real: str, fake: str) -> None:
-    """Write one self-contained page about a verdict; real and fake are what the user called the two sides.
+    """Write one self-contained page about a verdict.
+
+    path: the file.
+    verdict, pair: the verdict and the rows that it is about.
+    real, fake: what the user called the two sides.
 
     Raises:
         StoredFileError: the file cannot be written.
@@ -33,18 +37,18 @@ def write_verdict_page(path: Path, verdict: Verdict, pair: Pair, *, real: str, f
             "Rows to fit / select / evaluate",
             f"{verdict.n_fit:,} / {verdict.n_select:,} / {verdict.n_evaluate:,}",
         ),
-        ("Referee", verdict.referee or "none"),
+        ("Classifier (referee)", verdict.referee or "none"),
         ("Protocol", f"{verdict.protocol}, confidence {verdict.confidence:g}"),
         ("Time", f"{verdict.seconds or 0:.1f} s"),
     ]
     page = Page(
-        title=f"The verdict on {fake}",
+        title=f"Verdict on {fake}",
         lead=_lead(verdict),
         sections=[
-            Section(heading="In words", paragraphs=[words.strip() for words in paragraphs(verdict)]),
+            Section(heading="Verdict", paragraphs=[text.strip() for text in paragraphs(verdict)]),
             *figures,
             *metric_section(verdict),
-            Section(heading="How it was judged", tables=[Table(rows=rows)]),
+            Section(heading="Method", tables=[Table(rows=rows)]),
             Section(
                 heading="As JSON",
                 codes=[Code(text=json.dumps({**verdict.to_dict(), "where": _short(verdict)}, indent=1))],
@@ -56,7 +60,7 @@ def write_verdict_page(path: Path, verdict: Verdict, pair: Pair, *, real: str, f
 
 
 def metric_section(verdict: Verdict) -> list[Section]:
-    """Return the section on the companions of a verdict, where they were asked for."""
+    """Return the section on the metrics of a verdict; none if none were asked for."""
     if not verdict.metrics:
         return []
     rows = [(each["name"], metric_figures(each)) for each in verdict.metrics]
@@ -64,20 +68,20 @@ def metric_section(verdict: Verdict) -> list[Section]:
         (each["name"], f"{each['rows']:,} rows of each sample; {each['protocol']}; on {each['features']}")
         for each in verdict.metrics
     ]
-    words = "What others report, with standard errors; none of these figures is a bound."
-    return [Section(heading="Companions", paragraphs=[words], tables=[Table(rows=rows), Table(rows=how)])]
+    text = "Metrics of the literature, with standard errors; none of them is a bound."
+    return [Section(heading="Metrics", paragraphs=[text], tables=[Table(rows=rows), Table(rows=how)])]
 
 
 def _lead(verdict: Verdict) -> str:
     if verdict.jsd_lower is None:
         return f"No verdict: {verdict.notes[0] if verdict.notes else 'the reason was not recorded'}"
     if verdict.jsd_lower > 0:
-        return f"The fake rows differ from the data: JSD of at least {verdict.jsd_lower:.4f} nats, of at most 0.693 possible."
-    return f"No difference certified; so few rows may well miss a JSD below {verdict.floor or 0:.4f} nats."
+        return f"The fake rows differ from the data: JSD of at least {verdict.jsd_lower:.4f} nats (0.693 is the maximum)."
+    return f"No difference certified; this many rows may miss a JSD below {verdict.floor or 0:.4f} nats."
 
 
 def _short(verdict: Verdict) -> list[dict[str, Any]]:
-    """Return the places without their long lists of row numbers."""
+    """Return the places without their long lists of row indices."""
     return [{key: value for key, value in place.items() if "indices" not in key} for place in verdict.where]
 
 
@@ -95,15 +99,15 @@ def _pictures(verdict: Verdict, pair: Pair) -> list[Section]:
 
     sections = []
     for name, rows, title in (
-        ("real", pair.real, "Real pictures that the fakes resemble least"),
-        ("fake", pair.fake, "Fake pictures that give themselves away most"),
+        ("real", pair.real, "Real pictures that the classifier is surest are real"),
+        ("fake", pair.fake, "Fake pictures that the classifier is surest are fake"),
     ):
         if indices := _surest(verdict, name):
             sections.append(Section(heading=title, figures=[grid(rows, indices, title)]))
     if not sections:
         sections.append(
             Section(
-                heading="Some of each",
+                heading="Examples",
                 figures=[
                     grid(pair.real, list(range(min(16, len(pair.real)))), "Real"),
                     grid(pair.fake, list(range(min(16, len(pair.fake)))), "Fake"),
@@ -121,16 +125,18 @@ def _columns(verdict: Verdict, pair: Pair) -> list[Section]:
     )
     first = f"The judge certified a difference in {', '.join(names[index] for index in order[:named])}: "
     caption = (
-        f"{first}these come first, the strongest first."
+        f"{first}these come first, the largest difference first."
         if named
-        else "Margins on the diagonal, pairs below it; the judge named no column."
+        else "Marginal distributions on the diagonal, pairs below it; no column has a certified difference."
     )
     shown = [
         Section(
             heading="Real and fake rows",
             figures=[
                 Picture(
-                    png=to_png(figure), alt="Margins and pairs of columns, real and fake", caption=caption
+                    png=to_png(figure),
+                    alt="Marginal distributions and pairs of columns, real and fake",
+                    caption=caption,
                 )
             ],
         )
@@ -139,18 +145,21 @@ def _columns(verdict: Verdict, pair: Pair) -> list[Section]:
         (names[index], [float(np.isnan(rows[:, index]).mean()) for rows in (pair.real, pair.fake)])
         for index in order
     ]
-    lacking = [
-        (name, f"{here:.1%} of real, {there:.1%} of fake") for name, (here, there) in shares if here or there
+    missing = [
+        (name, f"{of_real:.1%} of real, {of_fake:.1%} of fake")
+        for name, (of_real, of_fake) in shares
+        if of_real or of_fake
     ]
-    if lacking:
-        shown.append(Section(heading="Missing cells", tables=[Table(rows=lacking)]))
+    if missing:
+        shown.append(Section(heading="Missing cells", tables=[Table(rows=missing)]))
     return shown
 
 
 def column_order(verdict: Verdict, names: tuple[str, ...]) -> tuple[list[int], int]:
-    """Return the columns' indices, those of certified places first, and how many these are.
+    """Return the indices of all columns, those with a certified difference first, and the number of these.
 
-    Places go by falling bound; each brings its columns, a relation its own column and the partner that shows it best.
+    Places are sorted by bound, the largest first. Each adds its columns; the relation of a column adds the column and the
+    partner that shows it best.
     """
     places = [place for place in verdict.where if place["jsd_lower"] is not None]
     named: list[str] = []
@@ -165,7 +174,7 @@ def column_order(verdict: Verdict, names: tuple[str, ...]) -> tuple[list[int], i
 
 def _drawn(pair: Pair, names: tuple[str, ...], index: int) -> Drawn:
     if pair.categorical is not None and pair.categorical[index]:
-        words = None if pair.categories is None else pair.categories[index]
-        return Drawn(name=names[index], kind="category", words=words or ())
+        categories = None if pair.categories is None else pair.categories[index]
+        return Drawn(name=names[index], kind="category", words=categories or ())
     dated = pair.kinds is not None and pair.kinds[index] == "date-time"
     return Drawn(name=names[index], kind="date" if dated else "number")

@@ -1,6 +1,6 @@
-"""Algorithm 1 for any differentiable pair and any batches.
+"""Algorithm 1 of Goodfellow et al. 2014 (arXiv 1406.2661) for any two networks and any batches.
 
-`play` is the short way for your own networks; `Game` and `rounds` are its two halves.
+`play` trains your own networks in one call; it is made of `Game` (the state) and `rounds` (the loop).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from saddlepoint.training.preflight import check_players, check_shapes
 from saddlepoint.training.records import Record, checked
 from saddlepoint.training.settings import OptimiserSettings, PenaltySettings, Schedule, Settings
 
-_SET_BY_THE_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def play(
@@ -40,25 +40,26 @@ def play(
     threads: int | None = None,
     compile: bool = False,
 ) -> Iterator[Record]:
-    """Play the game between your own two networks and yield one record a round, `settings.horizon` in all.
+    """Train your own two networks against each other; yield one record per round, `settings.horizon` in all.
 
-    generator maps noise (batch, noise_width) to rows; discriminator maps rows to one logit each. batches yields rows
-    (batch, ...), or pairs (rows, condition), as torch tensors or numpy arrays; with a condition both networks get it as
-    their second argument. A list of batches or a DataLoader is iterated again whenever it has run out; a shorter last
-    batch of a pass is left out, with a warning. The networks are trained in place. `objective` stands in place of
-    `settings.objective`.
-
-    A round is played on so many CPU threads as its work can feed (small networks are faster on one), and on no more than
-    torch.get_num_threads(), so that a lower number you set stands. Where OMP_NUM_THREADS or MKL_NUM_THREADS is set,
-    torch's number stands as it is. `threads` overrules both. Outside a round your own number is in force.
-
-    compile: make one graph of the whole round and compile it (a C++ compiler is needed; some 20 to 40 s once, less when
-    its files are still on this disk). The graph keeps every decision that Python takes in your networks at the first
-    round, and every attribute of theirs that is no tensor.
+    generator: maps noise (batch, noise_width) to rows (batch, ...); trained in place.
+    discriminator: maps rows (batch, ...) to one logit each; trained in place.
+    batches: rows (batch, ...) or pairs (rows, condition), as torch tensors or numpy arrays. With a condition both networks
+        get it as their second argument. A list of batches or a DataLoader is iterated again whenever it has run out; a
+        shorter last batch of a pass is left out, with a warning.
+    settings: everything else that defines the game.
+    objective: replaces `settings.objective`.
+    device: where to train; by default where the generator's parameters are.
+    threads: CPU threads during a round; outside a round your own number is in force. By default as many as the work of a
+        round can use (small networks are faster on one), at most torch.get_num_threads(), so that a lower number of yours
+        is kept. If OMP_NUM_THREADS or MKL_NUM_THREADS is set, torch's number is used unchanged.
+    compile: trace the whole round into one graph and compile it. This needs a C++ compiler and takes 20 to 40 s once, less
+        when its files are still on this disk. The graph keeps every branch that Python takes in your networks in the first
+        round, and the first value of every attribute that is not a tensor.
 
     Raises:
-        InputError: the networks and the rows do not fit, told before the first round; or the batches run out.
-        GameError: a loss or a gradient is not finite; the player and the round are named.
+        InputError: the networks and the rows do not fit (checked before the first round), or the batches run out.
+        GameError: a loss or a gradient is not finite; the message names the player and the round.
     """
     check_players(generator, discriminator)
     if threads is not None and (type(threads) is not int or threads < 1):
@@ -71,7 +72,7 @@ def play(
         settings,
         objective=objective,
         device=next(generator.parameters()).device if device is None else compute.choose_device(str(device)),
-        share=ProcessRank.of_this_process(),
+        process=ProcessRank.of_this_process(),
     )
     if compile:
         refuse_without_compiler()
@@ -88,21 +89,24 @@ def follow(
     threads: int | None = None,
     play_round: CompiledRound | None = None,
 ) -> Iterator[Record]:
-    """Introduce the players to each other, then play so many rounds, checking each record.
+    """Check that the players and the batches fit, then play `count` rounds and check each record.
 
-    Batches and threads are those of `play`.
+    game: the game to play on.
+    batches, threads: as in `play`.
+    count: the number of rounds.
+    play_round: a compiled round (`CompiledRound`), or None for eager rounds.
     """
-    rest = endless_batches(batches, game.settings.batch // game.share.count)
-    first = next(rest, None)
-    used = threads or torch.get_num_threads()
+    stream = endless_batches(batches, game.settings.batch // game.process.count)
+    first = next(stream, None)
+    thread_count = threads or torch.get_num_threads()
     if first is not None:
         work = check_shapes(game, first)
-        rest = itertools.chain([first], rest)
-        if threads is None and not any(os.environ.get(name) for name in _SET_BY_THE_USER):
-            used = min(used, compute.choose_threads(work))
-    records = iter(checked(rounds(game, rest, count, play_round)))
+        stream = itertools.chain([first], stream)
+        if threads is None and not any(os.environ.get(name) for name in _THREAD_VARIABLES):
+            thread_count = min(thread_count, compute.choose_threads(work))
+    records = iter(checked(rounds(game, stream, count, play_round)))
     while True:
-        with compute.threads(used):
+        with compute.threads(thread_count):
             try:
                 record = next(records, None)
             except CannotCompileError as error:

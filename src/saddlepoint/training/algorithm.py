@@ -10,9 +10,9 @@
         update the generator by descending its gradient                    generator_loss, game.descend
     end for
 
-To ascend V = E log D(x) + E log(1 - D(G(z))) is to descend the objective's discriminator_loss. Gradients are taken
-with respect to one player alone, so the other stays as it is. `simultaneous` is the authors' own code rather than
-Algorithm 1: both players move once, from the same fakes and the same dropout masks.
+Ascending V = E log D(x) + E log(1 - D(G(z))) is descending the objective's discriminator_loss. Gradients are taken
+with respect to the parameters of one player; the other does not change. `simultaneous` is what the authors' own code does
+instead of Algorithm 1: both players are updated once, from the same fakes and the same dropout masks.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ PlayRound = Callable[[Game, Iterator[Rows]], Record]
 def rounds(
     game: Game, batches: Iterator[Rows], count: int, play_round: PlayRound | None = None
 ) -> Iterator[Record]:
-    """Play so many further rounds and yield one record a round; batches yields this rank's real rows.
+    """Play `count` further rounds and yield one record per round.
 
-    play_round, where given, is these very rounds compiled (`compiling.CompiledRound`).
+    batches: yields the real rows of this rank.
+    play_round: the same round in compiled form (`compiling.CompiledRound`), or None for the functions below.
     """
     play_round = play_round or form_of(game)
     for _ in range(count):
@@ -44,9 +45,9 @@ def rounds(
 
 
 def form_of(game: Game) -> PlayRound:
-    """Return the function that plays one round of a game's form."""
+    """Return the function that plays one round as the settings say."""
     if game.settings.accumulation_steps > 1:
-        from saddlepoint.training.accumulate import accumulated_round  # which plays these very losses
+        from saddlepoint.training.accumulate import accumulated_round  # it imports the losses below
 
         return accumulated_round
     return {"alternating": alternating, "simultaneous": simultaneous}[game.settings.form]
@@ -55,8 +56,8 @@ def form_of(game: Game) -> PlayRound:
 def alternating(game: Game, batches: Iterator[Rows]) -> Record:
     """Play one round of Algorithm 1: k steps of D, then one of G.
 
-    With fresh_noise G's step samples anew, as Algorithm 1 says; without it G's step looks again at the fakes of D's
-    last step, whose forward pass through G is then done once.
+    With fresh_noise G's step draws new noise, as Algorithm 1 says. Without it G's step reuses the fakes of D's last
+    step, which saves one forward pass through G.
     """
     k, fresh = game.settings.discriminator_steps, game.settings.fresh_noise
     for step in range(k):
@@ -73,11 +74,11 @@ def alternating(game: Game, batches: Iterator[Rows]) -> Record:
 
 
 def simultaneous(game: Game, batches: Iterator[Rows]) -> Record:
-    """Play one round in which both players move at once, from the same parameters, fakes and masks."""
+    """Play one round in which both players are updated at once, from the same parameters, fakes and dropout masks."""
     real, condition = game.next_batch(batches)
     fake = game.clipped(game.generate(game.noise(0), condition, 0, graph=True))
     d_loss, real_logits, fake_logits = discriminator_loss(game, real, fake, condition, 0)
-    if any(penalty.where == "fake" for penalty, _ in game.penalties):  # it saw the fakes apart from G
+    if any(penalty.where == "fake" for penalty, _ in game.penalties):  # D's pass was on detached fakes
         fake_logits = game.critic("fake", condition, 0)(fake)
     g_loss = game.objective.generator_loss(real_logits.detach(), fake_logits).mean()
     d_gradients = game.gradients("discriminator", d_loss, keep_graph=True)
@@ -89,7 +90,7 @@ def simultaneous(game: Game, batches: Iterator[Rows]) -> Record:
 def discriminator_loss(
     game: Game, real: Tensor, fake: Tensor, condition: Tensor | None, step: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return D's mean loss in nats, its penalties included, and its logits on real and fake rows."""
+    """Return D's mean loss in nats with its penalties, and D's logits on real and fake rows."""
     if game.can_share_pass(real, fake, condition):
         both = game.critic("both", condition, step)
         logits, penalty = criticise(game, both, torch.cat([real, fake]), "real", "fake")
@@ -106,7 +107,7 @@ def discriminator_loss(
 
 
 def criticise(game: Game, critic: Critic, rows: Tensor, *sides: str) -> tuple[Tensor, Tensor]:
-    """Return D's logits on rows, which are one batch a side, and the weighted penalties of these sides."""
+    """Return D's logits on rows (one batch for each of the sides), and the weighted sum of these sides' penalties."""
     logits, total = None, torch.zeros((), device=rows.device, dtype=rows.dtype)
     for measure in dict.fromkeys(each.measure for each, _ in game.penalties if each.where in sides):
         logits, values = measure(critic, rows)
@@ -118,7 +119,7 @@ def criticise(game: Game, critic: Critic, rows: Tensor, *sides: str) -> tuple[Te
 
 
 def generator_loss(game: Game, real: Tensor, fake: Tensor, condition: Tensor | None, step: int) -> Tensor:
-    """Return G's mean loss in nats; D looks at the real rows again only if the objective compares with them."""
+    """Return G's mean loss in nats; D's logits on real rows are computed only if the objective needs them."""
     fake_logits = game.critic("fake", condition, step)(game.clipped(fake))
     real_logits = torch.zeros_like(fake_logits)
     if game.objective.generator_needs_real:

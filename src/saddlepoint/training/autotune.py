@@ -1,4 +1,7 @@
-"""Compiled rounds or eager ones? Measured once, on copies of the game, before round 0; written down and kept on resume."""
+"""Choice between compiled and eager rounds: measured once before round 0, stored, and reused on resume.
+
+All measurements are made on copies of the game.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,24 @@ from saddlepoint.training.compiling import (
 )
 from saddlepoint.training.game import Game, Rows
 
-_LOOK = 0.3  # seconds in which a rate is measured
-_LEAST = 30.0  # seconds of play below which not even a trace is made
-_GAIN = 0.4  # of the play, what compiling usually saves
-_COMPILE_PER_TRACE = 12.0  # what it costs beside the trace it begins with
-_WORTH = 1.02
-_OVERHEAD, _A_SECOND = 5e-3, 2e10
+_MEASURING_SECONDS = 0.3  # in which a rate is measured
+_SHORTEST = 30.0  # seconds; a shorter game is not even traced
+_SAVED = 0.4  # fraction of the playing time that compiling usually saves
+_COMPILE_PER_TRACE = 12.0  # compile time in units of the time of the trace
+_LEAST_SPEEDUP = 1.02
+_ROUND_OVERHEAD = 5e-3  # seconds; a rough estimate, as the next
+_MULTIPLY_ADDS_PER_SECOND = 2e10
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundChoice:
-    """How rounds are played, why, and what was measured: rounds a second, seconds to trace and compile."""
+    """How rounds are played, why, and what was measured.
+
+    compiled: compiled or eager rounds.
+    why: the reason, as the user reads it.
+    eager_rate, compiled_rate: rounds per second; None if not measured.
+    seconds: time spent on tracing, compiling and measuring.
+    """
 
     compiled: bool
     why: str
@@ -41,25 +51,26 @@ class RoundChoice:
         """Return the choice as plain JSON values."""
         return asdict(self)
 
-    def said(self) -> str:
-        """Return the choice in words."""
+    def describe(self) -> str:
+        """Return the choice and its reason in words."""
         return f"{'compiled' if self.compiled else 'eager'} rounds: {self.why}"
 
 
 EAGER = RoundChoice(compiled=False, why="as asked")
 
 
-# No number in it: what is written down of a short game is the same in every run.
+# It holds no measured number, so that a short game stores the same choice in every run.
 SHORT = RoundChoice(
-    compiled=False, why=f"so short a game (below {_LEAST:.0f} s) does not earn back a compiler's time"
+    compiled=False,
+    why=f"the game is so short (below {_SHORTEST:.0f} s) that compiling would take longer than it saves",
 )
 
 
 def stored_choice(stored: dict[str, Any] | None) -> tuple[RoundChoice, CompiledRound | None]:
-    """Return the choice that was written down (`RoundChoice.to_dict`), and how to play by it; None is eager.
+    """Return a stored choice (`RoundChoice.to_dict`) and the function that plays its rounds; None means eager.
 
     Raises:
-        InputError: compiled rounds were chosen and there is no compiler here.
+        InputError: compiled rounds were chosen and this machine has no compiler.
     """
     if stored is None:
         return EAGER, None
@@ -70,70 +81,79 @@ def stored_choice(stored: dict[str, Any] | None) -> tuple[RoundChoice, CompiledR
 
 
 def plainly_short(count: int, multiply_adds: float) -> bool:
-    """Return whether so many rounds of so many multiply-adds are over long before compiling could pay, by a rough count.
+    """Return whether a game is, by a rough estimate, far too short for compiling to pay.
 
-    A round is taken to cost 5 ms and what 20 G multiply-adds a second cost.
+    The estimate for one round is 5 ms plus its multiply-adds at 20 G per second.
+
+    count: rounds of the game.
+    multiply_adds: of one round.
     """
-    return count * (_OVERHEAD + multiply_adds / _A_SECOND) < _LEAST
+    return count * (_ROUND_OVERHEAD + multiply_adds / _MULTIPLY_ADDS_PER_SECOND) < _SHORTEST
 
 
-def refuse_unknown(wish: str) -> None:
-    """Refuse a wish that is not one of `names.COMPILE`.
+def refuse_unknown(option: str) -> None:
+    """Refuse a value of the option `compile` that is not one of `names.COMPILE`.
 
     Raises:
-        InputError: it is none of auto, on, off; or "on" where there is no compiler.
+        InputError: it is not auto, on or off; or it is "on" and this machine has no compiler.
     """
-    if wish not in COMPILE:
+    if option not in COMPILE:
         raise InputError(
-            f"compile is {wish!r}{nearest(wish, COMPILE) or '.'} Allowed are {', '.join(COMPILE)}."
+            f"compile is {option!r}{nearest(option, COMPILE) or '.'} Allowed are {', '.join(COMPILE)}."
         )
-    if wish == "on":
+    if option == "on":
         refuse_without_compiler()
 
 
 def measured_rate(
     game: Game, batches: Iterator[Rows], seconds: float, play_round: PlayRound | None = None
 ) -> float:
-    """Return rounds a second, measured on a copy of the game so that nothing of it moves."""
+    """Return rounds per second, measured for about `seconds` on a copy of the game; the game itself does not change."""
     records = rounds(copy.deepcopy(game), batches, 10**9, play_round)
     for _ in range(3):
         next(records)
     start, count = time.monotonic(), 0
-    while (spent := time.monotonic() - start) < seconds or count < 3:
+    while (elapsed := time.monotonic() - start) < seconds or count < 3:
         next(records)
         count += 1
-    return count / spent
+    return count / elapsed
 
 
 def choose_round(
     game: Game,
     batches: Callable[[], Iterator[Rows]],
     play_seconds: Callable[[float], float],
-    wish: str = "auto",
+    option: str = "auto",
 ) -> tuple[RoundChoice, CompiledRound | None]:
-    """Choose how a game's rounds are played, on the threads that are in force.
+    """Choose between compiled and eager rounds, with the CPU threads now in force.
 
-    batches makes the rows anew; play_seconds tells how long the game will last at a rate in rounds a second. "on" and
-    "off" are obeyed; "auto" compiles where the time that compiling usually saves (0.4 of the play) is more than it is
-    expected to cost, which goes by a trace of the round, and keeps what then proves the faster.
+    "on" and "off" are obeyed. "auto" compiles if compiling should save more time (0.4 of the game) than it costs, which is
+    estimated from the time of a trace; then both are measured and the faster one is kept.
+
+    game: at round 0; only copies of it are played.
+    batches: returns a new iterator over the rows.
+    play_seconds: maps a rate in rounds per second to the length of the game in seconds.
+    option: "auto", "on" or "off".
 
     Raises:
-        InputError: "on", and the round cannot be compiled.
+        InputError: the option is "on" and the round cannot be compiled.
     """
-    if wish == "off":
+    if option == "off":
         return EAGER, None
     if game.settings.accumulation_steps > 1:
-        if wish == "on":
-            raise InputError("Rounds played in parts (memory) cannot be compiled: use compile='off'.")
-        return RoundChoice(compiled=False, why="batches are played in parts"), None
-    if game.share.count > 1:
-        if wish == "on":
+        if option == "on":
             raise InputError(
-                f"Rounds shared by {game.share.count} processes cannot be compiled: use one process, or compile='off'."
+                "Rounds with gradient accumulation (memory) cannot be compiled: use compile='off', or allow more memory."
             )
-        return RoundChoice(compiled=False, why="several processes play"), None
+        return RoundChoice(compiled=False, why="gradient accumulation cannot be compiled"), None
+    if game.process.count > 1:
+        if option == "on":
+            raise InputError(
+                f"Rounds of {game.process.count} processes cannot be compiled: use one process, or compile='off'."
+            )
+        return RoundChoice(compiled=False, why="rounds of several processes cannot be compiled"), None
     compiled = CompiledRound()
-    if wish == "on":
+    if option == "on":
         try:
             compiled.trace(copy.deepcopy(game), batches())
         except CannotCompileError as error:
@@ -143,27 +163,26 @@ def choose_round(
         return RoundChoice(compiled=True, why="as asked"), CompiledRound()
     if missing := compiler_missing():
         return RoundChoice(compiled=False, why=missing), None
-    eager = measured_rate(game, batches(), _LOOK)
+    eager = measured_rate(game, batches(), _MEASURING_SECONDS)
     whole = play_seconds(eager)
-    if whole < _LEAST:
+    if whole < _SHORTEST:
         return SHORT, None
     began = time.monotonic()
     try:
         trial = copy.deepcopy(game)
         compiled.trace(trial, batches())
         cost = _COMPILE_PER_TRACE * compiled.trace_seconds
-        if whole * _GAIN < cost:
+        if whole * _SAVED < cost:
             why = f"compiling would take about {cost:.0f} s, of a game of about {whole:.0f} s"
             return RoundChoice(compiled=False, why=why, eager_rate=eager), None
-        fast = measured_rate(trial, batches(), _LOOK, compiled)
-        eager = measured_rate(
-            game, batches(), _LOOK
-        )  # beside each other: the machine's load may have changed
+        fast = measured_rate(trial, batches(), _MEASURING_SECONDS, compiled)
+        # Eager rounds are measured again, since the machine's load may have changed meanwhile.
+        eager = measured_rate(game, batches(), _MEASURING_SECONDS)
     except CannotCompileError as error:
         return RoundChoice(compiled=False, why=str(error), eager_rate=eager), None
     seconds = time.monotonic() - began
-    better = fast > _WORTH * eager
-    why = f"{fast:.3g} rounds a second against {eager:.3g}, after {seconds:.0f} s of compiling"
+    better = fast > _LEAST_SPEEDUP * eager
+    why = f"{fast:.3g} compiled rounds per second, {eager:.3g} eager ones, after {seconds:.0f} s of compiling"
     choice = RoundChoice(
         compiled=better, why=why, eager_rate=eager, compiled_rate=fast, seconds=round(seconds, 1)
     )

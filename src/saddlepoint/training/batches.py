@@ -1,4 +1,4 @@
-"""Rows from whatever batches a user has: tensors, arrays, lists of them, a DataLoader, or an iterator without end."""
+"""An endless stream of batches from tensors, arrays, lists of them, a DataLoader or any iterator."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from saddlepoint.training.game import Rows
 
 
 def endless_batches(batches: Any, rows: int) -> Iterator[Rows]:
-    """Yield rows (rows, ...) or pairs (rows, condition), pass after pass as long as the batches can be iterated again.
+    """Yield batches of rows or pairs (rows, condition), starting again whenever the batches are used up.
 
-    A batch is a tensor or a numpy array of rows, a list or tuple of one (rows) or of two (rows and condition). The last
-    batch of a pass may be shorter and is then left out, with a warning. A true iterator ends where it ends.
+    The last batch of a pass may be shorter; it is then left out, with a warning. An iterator cannot start again, so the
+    stream ends when it ends.
+
+    batches: an iterable of batches. A batch is a tensor or a numpy array of rows, or a list or tuple (rows,) or (rows,
+        condition).
+    rows: the number of rows of a batch.
 
     Raises:
-        InputError: these are no batches, there is none, or a batch has another number of rows than the first.
+        InputError: this is not an iterable of batches, it is empty, or a batch has another number of rows than the first.
     """
     if isinstance(batches, Tensor | np.ndarray):
         split = "data.split" if isinstance(batches, Tensor) else "torch.from_numpy(data).split"
@@ -39,8 +43,8 @@ def endless_batches(batches: Any, rows: int) -> Iterator[Rows]:
         source = iter(batches)
         given, short = 0, None
         for number, batch in enumerate(source):
-            made = as_rows(batch)
-            count = len(made[0] if isinstance(made, tuple) else made)
+            converted = as_rows(batch)
+            count = len(converted[0] if isinstance(converted, tuple) else converted)
             if short is not None or (count > rows and not first):
                 position, found = (number - 1, short) if short is not None else (number, count)
                 raise InputError(
@@ -48,23 +52,23 @@ def endless_batches(batches: Any, rows: int) -> Iterator[Rows]:
                     "of a pass may be shorter: give batches of one size."
                 )
             if count < rows and not first:
-                short = count  # left out if it proves to be the last
+                short = count  # left out if no batch follows
                 continue
             first, given = False, given + 1
-            yield made
-        if source is batches:  # an iterator: it does not begin again
+            yield converted
+        if source is batches:  # an iterator: it cannot start again
             return
         if given == 0:
             raise InputError(
-                "The batches hold nothing: give at least one batch of rows."
+                "The batches are empty: give at least one batch of rows."
                 if short is None
-                else f"The batches hold no whole batch of {rows} rows."
+                else f"The batches hold no whole batch of {rows} rows: give more rows, or a smaller batch in the settings."
             )
         if short is not None and not warned:
             warned = True
             warnings.warn(
                 f"The last batch of each pass has {short} rows, the settings say {rows}, so it is left out; "
-                "shuffle the rows, as DataLoader(..., shuffle=True, drop_last=True) does.",
+                "shuffle the rows in every pass, for example with DataLoader(..., shuffle=True, drop_last=True).",
                 stacklevel=2,
             )
 
@@ -73,13 +77,13 @@ def as_rows(batch: object) -> Rows:
     """Return a batch as a tensor of rows, or as a pair (rows, condition).
 
     Raises:
-        InputError: it is neither, or rows and condition differ in number.
+        InputError: it is neither, or rows and condition have different lengths.
     """
     parts = list(batch) if isinstance(batch, list | tuple) else [batch]
     if len(parts) > 2:
         raise InputError(
-            f"A batch holds {len(parts)} things; it must be rows, or a pair (rows, condition): "
-            "give (first, second) of them, or rows alone."
+            f"A batch holds {len(parts)} items; it must be rows, or a pair (rows, condition): "
+            "give two of them, or rows alone."
         )
     rows = _tensor(parts[0] if parts else None)
     if len(parts) < 2:
@@ -88,7 +92,7 @@ def as_rows(batch: object) -> Rows:
     if condition is not None and (condition.ndim == 0 or len(condition) != len(rows)):
         raise InputError(
             f"A batch holds {len(rows)} rows and a condition of shape {tuple(condition.shape)}; "
-            "give one condition a row."
+            "give one condition for each row."
         )
     return rows, condition
 

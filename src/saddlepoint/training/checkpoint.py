@@ -1,8 +1,8 @@
-"""Checkpoints: the whole state of a game as safetensors + JSON, written so that a crash at any moment loses nothing.
+"""Checkpoints: the whole state of a game as safetensors and JSON, safe against a crash at any moment.
 
-The tensors are written first, under a name of their own; the JSON file that vouches for them (round, size, SHA-256)
-comes last. Each file goes to a temporary name, is flushed to the disk, and is then renamed. Whoever loads takes the
-newest JSON file whose tensors are whole; the previous checkpoint is kept for that. Nothing here can execute code.
+The file of tensors is written first, the JSON file that seals it (round, size, SHA-256) last. Each file is written under a
+temporary name, flushed to the disk, and then renamed. Loading takes the newest JSON file whose tensors are intact; the
+previous checkpoint is kept as a fallback. Loading cannot execute code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ _KEPT = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint as it was found: its round, tensors and facts, and the names of newer ones that were broken."""
+    """A loaded checkpoint.
+
+    round: the rounds played so far.
+    tensors: the state of the game (`state_of`).
+    facts: what the caller stored beside it, as JSON values.
+    skipped: newer checkpoints that were damaged, each with the reason.
+    """
 
     round: int
     tensors: dict[str, Tensor]
@@ -35,10 +41,10 @@ class Checkpoint:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is either the old one or the new one, whole, whatever happens.
+    """Write a file so that after a crash either the old or the new content is there, complete.
 
     Raises:
-        StoredFileError: the disk is full or the folder cannot be written; the old file is still there.
+        StoredFileError: the disk is full or the folder cannot be written; the old file is unchanged.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -56,7 +62,12 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def save(folder: Path, round_: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write one checkpoint and keep the previous one.
+    """Write one checkpoint, keep the previous one and delete older ones.
+
+    folder: created if necessary.
+    round_: the rounds played so far.
+    tensors: the state of the game (`state_of`).
+    facts: JSON values to store beside it.
 
     Raises:
         StoredFileError: the folder cannot be written.
@@ -65,7 +76,7 @@ def save(folder: Path, round_: int, tensors: dict[str, Tensor], facts: dict[str,
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoredFileError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another."
+            f"The folder {folder} cannot be created ({error.strerror}); choose another."
         ) from error
     content = safetensors.torch.save(tensors)
     stem = f"round-{round_:010d}"
@@ -84,10 +95,10 @@ def save(folder: Path, round_: int, tensors: dict[str, Tensor], facts: dict[str,
 
 
 def load(folder: Path) -> Checkpoint | None:
-    """Return the newest whole checkpoint, or None if none was ever sealed.
+    """Return the newest intact checkpoint, or None if the folder has no checkpoint.
 
     Raises:
-        StoredFileError: checkpoints are there but every one is broken.
+        StoredFileError: there are checkpoints, but all are damaged.
     """
     skipped: list[str] = []
     for path in _sealed(folder):
@@ -95,7 +106,7 @@ def load(folder: Path) -> Checkpoint | None:
             seal = json.loads(path.read_bytes())
             content = path.with_suffix(".safetensors").read_bytes()
             if hashlib.sha256(content).hexdigest() != seal["sha256"]:
-                raise ValueError("its tensors are not those it was sealed with")
+                raise ValueError("the checksum of its tensors is wrong")
             return Checkpoint(
                 int(seal["round"]), safetensors.torch.load(content), seal["facts"], tuple(skipped)
             )
@@ -113,10 +124,10 @@ def _sealed(folder: Path) -> list[Path]:
 
 
 def state_of(game: Game) -> dict[str, Tensor]:
-    """Return everything in a game that its next round depends on, by dotted names.
+    """Return all tensors that the next round of a game depends on, by dotted names.
 
     Raises:
-        StoredFileError: a parameter is no longer finite, so this state is not worth keeping.
+        StoredFileError: a number is not finite, so this state must not replace a good checkpoint.
     """
     tensors = {
         f"{name}.{key}": value
@@ -137,10 +148,10 @@ def state_of(game: Game) -> dict[str, Tensor]:
 
 
 def restore(game: Game, checkpoint: Checkpoint) -> None:
-    """Put a game back into the state of a checkpoint.
+    """Set a game to the state of a checkpoint.
 
     Raises:
-        StoredFileError: the checkpoint belongs to other networks or another optimiser.
+        StoredFileError: the checkpoint is of other networks or another optimiser.
     """
     try:
         for name, module in _modules(game):

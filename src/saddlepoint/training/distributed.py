@@ -1,7 +1,7 @@
-"""One game on many ranks: each keeps its slice of the global batch, gradients are averaged.
+"""Data-parallel training with torch.distributed: each rank takes a slice of the global batch, gradients are averaged.
 
-Every loss is a mean over samples and all slices have one size, so the mean of the ranks' gradients is the gradient
-of the global batch: N ranks play the same game as one (up to the order of float additions).
+Every loss is a mean over samples and all slices have the same size, so the mean of the ranks' gradients is the gradient
+of the global batch: N ranks play the same game as one process, up to the order of float additions.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from saddlepoint.errors import InputError
 
 @dataclass(frozen=True)
 class ProcessRank:
-    """This rank's part of the game."""
+    """One process of a group that plays one game: its rank, 0 to count - 1, and the number of processes."""
 
     rank: int = 0
     count: int = 1
 
     @classmethod
     def of_this_process(cls) -> ProcessRank:
-        """Return the share that torch's process group gives this process, or the whole game."""
+        """Return the rank of this process in torch's default process group; rank 0 of 1 without a group."""
         return cls(*rank_and_count())
 
     def check_batch(self, batch: int) -> None:
-        """Refuse a global batch that cannot be cut into equal slices.
+        """Refuse a global batch that cannot be split into equal slices.
 
         Raises:
             InputError: the batch is not a multiple of the number of ranks.
         """
         if batch % self.count:
             raise InputError(
-                f"A batch of {batch} rows cannot be shared equally by {self.count} processes: "
+                f"A batch of {batch} rows cannot be split equally over {self.count} processes: "
                 f"use a batch that is a multiple of {self.count}, or another number of processes."
             )
 
     def part(self, rows: Tensor) -> Tensor:
-        """Return this rank's slice of what was drawn for the global batch."""
+        """Return this rank's slice of rows or draws (batch, ...) of the global batch."""
         size = len(rows) // self.count
         return rows[self.rank * size : (self.rank + 1) * size]
 
     def average_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors by their means over the ranks, in place, in one message."""
+        """Replace tensors by their means over the ranks, in place, with one all-reduce."""
         if self.count == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -58,7 +58,7 @@ class ProcessRank:
             tensor.copy_(mean.view_as(tensor))
 
     def agree_(self, modules: Sequence[nn.Module]) -> None:
-        """Give every rank rank 0's parameters and buffers."""
+        """Copy rank 0's parameters and buffers to all ranks."""
         if self.count > 1:
             for module in modules:
                 for tensor in (*module.parameters(), *module.buffers()):

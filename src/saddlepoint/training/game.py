@@ -1,11 +1,12 @@
-"""The state of a game: two players, their optimisers, the average of G, and the round they are in.
+"""The state of a game: both players, their optimisers, the EMA of G and the round; and the operations of Algorithm 1 on it.
 
-A round is a pure function of this state and of its inputs: the rows, and the draws keyed by (seed, purpose, round).
-A network takes part in the draws by a whole number `uniforms`: so many uniform(0, 1) numbers a sample it wishes
-for (dropout); they then come as its keyword `uniforms`. Modules without that attribute may use torch's own generator
-(nn.Dropout): it is seeded for each round.
+A round is a pure function of this state and of its inputs: the rows, and random numbers keyed by (seed, purpose, round).
+A network that needs random numbers (dropout) has an integer attribute `uniforms`, the uniform(0, 1) numbers it needs per
+sample, and gets them as the keyword argument `uniforms`. Modules without this attribute may use torch's global generator
+(nn.Dropout), which is seeded for each round.
 
-Does a network look at each row alone? Only then may real and generated rows share one pass.
+Real and fake rows go through D in one pass if D treats each row independently of the rest of the batch
+(`depends_on_batch`).
 """
 
 from __future__ import annotations
@@ -29,36 +30,42 @@ from saddlepoint.training.optimisers import PlayerOptimiser
 from saddlepoint.training.records import Record
 from saddlepoint.training.settings import OptimiserSettings, Settings
 
-_STIR, _AGREE = 0.3, 100.0
+_PERTURBATION = 0.3  # standard deviation of the noise that is added to the parameters of the copy
+_TOLERANCE = 100.0  # in units of the rounding error
 
 
 @torch.no_grad()
 def depends_on_batch(
     module: nn.Module, run: Callable[[nn.Module, Tensor], Tensor], rows: Tensor, *, computed: torch.dtype
 ) -> bool:
-    """Return whether a network's outputs on rows hang on what else is in the batch, or on chance (own dropout).
+    """Return whether a network's output for a row depends on the rest of the batch, or on chance (its own dropout).
 
-    Asked of a copy whose parameters are stirred, since a part that mixes rows may start at zero. run(module, rows) is
-    how the game runs a player. A network that cannot take a batch of half the rows counts as one that mixes.
+    The test runs a copy with perturbed parameters, since a layer that mixes rows may start at zero. A network that cannot
+    take half the batch counts as dependent.
+
+    module: the network.
+    run: runs a network on rows as the game does.
+    rows: a batch.
+    computed: the type the network computes with, for the tolerance.
     """
     if len(rows) < 2:
         return True
     trial = copy.deepcopy(module)
     for index, parameter in enumerate(trial.parameters()):
         noise = torch.randn(parameter.shape, generator=compute.random_generator(0, "stir", index))
-        parameter.add_(_STIR * noise.to(parameter.device, parameter.dtype))
+        parameter.add_(_PERTURBATION * noise.to(parameter.device, parameter.dtype))
     half = len(rows) // 2
     try:
-        apart = torch.cat([run(trial, rows[:half]), run(trial, rows[half:])]).flatten()
+        halves = torch.cat([run(trial, rows[:half]), run(trial, rows[half:])]).flatten()
         whole = run(trial, rows).flatten()
     except (RuntimeError, ValueError, IndexError):
         return True
-    if apart.shape != whole.shape:
+    if halves.shape != whole.shape:
         return True
-    allowed = _AGREE * max(torch.finfo(computed).eps, torch.finfo(torch.float32).eps)
+    allowed = _TOLERANCE * max(torch.finfo(computed).eps, torch.finfo(torch.float32).eps)
     scale = whole.abs().max().clamp_min(torch.finfo(whole.dtype).tiny)
-    # A NaN is no agreement.
-    return not bool((apart - whole).abs().max() <= allowed * scale)
+    # NaN compares as False, so it counts as dependent.
+    return not bool((halves - whole).abs().max() <= allowed * scale)
 
 
 Player = Literal["discriminator", "generator"]
@@ -67,13 +74,17 @@ Critic = Callable[[Tensor], Tensor]
 
 
 class Game:
-    """Two players at a certain round; `algorithm.play` moves it on.
+    """Two players and everything that their next round depends on; `algorithm.rounds` plays rounds.
 
-    generator maps noise (batch, noise_width) [and a condition] to rows; discriminator maps rows [and a condition]
-    to one logit a row. `objective`, where given, stands in place of the one that the settings name.
+    generator: maps noise (batch, noise_width) [and a condition] to rows.
+    discriminator: maps rows [and a condition] to one logit per row.
+    settings: everything else that defines the game.
+    objective: replaces the objective named in the settings.
+    device: where to train; the CPU by default.
+    process: the rank of this process; by default the only one.
 
     Raises:
-        InputError: an unknown objective or penalty, or a batch that the ranks cannot share.
+        InputError: an unknown objective or penalty, or a batch that cannot be split over the ranks.
     """
 
     def __init__(
@@ -84,17 +95,18 @@ class Game:
         *,
         objective: Objective | None = None,
         device: torch.device | None = None,
-        share: ProcessRank | None = None,
+        process: ProcessRank | None = None,
     ) -> None:
         self.settings = settings
         self.device = device or torch.device("cpu")
-        self.share = share or ProcessRank()
-        self.share.check_batch(settings.batch)
+        self.process = process or ProcessRank()
+        self.process.check_batch(settings.batch)
         self.objective = objective or get(settings.objective)
-        if self.objective.batch_averaged and self.share.count * settings.accumulation_steps > 1:
+        if self.objective.batch_averaged and self.process.count * settings.accumulation_steps > 1:
             raise InputError(
-                f"The objective {self.objective.name!r} compares each logit with its batch's mean, which "
-                f"{self.share.count * settings.accumulation_steps} processes or parts do not share: use 'relativistic', or one of each."
+                f"The objective {self.objective.name!r} compares each logit with the mean of the whole batch, which "
+                f"{self.process.count * settings.accumulation_steps} processes or micro-batches do not have: use "
+                "'relativistic', or one process and accumulation_steps=1."
             )
         self.penalties: list[tuple[Penalty, Callable[[int], float | Tensor]]] = [
             (get_penalty(each.name), partial(each.weight.at, horizon=settings.horizon))
@@ -105,7 +117,7 @@ class Game:
         self.generator = compute.to_channels_last(generator.to(self.device, self.dtype)).train()
         self.discriminator = compute.to_channels_last(discriminator.to(self.device, self.dtype)).train()
         self._channels_last = compute.has_conv_weights(self.discriminator)
-        self.share.agree_([self.generator, self.discriminator])
+        self.process.agree_([self.generator, self.discriminator])
         self.average = (
             None if settings.average is None else ExponentialAverage(self.generator, settings.average)
         )
@@ -128,24 +140,24 @@ class Game:
 
     @property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        """Return the players' optimisers, whose state a checkpoint keeps."""
-        return {player: mover.optimiser for player, mover in self.player_optimisers.items()}
+        """Return torch's optimisers of both players; checkpoints store their state."""
+        return {player: each.optimiser for player, each in self.player_optimisers.items()}
 
     def optimiser_settings(self, name: Player | str) -> OptimiserSettings:
-        """Return how one player moves."""
+        """Return the settings of one player's optimiser."""
         return self.settings.generator if name == "generator" else self.settings.discriminator
 
     def sampler(self) -> nn.Module:
-        """Return the network to sample from: the average of G where there is one, else G."""
+        """Return the network to sample from: the EMA of G if there is one, otherwise G."""
         return self.generator if self.average is None else self.average.module
 
-    # -- the draws of a round: for the global batch, then this rank's slice -------------------------------------
+    # -- the random numbers of a round: drawn for the global batch, then sliced for this rank -------------------
 
     def _index(self, step: int) -> int:
         return self.round * (self.settings.discriminator_steps + 1) + step
 
     def noise(self, step: int) -> Tensor:
-        """Return z of one step of this round, (batch of this rank, noise_width)."""
+        """Return the noise z of one step of this round, (batch of this rank, noise_width)."""
         s = self.settings
         z = compute.noise(
             s.noise_distribution,
@@ -153,10 +165,10 @@ class Game:
             s.noise_width,
             compute.random_generator(s.seed, "noise", self._index(step)),
         )
-        return self.share.part(z).to(self.device, self.dtype)
+        return self.process.part(z).to(self.device, self.dtype)
 
     def uniforms(self, module: nn.Module, purpose: str, step: int) -> Tensor | None:
-        """Return the uniform(0, 1) numbers that a module wishes for, or None."""
+        """Return the uniform(0, 1) numbers (batch of this rank, module.uniforms) of a network, or None if it needs none."""
         width = getattr(module, "uniforms", 0)
         if not isinstance(width, int) or width == 0:
             return None
@@ -165,38 +177,37 @@ class Game:
             width,
             generator=compute.random_generator(self.settings.seed, purpose, self._index(step)),
         )
-        return self.share.part(draws).to(self.device, self.dtype)
+        return self.process.part(draws).to(self.device, self.dtype)
 
-    def changes(self, side: str, step: int) -> Tensor | None:
-        """Return the draws of the changes that D sees pictures through in one step, or None."""
+    def augmentation_draws(self, side: str, step: int) -> Tensor | None:
+        """Return uniform(0, 1) numbers (batch of this rank, DRAWS) for augmenting one side's pictures, or None."""
         if self.settings.augment == 0:
             return None
         generator = compute.random_generator(self.settings.seed, f"augment/{side}", self._index(step))
         draws = torch.rand(self.settings.batch, DRAWS, generator=generator)
-        return self.share.part(draws).to(self.device, self.dtype)
+        return self.process.part(draws).to(self.device, self.dtype)
 
     def mix(self, step: int) -> Tensor:
-        """Return uniform(0, 1) numbers (batch of this rank,) for penalties between real and fake rows."""
+        """Return uniform(0, 1) mixing weights (batch of this rank,) for penalties between real and fake rows."""
         draws = torch.rand(
             self.settings.batch,
             generator=compute.random_generator(self.settings.seed, "mix", self._index(step)),
         )
-        return self.share.part(draws).to(self.device, self.dtype)
+        return self.process.part(draws).to(self.device, self.dtype)
 
     @contextmanager
     def seeded_modules(self) -> Iterator[None]:
-        """Seed torch's own generator for this round where a player may use it, and leave it as it was."""
-        own = all(hasattr(module, "uniforms") for module in (self.generator, self.discriminator))
-        if own:
+        """Seed torch's global generator for this round if a player may use it; restore its state afterwards."""
+        if all(hasattr(module, "uniforms") for module in (self.generator, self.discriminator)):
             yield
             return
-        seed = compute.derived_seed(self.settings.seed, f"modules/{self.share.rank}", self.round)
+        seed = compute.derived_seed(self.settings.seed, f"modules/{self.process.rank}", self.round)
         if self.device.type == "cuda":
             with torch.random.fork_rng([self.device]):
                 torch.manual_seed(seed)
                 yield
             return
-        # torch.manual_seed would also queue a seed for each kind of device, with a call stack, in every round.
+        # torch.manual_seed would in every round also queue a seed for each type of device, with a stack trace.
         generator = torch.default_generator
         before = generator.get_state()
         generator.manual_seed(seed)
@@ -205,16 +216,19 @@ class Game:
         finally:
             generator.set_state(before)
 
-    # -- the players' moves ------------------------------------------------------------------------------------
+    # -- forward passes and optimiser steps --------------------------------------------------------------------
 
     def weights(self, module: nn.Module) -> dict[str, Tensor] | None:
-        """Return what stands in place of a network's own parameters and buffers while it is called; None: nothing."""
+        """Return tensors that replace a network's parameters and buffers while it runs; None: it uses its own."""
         return None
 
     def run(
         self, module: nn.Module, inputs: Tensor, condition: Tensor | None, uniforms: Tensor | None
     ) -> Tensor:
-        """Run a player at the game's precision: bf16 casts parameters and inputs, the result is cast back."""
+        """Return a player's output at the game's precision.
+
+        With bf16, parameters and inputs are cast to it and the output is cast back.
+        """
         arguments = [inputs] if condition is None else [inputs, condition]
         extra = {} if uniforms is None else {"uniforms": uniforms}
         weights, low = self.weights(module), self.compute_dtype
@@ -231,33 +245,36 @@ class Game:
         return _tensor(torch.func.functional_call(module, parameters, tuple(arguments), extra)).to(self.dtype)
 
     def generate(self, z: Tensor, condition: Tensor | None, step: int, *, graph: bool) -> Tensor:
-        """Return G(z); with graph=False no gradient can reach G through it."""
+        """Return G(z), rows (batch, ...); with graph=False the result carries no gradient to G."""
         with nullcontext() if graph else torch.no_grad():
             return self.run(self.generator, z, condition, self.uniforms(self.generator, "generator", step))
 
     def critic(self, side: str, condition: Tensor | None, step: int) -> Critic:
-        """Return rows -> logits (rows,) under the dropout masks of one step and side: "real", "fake" or "both".
+        """Return D as a function rows -> logits (rows,), with the dropout masks and augmentations of one step and side.
 
-        The critic of both takes the real and then the fake rows of a batch, and condition and masks of each.
+        side: "real", "fake", or "both" for the real rows of a batch followed by the fake ones, each with its own masks.
+        condition: of one side, (batch, ...), or None.
+        step: of this round, 0 to k.
         """
         sides = ("real", "fake") if side == "both" else (side,)
-        uniforms = _stacked(
+        uniforms = _joined(
             [self.uniforms(self.discriminator, f"discriminator/{each}", step) for each in sides]
         )
-        changes = _stacked([self.changes(each, step) for each in sides])
+        draws = _joined([self.augmentation_draws(each, step) for each in sides])
         if condition is not None and side == "both":
             condition = torch.cat([condition, condition])
 
         def logits(rows: Tensor) -> Tensor:
-            if changes is not None:
-                rows = augmented(rows, changes, self.settings.augment)
+            if draws is not None:
+                rows = augmented(rows, draws, self.settings.augment)
             return self.run(self.discriminator, rows, condition, uniforms).reshape(len(rows))
 
         return logits
 
     def can_share_pass(self, real: Tensor, fake: Tensor, condition: Tensor | None) -> bool:
-        """Return whether D may look at real and fake rows in one pass: it looks at each row alone, and the penalties
-        are the same on both sides.
+        """Return whether real and fake rows can go through D in one pass.
+
+        They can if D treats each row independently and the penalties are the same on both sides.
         """
         measures = [
             {penalty.measure for penalty, _ in self.penalties if penalty.where == side}
@@ -269,9 +286,9 @@ class Game:
             rows = torch.cat([real, fake])
             conditions = None if condition is None else torch.cat([condition, condition])
 
-            def run(module: nn.Module, part: Tensor) -> Tensor:
-                given = None if conditions is None else conditions[: len(part)]
-                return self.run(module, part, given, None)
+            def run(module: nn.Module, some: Tensor) -> Tensor:
+                condition = None if conditions is None else conditions[: len(some)]
+                return self.run(module, some, condition, None)
 
             self._row_independent = not depends_on_batch(
                 self.discriminator, run, rows, computed=self.compute_dtype
@@ -279,25 +296,25 @@ class Game:
         return self._row_independent
 
     def clipped(self, fake: Tensor) -> Tensor:
-        """Return the fakes as they are, their gradients on the way back to G at most `clip` times the mean norm."""
+        """Return the fakes unchanged, but with gradient norms on the way back to G limited to `clip` times their mean."""
         if self.settings.clip is None or not fake.requires_grad:
             return fake
         limit = self.settings.clip
 
-        def hold(pull: Tensor) -> Tensor:
-            norms = torch.linalg.vector_norm(pull.flatten(1), dim=1)
+        def limit_norms(gradient: Tensor) -> Tensor:
+            norms = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
             mean = norms.mean()
-            self.share.average_([mean])
+            self.process.average_([mean])
             factors = (limit * mean / norms.clamp_min(torch.finfo(norms.dtype).tiny)).clamp(max=1.0)
-            held: Tensor = pull * factors.reshape(-1, *[1] * (pull.dim() - 1))
-            return held
+            limited: Tensor = gradient * factors.reshape(-1, *[1] * (gradient.dim() - 1))
+            return limited
 
-        same = fake.view_as(fake)
-        same.register_hook(hold)  # type: ignore[no-untyped-call]
-        return same
+        view = fake.view_as(fake)
+        view.register_hook(limit_norms)  # type: ignore[no-untyped-call]
+        return view
 
     def gradients(self, name: Player, loss: Tensor, *, keep_graph: bool = False) -> list[Tensor]:
-        """Return the gradient of a loss by one player's parameters, averaged over the ranks."""
+        """Return the gradient of a loss with respect to one player's parameters, averaged over the ranks."""
         gradients = torch.autograd.grad(
             loss,
             self.player_optimisers[name].parameters,
@@ -305,11 +322,11 @@ class Game:
             allow_unused=True,
             materialize_grads=True,
         )
-        self.share.average_(gradients)
+        self.process.average_(gradients)
         return list(gradients)
 
     def move(self, name: Player, gradients: list[Tensor]) -> Tensor:
-        """Let one player's optimiser take a step; return the gradient's norm."""
+        """Update one player by a step of its optimiser; return the norm of the gradient."""
         self.player_optimisers[name].step(
             gradients, self.optimiser_settings(name), self.round, self.settings.horizon
         )
@@ -317,19 +334,19 @@ class Game:
         return norm
 
     def descend(self, name: Player, loss: Tensor) -> Tensor:
-        """Move one player down the gradient of its loss; return the gradient's norm."""
+        """Update one player by a step down the gradient of its loss; return the norm of the gradient."""
         return self.move(name, self.gradients(name, loss))
 
     def next_batch(self, batches: Iterator[Rows]) -> tuple[Tensor, Tensor | None]:
-        """Return this rank's real rows of one step, and their condition or None.
+        """Return the real rows of one step for this rank, and their condition or None.
 
         Raises:
-            InputError: the batches have run out.
+            InputError: the batches ran out.
         """
         batch = next(batches, None)
         if batch is None:
             raise InputError(
-                f"The batches ran out in round {self.round}: give an iterator that goes on, for example "
+                f"The batches ran out in round {self.round}: give an iterator that does not end, for example "
                 "itertools.cycle over a list of batches or a loop over your DataLoader."
             )
         real, condition = batch if isinstance(batch, tuple) else (batch, None)
@@ -341,9 +358,9 @@ class Game:
         return real, condition
 
     def end_round(self, *values: Tensor) -> Record:
-        """Move the average, count the round, and return its record, averaged over the ranks."""
+        """Update the EMA, count the round, and return its record, averaged over the ranks."""
         vector = torch.stack([value.detach().mean() for value in values])
-        self.share.average_([vector])
+        self.process.average_([vector])
         record = Record(self.round, vector)
         if self.average is not None:
             self.average.update(self.generator, self.round)
@@ -351,13 +368,14 @@ class Game:
         return record
 
 
-def _stacked(parts: list[Tensor | None]) -> Tensor | None:
-    """Return the draws of one side or of both, or None where there are none."""
-    there = [part for part in parts if part is not None]
-    return (torch.cat(there) if len(there) > 1 else there[0]) if there else None
+def _joined(sides: list[Tensor | None]) -> Tensor | None:
+    """Return the random numbers of one or both sides in one tensor, or None if there are none."""
+    present = [each for each in sides if each is not None]
+    return (torch.cat(present) if len(present) > 1 else present[0]) if present else None
 
 
 def _tensor(output: object) -> Tensor:
+    """Return a network's output, which must be a tensor."""
     if not isinstance(output, Tensor):
         raise InputError(f"A network returned {type(output).__name__}; it must return one torch tensor.")
     return output

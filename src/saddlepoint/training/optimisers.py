@@ -1,4 +1,4 @@
-"""The players' optimisers: torch's own, with rate and momentum set from their schedules before each step."""
+"""The players' optimisers: torch's SGD and Adam, with learning rate and momentum from schedules."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from saddlepoint.training.settings import OptimiserSettings
 
 
 class PlayerOptimiser:
-    """Moves one player: torch's optimiser and its state, stepped without the bookkeeping of `Optimizer.step`.
+    """The optimiser of one player: torch's optimiser and its state, without the overhead of `Optimizer.step`.
 
-    SGD's momentum is v <- mu v + g, x <- x - rate v. The paper's code writes v <- mu v - rate g, x <- x + v,
-    which is the same for a constant rate and differs by the rate's relative change a round (4e-6) otherwise.
+    SGD with momentum is v <- mu v + g, x <- x - rate v. The paper's code writes v <- mu v - rate g, x <- x + v. Both are the
+    same for a constant rate; otherwise they differ by the relative change of the rate per round (4e-6).
     """
 
     def __init__(self, settings: OptimiserSettings, parameters: Sequence[nn.Parameter]) -> None:
@@ -22,7 +22,7 @@ class PlayerOptimiser:
         self.parameters: list[Tensor] = list(parameters)
         self.optimiser: torch.optim.Optimizer
         if settings.name == "sgd":
-            # The first momentum may be 0 while a later one is not: torch reads it anew at each step.
+            # The first momentum may be 0 and a later one not; torch reads it again at each step.
             self.optimiser = torch.optim.SGD(
                 self.parameters, lr=settings.rate.start, momentum=settings.momentum.start, fused=True
             )
@@ -36,33 +36,35 @@ class PlayerOptimiser:
     def state(self) -> dict[str, list[Tensor]]:
         """Return the optimiser's tensors by name, one for each parameter: zeros before the first step."""
         state = self.optimiser.state
-        if self._gathered is None or self._gathered[0] is not state:  # a checkpoint brings a state of its own
+        if (
+            self._gathered is None or self._gathered[0] is not state
+        ):  # loading a checkpoint replaces the state
             names = ["momentum_buffer"] if self.settings.name == "sgd" else ["exp_avg", "exp_avg_sq"]
             for parameter in self.parameters:
                 for name in names:
-                    found = state[parameter].get(name)
+                    stored = state[parameter].get(name)
                     state[parameter][name] = (
-                        as_laid_out(found, parameter)
-                        if isinstance(found, Tensor)
+                        with_strides_of(parameter, stored)
+                        if isinstance(stored, Tensor)
                         else torch.zeros_like(parameter, memory_format=torch.preserve_format)
                     )
             gathered = {name: [state[p][name] for p in self.parameters] for name in names}
             if self.settings.name == "adam":
-                gathered["step"] = self._counted_together()
+                gathered["step"] = self._joined_step_counts()
             self._gathered = state, gathered
         return self._gathered[1]
 
-    def _counted_together(self) -> list[Tensor]:
-        """Lay the step counts, one for each parameter as torch has it, beside each other: one addition counts them all."""
+    def _joined_step_counts(self) -> list[Tensor]:
+        """Return views of one tensor as the step counts of all parameters, so that one addition updates them all."""
         state = self.optimiser.state
-        found = [float(state[parameter].get("step", 0.0)) for parameter in self.parameters]
-        self._steps = torch.tensor(found, dtype=torch.float32, device=self.parameters[0].device)
+        counts = [float(state[parameter].get("step", 0.0)) for parameter in self.parameters]
+        self._steps = torch.tensor(counts, dtype=torch.float32, device=self.parameters[0].device)
         for parameter, step in zip(self.parameters, self._steps.unbind(), strict=True):
             state[parameter]["step"] = step
         return list(self._steps.unbind())
 
     def set_rate(self, settings: OptimiserSettings, round_: int, horizon: int) -> tuple[float, float]:
-        """Return the learning rate and the momentum of a round, and write them into the optimiser."""
+        """Set the optimiser's learning rate and momentum to those of a round, and return both."""
         rate, momentum = settings.rate.at(round_, horizon), settings.momentum.at(round_, horizon)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -72,9 +74,9 @@ class PlayerOptimiser:
 
     @torch.no_grad()
     def step(self, gradients: list[Tensor], settings: OptimiserSettings, round_: int, horizon: int) -> None:
-        """Move the parameters down their gradients at the pace of a round."""
+        """Take one step down the gradients with the learning rate and momentum of a round."""
         rate, momentum = self.set_rate(settings, round_, horizon)
-        gradients = [as_laid_out(*pair) for pair in zip(gradients, self.parameters, strict=True)]
+        gradients = [with_strides_of(*pair) for pair in zip(self.parameters, gradients, strict=True)]
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         state = self.state()
@@ -82,7 +84,9 @@ class PlayerOptimiser:
             torch._fused_sgd_(
                 self.parameters,
                 gradients,
-                state["momentum_buffer"] if momentum else [],  # as torch, which lets it lie at momentum 0
+                state["momentum_buffer"]
+                if momentum
+                else [],  # at momentum 0 torch leaves the buffer unchanged
                 weight_decay=0.0,
                 momentum=momentum,
                 lr=rate,
@@ -109,10 +113,10 @@ class PlayerOptimiser:
                 maximize=False,
             )
 
-    # -- the same step as plain arithmetic, for a round that is compiled ------------------------------------------
+    # -- the same step in plain tensor operations, for compiled rounds ---------------------------------------------
 
     def scalars(self, settings: OptimiserSettings, round_: int, horizon: int) -> list[float]:
-        """Count a step, and return the two numbers that `arithmetic` wants in a round."""
+        """Count a step, and return the two numbers of this round that `arithmetic` needs."""
         rate, momentum = self.set_rate(settings, round_, horizon)
         if settings.name == "sgd":
             return [rate, momentum]
@@ -129,18 +133,23 @@ class PlayerOptimiser:
         scalars: Tensor,
         settings: OptimiserSettings,
     ) -> None:
-        """Move parameters and state in place, by the two `scalars` of a round.
+        """Take one step in plain tensor operations: update parameters x and state in place.
 
-        SGD: v <- mu v + g, x <- x - rate v. Adam: m and v are the moving averages of g and g^2, x <- x -
-        rate / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps).
+        SGD: v <- mu v + g, x <- x - rate v. Adam: m and v are the moving averages of g and g^2,
+        x <- x - rate / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps).
+
+        parameters, gradients: x and g of this player.
+        state: the optimiser's tensors by name (`state`).
+        scalars: the two numbers of this round (`scalars`).
+        settings: of this player's optimiser.
         """
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
             if settings.name == "sgd":
                 velocity = state["momentum_buffer"][index]
-                moved = scalars[1] * velocity + gradient
-                # At momentum 0 the buffer lies still, as in torch.
-                velocity.copy_(torch.where(scalars[1] == 0, velocity, moved))
-                parameter.sub_(scalars[0] * moved)
+                new = scalars[1] * velocity + gradient
+                # At momentum 0 the buffer stays unchanged, as in torch.
+                velocity.copy_(torch.where(scalars[1] == 0, velocity, new))
+                parameter.sub_(scalars[0] * new)
             else:
                 mean, square = state["exp_avg"][index], state["exp_avg_sq"][index]
                 mean.copy_(torch.lerp(gradient, mean, settings.betas[0]))
@@ -148,8 +157,8 @@ class PlayerOptimiser:
                 parameter.sub_(scalars[0] * mean / (square.sqrt() * scalars[1] + settings.eps))
 
 
-def as_laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """Return the tensor in the memory order of its parameter: torch's fused steps walk through both by address."""
+def with_strides_of(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """Return a tensor in the memory layout of its parameter: torch's fused steps pair both by address."""
     if tensor.stride() == parameter.stride():
         return tensor
     return torch.empty_like(parameter, requires_grad=False).copy_(tensor)

@@ -1,4 +1,4 @@
-"""Before the first round: do these two networks and this data fit together? Told in words, not by a stack of calls."""
+"""Checks before the first round that the two networks and the data fit; errors are sentences, not stack traces."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from saddlepoint.errors import InputError
 from saddlepoint.training.game import Game, Rows
 
 _PASSES = 6.0
-"""A round takes some six passes of the batch through the weights, as `recipes.Plan.multiply_adds` counts."""
+"""Passes of one batch through the weights in one round, forward and backward, as in `recipes.Plan.multiply_adds`."""
 
 
 def check_players(generator: object, discriminator: object) -> None:
-    """Refuse what is no network, or has nothing to train.
+    """Refuse players that are not networks, or that cannot be trained.
 
     Raises:
-        InputError: a player is a class, no torch module, has no parameters, or holds some that are frozen.
+        InputError: a player is a class, is not a torch module, has no parameters, or has frozen ones.
     """
     for name, module in (("generator", generator), ("discriminator", discriminator)):
         if isinstance(module, type):
             raise InputError(
-                f"The {name} is the class {module.__name__} itself; give a network made from it: "
+                f"The {name} is the class {module.__name__} itself; give an instance of it: "
                 f"{module.__name__}(...)."
             )
         if not isinstance(module, nn.Module):
@@ -45,15 +45,13 @@ def check_players(generator: object, discriminator: object) -> None:
 
 @torch.no_grad()
 def check_shapes(game: Game, batch: Rows) -> float:
-    """Let G make one batch and D look at real and generated rows, and say in words what does not fit.
-
-    Returns roughly how many multiply-adds one round will take.
+    """Run G on noise and D on one real and one generated batch; return roughly the multiply-adds of one round.
 
     Raises:
-        InputError: G refuses the noise, its rows have another shape than the data's, or D does not return one logit
-            a row.
+        InputError: a network fails on its input, G's rows have another shape than the data's, or D does not return one
+            logit per row.
     """
-    rows = game.settings.batch // game.share.count
+    rows = game.settings.batch // game.process.count
     raw = batch[0] if isinstance(batch, tuple) else batch
     if not raw.is_floating_point():
         raise InputError(
@@ -63,15 +61,15 @@ def check_shapes(game: Game, batch: Rows) -> float:
     if len(raw) != rows:
         raise InputError(
             f"The first batch has {len(raw)} rows, the settings say {rows} for this process: "
-            f"use Settings(batch={len(raw) * game.share.count}) or batches of {rows}."
+            f"use Settings(batch={len(raw) * game.process.count}) or batches of {rows}."
         )
     real, condition = game.next_batch(iter([batch]))
     modes = [(module, module.training) for module in (game.generator, game.discriminator)]
     try:
         for module, _ in modes:
-            module.eval()  # a look must not move running statistics
+            module.eval()  # this check must not change running statistics
         z = game.noise(0)
-        with _counted(game.generator) as made:
+        with _count_multiply_adds(game.generator) as of_generator:
             fake = _attempt(game, "generator", f"noise of shape {_shape(z)}", z, condition, 0)
         if fake.shape != real.shape:
             raise InputError(
@@ -79,22 +77,23 @@ def check_shapes(game: Game, batch: Rows) -> float:
                 f"but the data's rows have shape {_shape(real[0])}: change the generator's last layer or the batches."
             )
         for name, points in (("the data's", real), ("the generator's", fake)):
-            with _counted(game.discriminator) as looked:
+            with _count_multiply_adds(game.discriminator) as of_discriminator:
                 logits = _attempt(
                     game, "discriminator", f"{name} rows of shape {_shape(points[0])}", points, condition, 0
                 )
             if logits.numel() != len(points):
                 raise InputError(
                     f"The discriminator returned shape {_shape(logits)} for {len(points)} rows; it must return one "
-                    f"logit a row, shape ({len(points)},) or ({len(points)}, 1), and no sigmoid."
+                    f"logit per row, of shape ({len(points)},) or ({len(points)}, 1), without a sigmoid."
                 )
     finally:
         for module, training in modes:
             module.train(training)
-    return _PASSES * (sum(made) + sum(looked)) * game.share.count
+    return _PASSES * (sum(of_generator) + sum(of_discriminator)) * game.process.count
 
 
 def _attempt(game: Game, player: str, what: str, rows: Tensor, condition: Tensor | None, step: int) -> Tensor:
+    """Return a player's output on rows; turn its errors into an InputError that names the input as `what`."""
     module = game.player(player)
     uniforms = game.uniforms(module, player, step)
     try:
@@ -104,12 +103,12 @@ def _attempt(game: Game, player: str, what: str, rows: Tensor, condition: Tensor
     except TypeError as error:
         if condition is not None and _takes(module, 1) and not _takes(module, 2):
             raise InputError(
-                f"The batches are pairs (rows, condition), but the {player} takes rows alone: leave out the second of "
-                "each pair, or give networks whose forward takes (rows, condition)."
+                f"The batches are pairs (rows, condition), but the {player} takes only rows: give batches without a "
+                "condition, or networks whose forward takes (rows, condition)."
             ) from error
         if condition is None and _takes(module, 2) and not _takes(module, 1):
             raise InputError(
-                f"The {player} takes a condition, but the batches are rows alone: give pairs (rows, condition)."
+                f"The {player} takes a condition, but the batches are only rows: give pairs (rows, condition)."
             ) from error
         raise InputError(f"The {player} cannot take {what}: {str(error).splitlines()[0]}.") from error
     except (RuntimeError, ValueError, IndexError) as error:
@@ -118,32 +117,35 @@ def _attempt(game: Game, player: str, what: str, rows: Tensor, condition: Tensor
 
 
 def _takes(module: nn.Module, count: int) -> bool:
-    """Return whether a network can be called with so many tensors."""
+    """Return whether a network can be called with `count` tensors."""
     parameters = [
         each for each in inspect.signature(module.forward).parameters.values() if each.name != "uniforms"
     ]
     if any(each.kind is each.VAR_POSITIONAL for each in parameters):
         return True
-    places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    return sum(each.default is each.empty for each in places) <= count <= len(places)
+    positional = [
+        each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
+    return sum(each.default is each.empty for each in positional) <= count <= len(positional)
 
 
 @contextmanager
-def _counted(module: nn.Module) -> Iterator[list[float]]:
-    """Collect the multiply-adds of the layers of a network while it is called."""
-    found: list[float] = []
+def _count_multiply_adds(module: nn.Module) -> Iterator[list[float]]:
+    """Collect the multiply-adds of a network's layers while it runs."""
+    counts: list[float] = []
 
     def note(layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        # A weight (out, in, ...) meets each number that comes out; that of a transposed convolution, each that goes in.
-        moved = inputs[0] if getattr(layer, "transposed", False) and inputs else output
-        if isinstance(moved, Tensor):
+        # Each output of a layer with weight (out, in, ...) takes weight[0].numel() multiply-adds; in a transposed
+        # convolution each input does.
+        counted = inputs[0] if getattr(layer, "transposed", False) and inputs else output
+        if isinstance(counted, Tensor):
             for weight in layer.parameters(recurse=False):
                 if weight.ndim > 1:
-                    found.append(moved.numel() * weight[0].numel())
+                    counts.append(counted.numel() * weight[0].numel())
 
     hooks = [layer.register_forward_hook(note) for layer in module.modules()]
     try:
-        yield found
+        yield counts
     finally:
         for hook in hooks:
             hook.remove()

@@ -1,4 +1,4 @@
-"""What one round was like, and the alarm for numbers that are none."""
+"""The record of one round (losses, logits, gradient norms), and the check that all numbers are finite."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 from saddlepoint.errors import GameError
 
-_ROUNDS_BETWEEN_LOOKS = 32
+_ROUNDS_BETWEEN_CHECKS = 32
 
 
 @dataclass(frozen=True)
 class Record:
-    """One round's numbers in the order of NAMES, still a tensor, so that no round waits for the host.
+    """The numbers of one round, in the order of NAMES, as a tensor: so a round does not wait for a transfer to the host.
 
-    Losses are in nats (penalties included), logits are D's means over the batch, gradients are Euclidean norms.
+    Losses are in nats and include penalties, logits are means over the batch, gradients are Euclidean norms.
     """
 
     round: int
@@ -37,23 +37,23 @@ class Record:
         return {"round": self.round, **dict(zip(self.NAMES, self.values.tolist(), strict=True))}
 
     def check(self) -> None:
-        """Raise GameError if a number is not finite, naming the player who broke first."""
+        """Raise a GameError if a number is not finite; it names the player whose number failed first."""
         numbers = self.to_dict()
         for what in ("discriminator_loss", "discriminator_gradient", "generator_loss", "generator_gradient"):
             if not math.isfinite(numbers[what]):
                 player, kind = what.split("_")
                 raise GameError(
                     f"The {player}'s {kind} is {numbers[what]} in round {self.round}, so the game stopped there; "
-                    "what was saved before is kept. Lower that player's learning rate or look at the data's range."
+                    "what was saved before is kept. Lower that player's learning rate or check the data's range."
                 )
 
 
 def checked(records: Iterable[Record]) -> Iterable[Record]:
-    """Pass records on and check each: at once on the CPU, every 32 rounds on a device that would have to wait."""
+    """Yield the records and check each: at once on the CPU, every 32 rounds on a device, where reading makes it wait."""
     waiting: list[Record] = []
     for record in records:
         waiting.append(record)
-        if record.values.device.type == "cpu" or len(waiting) >= _ROUNDS_BETWEEN_LOOKS:
+        if record.values.device.type == "cpu" or len(waiting) >= _ROUNDS_BETWEEN_CHECKS:
             for each in waiting:
                 each.check()
             waiting.clear()

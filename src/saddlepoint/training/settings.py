@@ -1,7 +1,7 @@
-"""The settings of one game: frozen, validated at construction, saved as JSON beside the run.
+"""The settings of one game and the schedules of its rates and penalties: validated, frozen, and saved as JSON.
 
-A schedule is a function of the round (and of the horizon, the round at which schedules end), never of time,
-so that a resumed run continues the very same curve; past its end it stays at its final value.
+A schedule is a function of the round and of the horizon (the round at which schedules end), never of time, so that a
+resumed run continues the same curve. After its end a schedule keeps its final value.
 """
 
 from __future__ import annotations
@@ -37,11 +37,20 @@ def _at_least(what: str, given: float, least: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """A number that moves from `start` to `end` between two moments of the game.
+    """A number that changes from `start` to `end` between two rounds of the game.
 
-    With p the share of the way from `begin` to `finish` (both in units of the horizon, or in rounds):
-    linear start + p (end - start); geometric start (end/start)^p; cosine end + (start - end)(1 + cos pi p)/2.
-    Until `warm_up` (in the same unit) the value rises linearly from next to nothing.
+    With p in [0, 1] the fraction of the way from `begin` to `finish`: linear is start + p (end - start), geometric is
+    start (end/start)^p, cosine is end + (start - end)(1 + cos pi p)/2.
+
+    start: the value until `begin`.
+    end: the value from `finish` on; None only for a constant.
+    shape: "constant", "linear", "cosine" or "geometric".
+    begin, finish: where the change begins and ends, in `unit`.
+    unit: "horizon" (fractions of the horizon) or "rounds".
+    warm_up: until there, in `unit`, the value is multiplied by a factor that rises linearly from almost 0 to 1.
+
+    Raises:
+        InputError: an unknown shape or unit, a missing end, or begin and finish in the wrong order.
     """
 
     start: float
@@ -59,7 +68,7 @@ class Schedule:
             raise InputError(f"A {self.shape} schedule needs an end; give end=..., or use shape='constant'.")
         if self.finish <= self.begin:
             raise InputError(
-                f"A schedule ends at {self.finish:g}, which must lie after its begin {self.begin:g}."
+                f"A schedule finishes at {self.finish:g} and begins at {self.begin:g}; finish must be after begin."
             )
         if self.shape == "geometric" and not (self.start > 0 and (self.end or 0) > 0):
             raise InputError("A geometric schedule needs a start and an end above 0.")
@@ -72,21 +81,27 @@ class Schedule:
         """
         value, scale = self.start, horizon if self.unit == "horizon" else 1
         if self.shape != "constant" and self.end is not None:
-            share = (round_ / scale - self.begin) / (self.finish - self.begin)
-            share = min(1.0, max(0.0, share))
+            p = (round_ / scale - self.begin) / (self.finish - self.begin)
+            p = min(1.0, max(0.0, p))
             if self.shape == "linear":
-                value = self.start + share * (self.end - self.start)
+                value = self.start + p * (self.end - self.start)
             elif self.shape == "geometric":
-                value = self.start * (self.end / self.start) ** share
+                value = self.start * (self.end / self.start) ** p
             else:
-                value = self.end + (self.start - self.end) * (1.0 + math.cos(math.pi * share)) / 2.0
-        warm = self.warm_up * scale
-        return value * min(1.0, (round_ + 1) / warm) if round_ < warm else value
+                value = self.end + (self.start - self.end) * (1.0 + math.cos(math.pi * p)) / 2.0
+        warm_up = self.warm_up * scale
+        return value * min(1.0, (round_ + 1) / warm_up) if round_ < warm_up else value
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimiserSettings:
-    """How one player moves: SGD with momentum as in the paper, or Adam (Kingma and Ba 2015)."""
+    """The optimiser of one player: SGD with momentum as in the paper, or Adam (Kingma and Ba 2015, arXiv 1412.6980).
+
+    name: "sgd" or "adam".
+    rate: the learning rate.
+    momentum: of SGD.
+    betas, eps: of Adam.
+    """
 
     name: Literal["sgd", "adam"] = "adam"
     rate: Schedule = Schedule(start=1e-3)
@@ -100,10 +115,13 @@ class OptimiserSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PenaltySettings:
-    """A penalty on D by its name in `objectives.PENALTIES`, and its weight through the game.
+    """A penalty on D and its weight.
+
+    name: of a penalty in `objectives.PENALTIES`.
+    weight: a schedule.
 
     Raises:
-        InputError: there is no such penalty, or the weight is no schedule.
+        InputError: there is no such penalty, or the weight is not a schedule.
     """
 
     name: str
@@ -119,7 +137,7 @@ class PenaltySettings:
 
 
 def _penalties(given: object) -> tuple[PenaltySettings, ...]:
-    """Return penalties as they are, and names as penalties of weight 1."""
+    """Return a tuple of PenaltySettings; a name alone becomes a penalty of weight 1."""
     if not isinstance(given, tuple | list):
         raise InputError(
             f"penalties is {given!r}; give a tuple of names or PenaltySettings, such as ('r1',) or ()."
@@ -133,23 +151,31 @@ def _penalties(given: object) -> tuple[PenaltySettings, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that fixes a game but the players and the data.
+    """Everything that defines a game except the players and the data.
 
-    batch: rows of one (global) minibatch, the paper's m. form: "alternating" (Algorithm 1) or "simultaneous"
-    (one update of both players from the same fakes, the authors' own code). discriminator_steps: the paper's k.
-    fresh_noise: Algorithm 1 draws new noise for G's step; without it G's step reuses the fakes of D's last step,
-    whose forward pass is then done once. noise_width, noise_distribution: p_z. average: half-life of the average of G as
-    a share of the rounds played so far, None for no average. horizon: the round at which schedules end.
-    clip: in G's step no fake pulls G by more than so many times the batch's mean pull, None for no such limit (a fake
-    between two modes lies on ground where D is steep, and would drown the others).
-    augment: D sees each picture, real or fake, through four changes, each made with this probability
-    (`training.augmenting`); 0 for none.
-    parts: play each batch in so many parts, one after another, for the same step in less memory; networks that mix rows (batch
-    normalisation) or draw on their own then see a part as their batch.
-    penalties: on D; a name alone, as in ("r1",), stands for PenaltySettings(name="r1") of weight 1.
+    horizon: the round at which schedules end.
+    objective: a name in `objectives.OBJECTIVES`.
+    batch: rows of one global minibatch, the paper's m.
+    form: "alternating" (Algorithm 1), or "simultaneous" (one update of both players from the same fakes, as in the authors'
+        code).
+    discriminator_steps: steps of D per round, the paper's k.
+    fresh_noise: G's step draws new noise, as in Algorithm 1. Without it G's step reuses the fakes of D's last step, which
+        saves one forward pass.
+    noise_width, noise_distribution: p_z.
+    penalties: on D; a name alone, as in ("r1",), means PenaltySettings(name="r1") of weight 1.
+    discriminator, generator: the optimisers.
+    average: half-life of the EMA of G as a fraction of the rounds played so far; None for no EMA.
+    clip: in G's step the gradient norm at each fake is limited to this multiple of the batch's mean; None for no limit. (At a
+        fake between two modes D is steep, and its gradient would dominate those of all others.)
+    augment: the probability of each of four augmentations of the pictures, real or fake, that D sees
+        (`training.augment`); 0 for none.
+    accumulation_steps: micro-batches per batch (gradient accumulation): the same step in less memory. Networks that mix rows
+        (batch normalisation) or draw their own random numbers then see a micro-batch as their batch.
+    precision: "float32", "float64" or "bf16" (see `Game.run`).
+    seed: of all random numbers of the game.
 
     Raises:
-        InputError: a value outside its range, named.
+        InputError: a value is outside its range; the message names it.
     """
 
     horizon: int
@@ -176,7 +202,7 @@ class Settings:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{what} is {value!r}; it must be a whole number of at least 1.")
         _one_of("form of the game", self.form, get_args(Form))
-        _one_of("noise law", self.noise_distribution, NOISE_DISTRIBUTIONS)
+        _one_of("noise distribution", self.noise_distribution, NOISE_DISTRIBUTIONS)
         _one_of("precision", self.precision, tuple(PRECISIONS))
         object.__setattr__(self, "penalties", _penalties(self.penalties))
         if self.form == "simultaneous" and (self.discriminator_steps > 1 or self.fresh_noise):
@@ -188,8 +214,8 @@ class Settings:
             self.batch % self.accumulation_steps or self.form == "simultaneous" or self.clip is not None
         ):
             raise InputError(
-                f"A batch of {self.batch} in {self.accumulation_steps} parts cannot be played: parts must divide the batch, and take "
-                "form='alternating' and clip=None."
+                f"A batch of {self.batch} cannot be played in {self.accumulation_steps} micro-batches: accumulation_steps must "
+                "divide the batch, and needs form='alternating' and clip=None."
             )
         if self.average is not None:
             _at_least("average", self.average, 0.0)
@@ -198,8 +224,8 @@ class Settings:
         _at_least("augment", self.augment, 0.0)
         if self.augment >= MOST_AUGMENT:
             raise InputError(
-                f"augment is {self.augment!r}; it must be below {MOST_AUGMENT:g}, since changes made more often can leak into "
-                "what G makes."
+                f"augment is {self.augment!r}; it must be below {MOST_AUGMENT:g}, because more frequent "
+                "augmentation can leak into the samples."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -216,10 +242,11 @@ class Settings:
         try:
             values = dict(modernise(stored, "settings"))
             for player in ("discriminator", "generator"):
-                move = dict(values[player])
-                move["rate"], move["momentum"] = Schedule(**move["rate"]), Schedule(**move["momentum"])
-                move["betas"] = tuple(move["betas"])
-                values[player] = OptimiserSettings(**move)
+                optimiser = dict(values[player])
+                for name in ("rate", "momentum"):
+                    optimiser[name] = Schedule(**optimiser[name])
+                optimiser["betas"] = tuple(optimiser["betas"])
+                values[player] = OptimiserSettings(**optimiser)
             values["penalties"] = tuple(
                 PenaltySettings(name=each["name"], weight=Schedule(**each["weight"]))
                 for each in values["penalties"]
@@ -227,5 +254,5 @@ class Settings:
             return cls(**values)
         except (KeyError, TypeError) as error:
             raise StoredFileError(
-                f"These are not settings of a game that this version can read ({error})."
+                f"These are not settings of a game that this version can read ({error}): use the version that saved them."
             ) from error

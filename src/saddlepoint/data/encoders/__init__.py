@@ -1,7 +1,7 @@
-"""What every encoder does: turn rows into what networks play with, and back.
+"""Encoders: invertible maps between rows and the tensors that the networks see.
 
-Law: decode(encode(x)) == x for the rows it was fitted on; exact for whole numbers, booleans, constants and
-uint8 grey levels, floats to one float32 rounding of the standardised value.
+decode(encode(x)) == x for the training rows: exact for whole numbers, booleans, constants and uint8 grey levels; floats to one
+float32 rounding of the standardised value.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from saddlepoint.data.encoders.gaussian_mixture import MixtureEncoder
 from saddlepoint.data.encoders.picture import PicturesEncoder, margin_of
 from saddlepoint.data.encoders.standard import PointsEncoder
 from saddlepoint.data.tables.parquet import ParquetRows
-from saddlepoint.data.tables.schema import infer
+from saddlepoint.data.tables.schema import GIVEN, infer
 from saddlepoint.data.transforms.streaming import fit_streaming
 from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import StoredFileError
 
 
 class Encoder(Protocol):
-    """A fitted, invertible map between rows as they came and float tensors; saved as JSON with the model."""
+    """A fitted, invertible map between rows in their original form and float tensors; saved as JSON with the model."""
 
     @property
     def kind(self) -> str:
@@ -35,7 +35,7 @@ class Encoder(Protocol):
 
     @property
     def mean_encoded(self) -> torch.Tensor:
-        """Return the mean of the encoded rows, a float32 tensor of shape `shape`, for output biases."""
+        """Return the mean of the encoded rows, a float32 tensor of shape `shape`; it is the start of output biases."""
 
     def encode(self, rows: Any, *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Return the rows as a tensor (n, *shape)."""
@@ -50,9 +50,10 @@ class Encoder(Protocol):
 def fit_encoder(
     dataset: Dataset, *, low: int = 0, ends: bool = False
 ) -> PointsEncoder | PicturesEncoder | TableTransformer:
-    """Fit the encoder of the dataset's kind; `low` (0 or -1) is where black lies in encoded pictures.
+    """Fit the encoder of the dataset's kind.
 
-    ends: set black and white of pictures apart by a margin where many numbers lie there.
+    low: of pictures: the encoded value of black, 0 or -1.
+    ends: of pictures: separate black and white from grey by a margin where many values are black or white.
     """
     if dataset.kind == "pictures":
         margin = margin_of(dataset.rows, dataset.levels) if ends else 0.0
@@ -60,8 +61,8 @@ def fit_encoder(
     if dataset.kind == "tables":
         if isinstance(dataset.rows, ParquetRows):
             columns = () if dataset.schema is None else dataset.schema.columns
-            told = {column.name: column.kind for column in columns if column.reason == "as told"}
-            return fit_streaming(dataset.rows, told, name=dataset.name)
+            overrides = {column.name: column.kind for column in columns if column.reason == GIVEN}
+            return fit_streaming(dataset.rows, overrides, name=dataset.name)
         return TableTransformer.fit(dataset.rows, dataset.schema or infer(dataset.rows, name=dataset.name))
     return PointsEncoder.fit(dataset.rows, names=dataset.columns)
 
@@ -69,7 +70,7 @@ def fit_encoder(
 def encoder_from_dict(
     stored: Mapping[str, Any],
 ) -> PointsEncoder | MixtureEncoder | PicturesEncoder | TableTransformer:
-    """Restore an encoder from what `to_dict` returned; StoredFileError if it is not one of ours."""
+    """Restore an encoder from what `to_dict` returned; StoredFileError for any other kind."""
     kind = stored.get("kind") if isinstance(stored, Mapping) else None
     if kind == "points":
         return PointsEncoder.from_dict(stored)
@@ -80,6 +81,6 @@ def encoder_from_dict(
     if kind == "tables":
         return TableTransformer.from_dict(stored)
     raise StoredFileError(
-        f"the stored encoder is of kind {kind!r}; this version knows 'points', 'mixture', 'pictures' and 'tables': "
+        f"the stored encoder is of kind {kind!r}; this version reads 'points', 'mixture', 'pictures' and 'tables': "
         "the file is damaged or was written by a later version."
     )

@@ -1,9 +1,10 @@
-"""Rows of numbers in charts: which component of a mixture of Gaussians a row lies in, and where within it.
+"""Gaussian-mixture encoder: each row as (one-hot mixture component, whitened offset within that component).
 
-The mixture p(x) = sum_c w_c N(x; m_c, L_c L_c') is fitted to the standardised rows; a row becomes the one-hot code of its
-chart c, drawn from the posterior p(c | x), and whitened local coordinates u = L_c^-1 (x - m_c). If the mixture were the
-data's law, c would follow its weights and u a standard normal: what the game has to learn is how the data differ from
-that. Within a chart every scale is about 1, however narrow the chart is.
+The mixture p(x) = sum_c w_c N(x; m_c, L_c L_c') is fitted to the standardised rows. A row x becomes the one-hot code of a
+component c, drawn from the posterior p(c | x), and the whitened offset u = L_c^-1 (x - m_c). If the data were distributed as
+the mixture, c would follow its weights and u a standard normal; the players have to learn only how the data differ from that.
+Within a component every scale is about 1, however narrow the component is. Compare mode-specific normalisation in CTGAN (Xu et
+al. 2019, arXiv 1907.00503).
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ Floats = npt.NDArray[np.float64]
 
 ROWS_TO_CHOOSE, ROWS_TO_FIT, ROWS_TO_COMPARE = 8_000, 20_000, 4_000
 MOST_COMPONENTS, LARGEST_NUMBERS = 128, 100_000
-"""K and K d^2 at most: the charts may not weigh more than the players."""
+"""Upper limits of K and of K d^2, so that the mixture is not larger than the players."""
 GAIN, ERRORS = 0.02, 2.0
-"""A mixture takes another's place if its gain on held-out rows is above these nats a row, and above these standard errors."""
+"""A mixture replaces another one if its gain on held-out rows is above 0.02 nats a row, and above 2 standard errors."""
 RIDGES = (1e-6, 1e-4, 1e-2, 1e-1)
 _ROWS_A_COMPONENT = 10
 _COARSE = 1e-3
@@ -41,12 +42,16 @@ _CHUNK = 4096
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MixtureEncoder:
-    """Rows (n, d) <-> one-hot chart and local coordinates (n, K + width), in float32.
+    """Rows (n, d) <-> one-hot component and whitened offset (n, K + width), in float32.
 
-    points: the standardising encoder below. shares (C, K): the charts' weights, a row a class (C = 1 without classes);
-    means (K, width), factors (K, width, width): lower triangular. compared: ((charts, nats a held-out row), ...), what the
-    number of charts was chosen by. Whole numbers and decimals of few values are spread over their step before they are
-    charted, so that no discriminator can tell real rows by the lattice they lie on; decoding rounds them back, exactly.
+    Whole numbers and decimals with a coarse step are spread uniformly over their step before encoding, so that no
+    discriminator can recognise real rows by their lattice; decoding rounds them back, exactly.
+
+    points: the standardising encoder, applied first.
+    shares: the components' weights, one row for each class (C, K); C = 1 without classes.
+    means: of the components (K, width).
+    factors: lower triangular factors L_c of the covariances (K, width, width).
+    compared: ((components, log-likelihood in nats a held-out row), ...), from which K was chosen.
     """
 
     points: PointsEncoder
@@ -67,9 +72,15 @@ class MixtureEncoder:
         seed: int = 0,
         most: int = MOST_COMPONENTS,
     ) -> MixtureEncoder:
-        """Fit the charts; their number is the one whose likelihood of the held-out rows is best (1 without such rows).
+        """Fit the mixture; K is the number of components with the best likelihood of the held-out rows (1 without these).
 
-        codes (n,) and classes: the class of each row, where there are any. most: so many charts at most.
+        rows: training rows (n, d).
+        held_out: rows (m, d) to choose K by, or None.
+        names: of the columns.
+        codes: the class of each row (n,), or None.
+        classes: number of classes.
+        seed: of the random draws.
+        most: at most this many components.
 
         Raises:
             InputError: as PointsEncoder.fit does.
@@ -90,9 +101,9 @@ class MixtureEncoder:
         )
         if codes is None:
             return encoder
-        taken = np.exp(encoder._log_posterior(x))
-        counts = np.stack([taken[codes[order] == code].sum(0) for code in range(classes)])
-        # A class without rows among those looked at has the common weights.
+        posterior = np.exp(encoder._log_posterior(x))
+        counts = np.stack([posterior[codes[order] == code].sum(0) for code in range(classes)])
+        # A class without rows among those fitted gets the weights of all rows.
         counts = counts + 1e-3 * encoder.shares
         return cls(
             points=points,
@@ -109,7 +120,7 @@ class MixtureEncoder:
 
     @property
     def components(self) -> int:
-        """Return K, the number of charts."""
+        """Return K, the number of components."""
         return len(self.means)
 
     @property
@@ -119,15 +130,15 @@ class MixtureEncoder:
 
     @property
     def mean_encoded(self) -> torch.Tensor:
-        """Return the charts' weights and zeros: the mean of encoded rows."""
+        """Return the mean of encoded rows: the components' weights, and zeros."""
         mean = np.concatenate([self.shares.mean(0), np.zeros(self.means.shape[1])])
         return torch.from_numpy(mean).float()
 
     def encode(self, rows: npt.NDArray[Any], *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """Return rows (n, d) as (n, K + width); the charts are drawn by a stream of their own, the same each time."""
+        """Return rows (n, d) as (n, K + width); components are drawn from a fixed random stream."""
         x = _spread(self.points, rows, 0)
         draws = compute.numpy_generator(0, "charts of rows").random(len(x))
-        # In the dtype asked for at once: of a million rows a copy in doubles would be the largest thing there is.
+        # Allocated in the dtype asked for: with a million rows, a float64 copy would be the largest array in memory.
         encoded = torch.zeros(len(x), self.shape[0], dtype=dtype)
         for start in range(0, len(x), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -135,14 +146,14 @@ class MixtureEncoder:
             codes = (heights < draws[part, None] * heights[:, -1:]).sum(1)
             encoded[np.arange(len(x))[part], codes] = 1.0
             for code in np.unique(codes):
-                of_chart = start + np.flatnonzero(codes == code)
-                away = x[of_chart] - self.means[code]
+                of_component = start + np.flatnonzero(codes == code)
+                away = x[of_component] - self.means[code]
                 local = solve_triangular(self.factors[code], away.T, lower=True).T
-                encoded[of_chart, self.components :] = torch.from_numpy(local).to(dtype)
+                encoded[of_component, self.components :] = torch.from_numpy(local).to(dtype)
         return encoded
 
     def decode(self, encoded: torch.Tensor) -> npt.NDArray[Any]:
-        """Return (n, K + width) as rows (n, d): x = m_c + L_c u, c the largest of the code's entries.
+        """Return encoded rows (n, K + width) as rows (n, d): x = m_c + L_c u, with c the largest of the K code entries.
 
         Raises:
             InputError: for another width, or for numbers that are not finite.
@@ -152,18 +163,19 @@ class MixtureEncoder:
         rows = encoded.detach().to("cpu")
         codes = rows[:, : self.components].argmax(1).numpy()
         local = rows[:, self.components :].double().numpy()
-        # Whole numbers so short are sorted by their digits.
+        # numpy sorts 16-bit whole numbers by radix sort, which is faster.
         order = np.argsort(codes.astype(np.uint16), kind="stable")
         ends = np.cumsum(np.bincount(codes, minlength=self.components))
-        by_chart, x = local[order], self.means[codes]
+        by_component, x = local[order], self.means[codes]
         placed = [
-            part @ factor.T for part, factor in zip(np.split(by_chart, ends[:-1]), self.factors, strict=True)
+            part @ factor.T
+            for part, factor in zip(np.split(by_component, ends[:-1]), self.factors, strict=True)
         ]
         x[order] += np.concatenate(placed)
         return self.points.decode(torch.from_numpy(x))
 
     def draw(self, count: int, *, seed: int) -> npt.NDArray[Any]:
-        """Return rows (count, d) of the mixture itself."""
+        """Return samples (count, d) of the mixture itself."""
         stream = compute.numpy_generator(seed, "rows of charts")
         codes = stream.choice(self.components, count, p=self.shares.mean(0) / self.shares.mean(0).sum())
         local = stream.standard_normal((count, self.means.shape[1]))
@@ -193,7 +205,7 @@ class MixtureEncoder:
             compared = tuple((int(count), float(nats)) for count, nats in stored["compared"])
             return cls(points=points, shares=shares, means=means, factors=factors, compared=compared)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise StoredFileError(f"the stored charts are damaged ({error!r}).") from None
+            raise StoredFileError(f"the stored mixture encoder is damaged ({error!r}).") from None
 
     def _log_posterior(self, x: Floats) -> Floats:
         """Return log p(c | x) of standardised rows, (n, K)."""
@@ -207,7 +219,7 @@ class MixtureEncoder:
 
 
 def _spread(points: PointsEncoder, rows: npt.NDArray[Any], seed: int) -> Floats:
-    """Return standardised rows, whole numbers of few values spread evenly over their step."""
+    """Return standardised rows, with whole numbers and decimals of a coarse step spread uniformly over it."""
     x: Floats = points.encode(rows, dtype=torch.float64).numpy()
     varying = [column for column in points.columns if not column.constant]
     steps = np.array([_step(column) / column.scale for column in varying])
@@ -218,7 +230,7 @@ def _spread(points: PointsEncoder, rows: npt.NDArray[Any], seed: int) -> Floats:
 
 
 def _step(column: PointsColumn) -> float:
-    """Return the step of the lattice that a column's values lie on, in its own units; 0 where there is none."""
+    """Return the step of a column's lattice, in the column's own units; 0 where it has none."""
     if column.whole:
         return 1.0
     return 0.0 if column.decimals is None else 10.0**-column.decimals
@@ -227,7 +239,7 @@ def _step(column: PointsColumn) -> float:
 def _choose(
     x: Floats, held_out: Floats | None, seed: int, most: int
 ) -> tuple[Any, tuple[tuple[int, float], ...]]:
-    """Return the fitted mixture and what it was chosen by: K doubles while held-out rows grow more likely."""
+    """Return the fitted mixture and `compared`: K doubles as long as the held-out likelihood grows."""
     few, width = x[:ROWS_TO_CHOOSE], x.shape[1]
     compared: list[tuple[int, float]] = []
     best: tuple[Floats, Any] | None = None
@@ -239,7 +251,7 @@ def _choose(
         and components * width**2 <= LARGEST_NUMBERS
     ):
         nats: Floats | None = None
-        # The fewer rows a chart has, the more it must be rounded: a ridge once given up stays given up.
+        # The fewer rows a component has, the larger its ridge must be: a ridge found too small is not tried again.
         for place in range(least, len(RIDGES)):
             if (mixture := _fitted(few, components, RIDGES[place], seed)) is None:
                 continue
@@ -254,16 +266,18 @@ def _choose(
             break
         components *= 2
     if best is None:
-        raise InputError("The columns are too alike for a covariance: leave out columns that repeat others.")
+        raise InputError(
+            "The covariance of the columns is singular: leave out columns that repeat other columns."
+        )
     mixture = best[1]
     if len(x) > len(few):
         mixture.set_params(warm_start=True)
-        _quietly(mixture, x)
+        _fit_without_warnings(mixture, x)
     return mixture, tuple(compared)
 
 
 def _better(one: Floats, other: Floats) -> bool:
-    """Return whether held-out rows are likelier by more than luck would have it: (rows,) nats each, row by row."""
+    """Return whether `one` is significantly better than `other`: log-likelihoods (rows,) in nats, compared row by row."""
     gains = one - other
     error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
     return bool(gains.mean() > max(GAIN, ERRORS * error))
@@ -274,16 +288,15 @@ def _fitted(x: Floats, components: int, ridge: float, seed: int) -> Any:
 
     mixture = GaussianMixture(components, reg_covar=ridge, max_iter=15, random_state=seed % 2**32)
     try:
-        return _quietly(mixture, x)
-    except ValueError:  # a covariance that is not positive: this ridge is too small
+        return _fit_without_warnings(mixture, x)
+    except ValueError:  # a covariance that is not positive definite: this ridge is too small
         return None
 
 
-def _quietly(mixture: Any, x: Floats) -> Any:
+def _fit_without_warnings(mixture: Any, x: Floats) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # fifteen steps need not converge: held-out rows say which fit is best
+        # Fifteen steps need not converge: the held-out rows decide which fit is best.
+        warnings.simplefilter("ignore")
         return mixture.fit(x)
 
 

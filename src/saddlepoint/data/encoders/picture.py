@@ -1,8 +1,8 @@
-"""Pictures as tensors: grey level x in 0..levels becomes low + (1 - low) f(x), low in {0, -1}.
+"""Picture encoder: grey level x in 0..levels becomes low + (1 - low) f(x), with low 0 or -1.
 
-f(x) = x / levels; with a margin m black and white stay at 0 and 1, and what lies between goes to m + (1 - 2 m) x / levels. Of
-pictures that are black for the most part a generator's last units come near 0 and never reach it: what is below the margin is
-black, as it is meant to be, and no faint grey.
+f(x) = x / levels. With a margin m, black and white stay at 0 and 1, and all levels between become m + (1 - 2 m) x / levels. In
+pictures that are mostly black, a generator's last units come near 0 but never reach it: with a margin, everything below it is
+decoded as black, not as faint grey.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ _MARGIN, _MANY_AT_THE_ENDS = 0.02, 0.1
 class PicturesEncoder:
     """uint8 pictures (n, H, W, C) <-> float tensors (n, C, H, W) in [low, 1]; the round trip is exact.
 
-    `mean` holds the mean of f for each encoded pixel, flat in the order C, H, W.
+    height, width, channels: of each picture.
+    levels: the highest grey level.
+    low: the encoded value of black, 0 or -1.
+    margin: m, from 0 to below 1/4.
+    mean: the mean of f for each encoded value, flat in the order C, H, W; may be empty.
     """
 
     height: int
@@ -43,20 +47,22 @@ class PicturesEncoder:
         if not 0 <= self.margin < 0.25:
             raise InputError(f"margin is {self.margin}; give a share of the range from 0 to below 1/4.")
         if not 1 <= self.levels <= 255:
-            raise InputError(f"levels is {self.levels}; grey levels go up to 1..255.")
+            raise InputError(f"levels is {self.levels}; give the highest grey level, from 1 to 255.")
         if min(self.height, self.width) < 1 or not 1 <= self.channels <= 4:
             raise InputError(
                 f"pictures of {self.height} x {self.width} with {self.channels} channels cannot be encoded; "
                 "height and width must be 1 or more, channels 1 to 4."
             )
         if self.mean and len(self.mean) != math.prod(self.shape):
-            raise InputError(f"{len(self.mean)} pixel means for pictures of shape {self.shape}.")
+            raise InputError(
+                f"there are {len(self.mean)} pixel means for pictures of shape {self.shape}; give one for each value."
+            )
 
     @classmethod
     def fit(
         cls, rows: npt.NDArray[Any], *, levels: int = 255, low: int = 0, margin: float = 0.0
     ) -> PicturesEncoder:
-        """Return the encoder of pictures (n, H, W, C) uint8; InputError for other arrays or higher levels."""
+        """Return the encoder of pictures (n, H, W, C) uint8; InputError for any other array."""
         if rows.ndim != 4 or rows.dtype != np.uint8 or rows.size == 0:
             raise InputError(
                 f"pictures must be a non-empty (n, H, W, C) uint8 array, not {rows.shape} {rows.dtype}."
@@ -69,7 +75,7 @@ class PicturesEncoder:
             if margin:
                 total += margin * (len(part) - (part == 0).sum(axis=0) + (part == levels).sum(axis=0))
         fractions = (total / len(rows)).transpose(2, 0, 1).ravel()
-        # Six decimals are kept (far below one grey level) so that the JSON of a large picture stays small.
+        # Six decimals (far below one grey level) keep the JSON of a large picture small.
         mean = tuple(round(value, 6) for value in fractions.tolist())
         return cls(
             height=height,
@@ -93,20 +99,20 @@ class PicturesEncoder:
 
     @cached_property
     def mean_encoded(self) -> torch.Tensor:
-        """Return the mean encoded picture (C, H, W) float32; the middle of the range if fitted on nothing."""
+        """Return the mean encoded picture (C, H, W) float32; the middle of the range if no means are stored."""
         mean = np.array(self.mean).reshape(self.shape) if self.mean else np.full(self.shape, 0.5)
         return torch.from_numpy(self.low + (1 - self.low) * mean).to(torch.float32)
 
     def variance(self, rows: npt.NDArray[Any], *, most: int = 1000) -> float:
-        """Return the mean squared distance of encoded pictures (n, H, W, C) from their mean, of some `most` of them."""
+        """Return the mean squared distance of encoded pictures (n, H, W, C) from their mean, from at most `most` of them."""
         some = self.encode(rows[:: -(-len(rows) // most)])
         return float((some - self.mean_encoded).square().flatten(1).sum(1).mean())
 
     def curvature(self, rows: npt.NDArray[Any], *, most: int = 300) -> float:
-        """Return how sharply grey levels turn, E (x_1 - 2 x_2 + x_3)^2 / E (x_2 - x_1)^2 of neighbours along both sides.
+        """Return the roughness E (x_1 - 2 x_2 + x_3)^2 / E (x_2 - x_1)^2 of neighbouring pixels along both axes.
 
-        0 where they rise evenly, 3 of white noise, some 1.5 to 2 of photographs and handwriting, below 1 of what is smooth. Of
-        some `most` pictures (n, H, W, C).
+        It is 0 for linear ramps, below 1 for smooth pictures, about 1.5 to 2 for photographs and handwriting, and 3 for white
+        noise. It is measured on at most `most` of the pictures (n, H, W, C).
         """
         some = rows[:: -(-len(rows) // most)].astype(np.float64)
         steps = [np.diff(some, axis=axis) for axis in (1, 2)]
@@ -178,9 +184,10 @@ class PicturesEncoder:
 
 
 def margin_of(rows: npt.NDArray[Any], levels: int, *, most: int = 2000) -> float:
-    """Return the margin that sets black and white of pictures (n, H, W, C) apart: 0 unless a tenth of the numbers lie there.
+    """Return the margin for pictures (n, H, W, C): 0 unless a tenth of their values are black or white.
 
-    It is .02 with what rounding to a grey level gives already: few levels need none. Of some `most` pictures.
+    Otherwise it is 0.02 less half a grey level, which rounding gives already: pictures of few levels need no margin. It is
+    decided from at most `most` pictures.
     """
     some = rows[:: -(-len(rows) // most)]
     ends = float(((some == 0) | (some == levels)).mean())

@@ -1,10 +1,9 @@
-"""Rows of numbers as tensors: every column standardised, z = ((x - origin) - mean) / scale.
+"""Encoder of rows of numbers: every column standardised, z = ((x - origin) - mean) / scale.
 
-`origin` lies close to the column's mean, in the column's own dtype, so that x - origin loses nothing: a
-column of mean 1e9 and standard deviation 1, or whole numbers near 1e18, are no different task than a column
-around 0.
+`origin` is close to the column's mean, in the column's own dtype, so that x - origin loses no precision: a column of mean 1e9
+and standard deviation 1, or whole numbers near 1e18, are as easy to learn as a column around 0.
 
-The smallest scale of points: how far apart the rows of the densest places are.
+`smallest_scale` measures how close together rows are in the densest regions.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ _ROWS, _NEIGHBOUR_SHARE, _DENSEST = 4_000, 0.01, 0.1
 def smallest_scale(rows: Tensor) -> float:
     """Return the 10 % quantile, over encoded rows (n, width), of the distance to the (n / 100)-th nearest other row.
 
-    In standard deviations where the rows are standardised; at most 4,000 rows are looked at (evenly spaced ones, so
-    that the same rows always have the same scale). Tight clusters have a small one, a lone Gaussian a large one.
+    It is in standard deviations if the rows are standardised. At most 4,000 evenly spaced rows are used, so that the same
+    rows always give the same scale. It is small for tight clusters and large for a single Gaussian.
     """
     some = rows[:: max(1, -(-len(rows) // _ROWS))].to(torch.float64)
     neighbour = max(1, round(_NEIGHBOUR_SHARE * len(some)))
@@ -56,8 +55,12 @@ _DTYPES = (
 class PointsColumn:
     """One fitted column: constant (scale 0), whole numbers within low..high, or real numbers.
 
-    `decimals`: digits behind the point that write every real number of the column, None where no few do; `single`:
-    these are single-precision numbers, whatever the dtype of the rows.
+    origin: subtracted first, in the column's dtype.
+    mean, scale: of x - origin.
+    whole: whether all values are whole numbers.
+    low, high: the range seen.
+    decimals: number of decimals that represent every value exactly; None where no small number does.
+    single: whether the values have single precision, whatever the dtype of the rows.
     """
 
     origin: int | float
@@ -79,12 +82,15 @@ class PointsColumn:
 class PointsEncoder:
     """Rows (n, d) <-> standardised float tensors (n, width), width = the number of columns that vary.
 
-    Constant columns are left out of the encoding and restored exactly. Whole-numbered columns (an integer or
-    boolean dtype, or floats that are all whole) are decoded by rounding and kept within the range seen; they
-    are exact in float32 up to 2^23 away from the mean, beyond that to one float32 rounding (encode with
-    dtype=torch.float64 for more). Floats that few decimals write are decoded by rounding to these, hence exact under
-    the same limit, with 10^-decimals for the step. Other floats come back to one float32 rounding of the
-    standardised value.
+    Constant columns are not encoded, and are restored exactly. Whole-number columns (an integer or boolean dtype, or floats
+    that are all whole) are decoded by rounding and clipped to the range seen. They are exact in float32 up to 2^23 away from
+    the mean, and beyond that to one float32 rounding (encode with dtype=torch.float64 for more). Floats with few decimals are
+    decoded by rounding to these, so they are exact within the same limit in units of 10^-decimals. Other floats come back to
+    one float32 rounding of the standardised value.
+
+    columns: the fitted columns.
+    dtype: name of the rows' dtype.
+    names: of the columns, or None.
     """
 
     columns: tuple[PointsColumn, ...]
@@ -104,11 +110,11 @@ class PointsEncoder:
             raise InputError(f"{len(names)} column names for {rows.shape[1]} columns; give one for each.")
         if rows.dtype.kind == "f" and not -LARGEST <= float(rows.min()) <= float(rows.max()) <= LARGEST:
             raise InputError(
-                f"rows hold NaN, infinity or numbers beyond {LARGEST:g}; leave out or divide these."
+                f"rows hold NaN, infinity or numbers beyond {LARGEST:g}; leave these rows out, or scale the column down."
             )
         fitted = tuple(_fit_column(rows[:, index]) for index in range(rows.shape[1]))
         if all(column.constant for column in fitted):
-            raise InputError("every column is constant: all rows are the same, there is nothing to learn.")
+            raise InputError("every column is constant: all rows are the same, so there is nothing to learn.")
         return cls(columns=fitted, dtype=rows.dtype.name, names=None if names is None else tuple(names))
 
     @property
@@ -148,16 +154,18 @@ class PointsEncoder:
             )
         varying = rows[:, self._varying]
         if np.dtype(self.dtype).kind in "iu" and varying.dtype.kind in "iub":
-            centred = _minus(varying, self._of("origin", self.dtype))
+            centred = _difference(varying, self._of("origin", self.dtype))
         else:
             centred = varying.astype(np.float64) - self._of("origin")
         standard = (centred - self._of("mean")) / self._of("scale")
         if not bool(np.isfinite(standard).all()):
-            raise InputError("rows with NaN, infinity or numbers far beyond those fitted cannot be encoded.")
+            raise InputError(
+                "rows with NaN, infinity or numbers far beyond the training rows cannot be encoded."
+            )
         return torch.from_numpy(standard).to(dtype)
 
     def decode(self, encoded: torch.Tensor) -> npt.NDArray[Any]:
-        """Return a tensor (n, width) as rows (n, d) of the dtype fitted.
+        """Return a tensor (n, width) as rows (n, d) of the training rows' dtype.
 
         Raises:
             InputError: for another width, or for numbers that are not finite.
@@ -168,11 +176,11 @@ class PointsEncoder:
         if not compute.all_finite(encoded):
             raise InputError("encoded rows with NaN or infinity cannot be decoded.")
         target = np.dtype(self.dtype)
-        # torch broadcasts a few columns over many rows some times faster than numpy.
+        # torch broadcasts few columns over many rows several times faster than numpy.
         away = encoded * torch.from_numpy(self._of("scale")) + torch.from_numpy(self._of("mean"))
         if target.kind in "iu":
             low, high = self._of("low", target), self._of("high", target)
-            return self._whole_rows(_plus(np.rint(away.numpy()), self._of("origin", target), low, high))
+            return self._whole_rows(_sum(np.rint(away.numpy()), self._of("origin", target), low, high))
         values = (away + torch.from_numpy(self._of("origin"))).numpy()
         whole = self._of("whole", bool)
         if whole.any():
@@ -190,7 +198,7 @@ class PointsEncoder:
         return self._whole_rows(values.astype(target, copy=False))
 
     def _whole_rows(self, varying: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return rows (n, d) of the columns that vary (n, width) and those that do not."""
+        """Return rows (n, d): the varying columns given (n, width), and the constant ones."""
         if varying.shape[1] == len(self.columns):
             return varying
         rows = np.empty((len(varying), len(self.columns)), dtype=varying.dtype)
@@ -232,12 +240,12 @@ def _fit_column(values: npt.NDArray[Any]) -> PointsColumn:
     if integer:
         middle = round(float(values.mean(dtype=np.float64)))
         origin = min(max(middle, low), high)
-        away = _minus(values[:, None], np.array([origin], dtype=values.dtype))[:, 0]
+        away = _difference(values[:, None], np.array([origin], dtype=values.dtype))[:, 0]
     else:
         exponent = int(np.frexp(max(abs(low), abs(high)))[1])
         origin = float(np.ldexp(np.mean(np.ldexp(values.astype(np.float64), -exponent)), exponent))
         away = values.astype(np.float64) - origin
-    # Powers of two are divided out first: squares of 1e-200 or 1e200 would leave the range of float64.
+    # Divide by a power of two first: squares of 1e-200 or 1e200 are outside the range of float64.
     exponent = int(np.frexp(np.abs(away).max())[1])
     unit = np.ldexp(away, -exponent)
     mean, scale = float(np.ldexp(unit.mean(), exponent)), float(np.ldexp(unit.std(), exponent))
@@ -257,7 +265,7 @@ def _fit_column(values: npt.NDArray[Any]) -> PointsColumn:
 
 
 def _decimals(values: npt.NDArray[Any], low: float, high: float) -> tuple[int | None, bool]:
-    """Return the digits behind the point that write all floats (n,), and whether they are of single precision."""
+    """Return the number of decimals that represents all floats (n,), or None, and whether they have single precision."""
     wide = values.astype(np.float64)
     single = is_single_precision(wide)
     decimals = decimals_of(wide) if values.dtype == np.float64 else None
@@ -266,49 +274,49 @@ def _decimals(values: npt.NDArray[Any], low: float, high: float) -> tuple[int | 
     elif single:
         decimals = decimals_of(wide, precision=np.float32)
     if decimals:
-        # One unit in the last place is float noise (0.1 + 0.2); beyond that another number was meant.
+        # A difference of one unit in the last place is float noise (0.1 + 0.2); a larger one is another number.
         moved = np.abs(rounded_to(wide, decimals) - wide)
         unit = np.spacing(np.abs(values.astype(np.float32 if single else np.float64))).astype(np.float64)
-        # And the step must be no finer than float32's rounding of a standardised value: cents among 90,000 still are.
+        # The step must not be finer than float32's rounding of a standardised value; 0.01 in a range of 90,000 is not.
         too_fine = 10.0**-decimals < 2.0**-24 * (float(wide.max()) - float(wide.min()))
         if too_fine or (moved > unit).any():
             return None, False
-    # Where rounding leaves one number, all that varied was taken for float noise.
+    # If rounding leaves only one number, all variation would be treated as float noise.
     if not decimals or round(float(low), decimals) == round(float(high), decimals):
         return None, False
     return decimals, single
 
 
 def _all_whole(values: npt.NDArray[Any]) -> bool:
-    """Return whether all floats are whole and small enough that the dtype could also have held halves."""
+    """Return whether all floats are whole, and small enough that the dtype could also represent halves."""
     bound = 2.0 ** np.finfo(values.dtype).nmant
     return bool((np.abs(values) < bound).all() and (values == np.rint(values)).all())
 
 
-def _minus(values: npt.NDArray[Any], origin: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return values - origin for whole numbers, exact below 2^53 even where both are near 2^63."""
+def _difference(values: npt.NDArray[Any], origin: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return values - origin of whole numbers; exact where the difference is below 2^53, even if both are near 2^63."""
     rough = values.astype(np.float64) - origin.astype(np.float64)
     exact = (_bits(values) - _bits(origin)).view(np.int64)
     return np.where(np.abs(rough) < _EXACT, exact.astype(np.float64), rough)
 
 
-def _plus(
+def _sum(
     away: npt.NDArray[np.float64], origin: npt.NDArray[Any], low: npt.NDArray[Any], high: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
-    """Return origin + away within low..high, in the dtype of these; exact while |away| < 2^53."""
-    away = np.clip(away, -_minus(origin, low), _minus(high, origin))
+    """Return origin + away clipped to low..high, in their dtype; exact where |away| < 2^53."""
+    away = np.clip(away, -_difference(origin, low), _difference(high, origin))
     near = np.abs(away) < 2.0**53
     summed = _bits(origin) + np.where(near, away, 0.0).astype(np.int64).view(np.uint64)
     exact = summed if origin.dtype == np.uint64 else summed.view(np.int64)
     rough = origin.astype(np.float64) + away
     below, above = rough <= low.astype(np.float64), rough >= high.astype(np.float64)
     far = np.where(near | below | above, 0.0, rough).astype(exact.dtype)
-    held = np.where(near, exact, np.where(below, low, np.where(above, high, far)))
-    return np.clip(held, low, high).astype(origin.dtype)
+    result = np.where(near, exact, np.where(below, low, np.where(above, high, far)))
+    return np.clip(result, low, high).astype(origin.dtype)
 
 
 def _bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """Return whole numbers modulo 2^64, where differences and sums may wrap and still come out right."""
+    """Return whole numbers modulo 2^64, where differences and sums may wrap around and are still correct."""
     if values.dtype == np.uint64:
         return values
     return np.ascontiguousarray(values.astype(np.int64)).view(np.uint64)

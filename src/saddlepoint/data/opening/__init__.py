@@ -1,6 +1,7 @@
-"""Held-out rows in a file of their own (`--holdout FILE`), of the kind and columns of what is learnt.
+"""Opens the user's data as a `Dataset`: `digits`, an array, a frame, a file, a folder or a .zip of pictures.
 
-Open what the user named: `digits`, an array, a frame, a file, a folder or a zip of pictures.
+`open_source` opens the rows to learn from. `open_holdout` opens held-out rows from a file of their own
+(`--holdout FILE`), which must have the same kind and columns.
 """
 
 from __future__ import annotations
@@ -43,19 +44,19 @@ def open_source(
     resolution: str | None = None,
     other_sizes: str | None = None,
 ) -> Dataset:
-    """Open `source` and return its rows as numbers, ready to be encoded.
+    """Open `source` and return its rows as a `Dataset`, ready to be encoded.
 
     Args:
         source: "digits" (8 x 8 pictures, scikit-learn), a path (an .npz may name its array: FILE.npz:key),
             an array in memory, or a pandas, polars or pyarrow frame.
         label: the class of each row: a column or .npz key by name, or the values themselves.
-        group: the group of each row, likewise; a group is never torn by a split.
+        group: the group of each row, likewise; a split never divides a group.
         key: the array of an .npz to open.
-        levels: largest grey level of pictures; None: 255, or the largest value where none is above 16.
+        levels: largest grey level of pictures; None: 255, or the largest value if none is above 16.
         columns: kinds of a table's columns in place of those inferred, {"age": "integer"}.
-        resolution: the size that all pictures get, "64x48" (width x height); None: they must have one size.
-        other_sizes: what is done to pictures of another size than that: "crop" (None), "pad" or "refuse".
-        name: what to call the data; None: taken from the source.
+        resolution: the size that all pictures get, "64x48" (width x height); None: all must have the same size.
+        other_sizes: what is done to pictures of any other size: "crop" (None), "pad" or "refuse".
+        name: the data set's name; None: taken from the source.
 
     Raises:
         InputError: what was given, what is allowed, what to do.
@@ -75,7 +76,7 @@ def open_source(
     except InputError as error:
         if str(error).isprintable():
             raise
-        # Names in foreign files may hold line ends and terminal commands: a sentence stays one line.
+        # Names in the user's files may hold line ends and terminal control codes; a message stays one printable line.
         plain = (sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(error))
         raise InputError("".join(plain)) from None
     return dataset if name is None else replace(dataset, name=name)
@@ -96,7 +97,7 @@ def _open_named(
         raise InputError(f"the source is an empty text; {ALLOWED}.")
     if source == "digits":
         _refuse_options("digits", "comes with its labels", label=label, group=group, key=key, levels=levels)
-        _refuse_options("digits", "is no table", columns=columns or None)
+        _refuse_options("digits", "is not a table", columns=columns or None)
         return _digits()
     path = Path(text)
     if ".npz:" in text and not path.exists():
@@ -104,7 +105,7 @@ def _open_named(
         path, key = Path(stem), after
     _refuse_unreadable(path)
     if columns and (table_suffix(path) is None or is_idx(path)):
-        _refuse_options(str(path), "is no table", columns=columns)
+        _refuse_options(str(path), "is not a table", columns=columns)
     suffix = path.suffix.lower()
     if path.is_dir():
         if suffix in FILE_SUFFIXES:
@@ -124,7 +125,7 @@ def _open_named(
     if not is_idx(path) and suffix not in (".npy", ".zip"):
         if suffix in SUFFIXES:
             raise InputError(f"{path} is one picture; give the folder or a .zip that holds many.")
-        raise InputError(f"{path} is of unknown kind (suffix {path.suffix!r}); {ALLOWED}.")
+        raise InputError(f"{path} is of an unknown type (suffix {path.suffix!r}); {ALLOWED}.")
     _refuse_names(path, label=label, group=group)
     if suffix == ".zip":
         _refuse_options(str(path), "is a .zip of pictures", levels=levels)
@@ -148,13 +149,13 @@ def _open_in_memory(
     if is_frame(source):
         _refuse_options("a frame", "holds points", levels=levels)
         return open_frame(source, label=label, group=group, columns=columns)
-    _refuse_options(called, "is no table", columns=columns or None)
+    _refuse_options(called, "is not a table", columns=columns or None)
     _refuse_names("an array in memory", label=label, group=group)
     return dataset_from_array(source, name=called, labels=label, groups=group, levels=levels)
 
 
 def _sized(dataset: Dataset, target_size: TargetSize) -> Dataset:
-    """Return pictures that came as an array at their new size; those of a folder have it already."""
+    """Return pictures resized to the target size; those of a folder were resized as they were read."""
     if dataset.kind != "pictures":
         _refuse_options(
             dataset.name, f"holds {dataset.kind}", resolution=f"{target_size.width}x{target_size.height}"
@@ -164,13 +165,13 @@ def _sized(dataset: Dataset, target_size: TargetSize) -> Dataset:
         return dataset
     refuse_too_large(dataset.name, len(rows) * target_size.width * target_size.height * rows.shape[3])
     sized = target_size.apply_to_all(rows, dataset.name)
-    if dataset.levels != 255:  # the filter swings beyond the darkest and the lightest
+    if dataset.levels != 255:  # Lanczos overshoots the lightest level
         np.minimum(sized, dataset.levels, out=sized)
-    # Axes of pictures that came channels-first stay so.
+    # Channels-first pictures keep that order of axes.
     last = len(dataset.shape) == 2 or dataset.shape == rows.shape[1:]
     height, width = target_size.height, target_size.width
     shape = (height, width, *dataset.shape[2:]) if last else (dataset.shape[0], height, width)
-    return replace(dataset, rows=sized, shape=shape, notes=(*dataset.notes, target_size.said(len(rows))))
+    return replace(dataset, rows=sized, shape=shape, notes=(*dataset.notes, target_size.describe(len(rows))))
 
 
 def _digits() -> Dataset:
@@ -192,7 +193,7 @@ def _digits() -> Dataset:
 
 
 def _refuse_unreadable(path: Path) -> None:
-    """Raise InputError for a path that is missing, empty or may not be read."""
+    """Raise InputError for a path that is missing, empty or not readable."""
     try:
         missing, folder = not path.exists(), path.is_dir()
     except (OSError, ValueError) as error:
@@ -202,83 +203,83 @@ def _refuse_unreadable(path: Path) -> None:
         offer = f"{hint} {ALLOWED.capitalize()}" if hint else f"; {ALLOWED}"
         raise InputError(f"there is no file or folder {path}{offer}.")
     if not os.access(path, os.R_OK):
-        raise InputError(f"{path} may not be read: permission denied; change its rights or copy it.")
+        raise InputError(f"{path} may not be read: permission denied; change its permissions or copy it.")
     if not folder and path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); give a file with at least 2 rows.")
 
 
 def _refuse_names(called: object, *, label: Any, group: Any) -> None:
-    """Raise InputError where a column name was given but there are no named columns."""
+    """Raise InputError if a column name was given and the source has no named columns."""
     for word, value in (("label", label), ("group", group)):
         if isinstance(value, str):
             raise InputError(
-                f"{called} has no named columns, so {word} {value!r} is not there; give the values, "
-                f"one a row."
+                f"{called} has no named columns, so there is no {word} {value!r}; give the values, "
+                f"one for each row."
             )
 
 
 def _refuse_options(called: str, why: str, **options: Any) -> None:
-    """Raise InputError where an option was given that cannot change anything."""
+    """Raise InputError if an option was given that has no effect on this source."""
     for word, value in options.items():
         if value is not None:
             raise InputError(f"{called} {why}; {word}={value!r} cannot be given with it.")
 
 
 def open_holdout(source: Any, like: Dataset, *, label: Any = None, key: str | None = None) -> Dataset:
-    """Open the held-out rows for the rows `like`; columns by name may come in another order.
+    """Open held-out rows to go with the training rows `like`; named columns may be in another order.
 
     Args:
-        source: as for `open_source`; the held-out arrays of one file are named FILE.npz:test_images.
+        source: as for `open_source`; name a held-out array of the same file as FILE.npz:test_images.
         like: the rows to learn from.
-        label: column or key of the labels, or the labels, as for `open_source`.
-        key: the array of an .npz.
+        label: column or key of the labels, or the labels themselves, as for `open_source`.
+        key: the array of an .npz to open.
 
     Raises:
-        InputError: another kind, shape, columns or grey levels.
+        InputError: the rows have another kind, shape, columns or grey levels.
     """
-    # A held-out part without missing cells, say, is a table all the same.
+    # A held-out part of a table is a table too, even if its own cells are all plain numbers.
     options: dict[str, Any] = {"label": label, "key": key}
     if like.kind == "tables":
         options["columns"] = {}
     if like.resolution is not None:
         options |= {"resolution": like.resolution, "other_sizes": like.other_sizes}
-    held = open_source(source, **options)
-    if held.kind != like.kind:
+    held_out = open_source(source, **options)
+    if held_out.kind != like.kind:
         raise InputError(
-            f"the held-out {held.name} holds {held.kind}, {like.name} {like.kind}; give the same."
+            f"the held-out {held_out.name} holds {held_out.kind}, but {like.name} holds {like.kind}; give the same kind."
         )
-    if held.columns is not None and like.columns is not None:
-        held = _in_order(held, like, held.columns, like.columns)
-    if held.rows.shape[1:] != like.rows.shape[1:]:
+    if held_out.columns is not None and like.columns is not None:
+        held_out = _in_order(held_out, like, held_out.columns, like.columns)
+    if held_out.rows.shape[1:] != like.rows.shape[1:]:
         raise InputError(
-            f"a row of the held-out {held.name} has shape {held.rows.shape[1:]}, one of {like.name} "
+            f"a row of the held-out {held_out.name} has shape {held_out.rows.shape[1:]}, but a row of {like.name} has "
             f"{like.rows.shape[1:]}; give rows of the same shape."
         )
-    if held.fractions and held.levels != like.levels:
-        held = open_source(source, **options, levels=like.levels)
-    if held.kind == "pictures" and int(held.rows.max()) > like.levels:
+    if held_out.fractions and held_out.levels != like.levels:
+        held_out = open_source(source, **options, levels=like.levels)
+    if held_out.kind == "pictures" and int(held_out.rows.max()) > like.levels:
         raise InputError(
-            f"the held-out {held.name} has grey levels up to {int(held.rows.max())}, {like.name} "
+            f"the held-out {held_out.name} has grey levels up to {int(held_out.rows.max())}, but {like.name} has levels "
             f"up to {like.levels}; give pictures of the same levels."
         )
-    return replace(held, levels=like.levels)
+    return replace(held_out, levels=like.levels)
 
 
-def _in_order(held: Dataset, like: Dataset, columns: tuple[str, ...], wanted: tuple[str, ...]) -> Dataset:
-    """Return the held-out points with their columns in the order of `wanted`."""
+def _in_order(held_out: Dataset, like: Dataset, columns: tuple[str, ...], wanted: tuple[str, ...]) -> Dataset:
+    """Return the held-out rows with their columns in the order of `wanted`."""
     extra = [column for column in columns if column not in wanted]
     for column in wanted:
         if column not in columns:
             raise InputError(
-                f"the held-out {held.name} has no column {column!r}{nearest(column, extra) or '.'} "
+                f"the held-out {held_out.name} has no column {column!r}{nearest(column, extra) or '.'} "
                 f"Give the columns of {like.name}: {', '.join(wanted)}."
             )
     if extra:
         raise InputError(
-            f"the held-out {held.name} has a column {extra[0]!r} that {like.name} has not; leave it out."
+            f"the held-out {held_out.name} has a column {extra[0]!r} that {like.name} does not have; leave it out."
         )
     order = [columns.index(column) for column in wanted]
-    dtypes = None if held.dtypes is None else tuple(held.dtypes[index] for index in order)
-    if held.kind == "tables":
-        return replace(held, rows=held.rows[list(wanted)], columns=wanted, dtypes=dtypes)
-    return replace(held, rows=held.rows[:, order], columns=wanted, dtypes=dtypes)
+    dtypes = None if held_out.dtypes is None else tuple(held_out.dtypes[index] for index in order)
+    if held_out.kind == "tables":
+        return replace(held_out, rows=held_out.rows[list(wanted)], columns=wanted, dtypes=dtypes)
+    return replace(held_out, rows=held_out.rows[:, order], columns=wanted, dtypes=dtypes)

@@ -1,6 +1,7 @@
-"""The idx files of MNIST: two zero bytes, type, number of axes, sizes (big-endian), values.
+"""Opens array files: .npy, .npz (the training array found by its name), and the idx files of MNIST.
 
-Arrays on disk: .npy, and .npz with the training key found by name. Nothing is ever unpickled.
+Nothing is ever unpickled. An idx file is: two zero bytes, the type, the number of axes, their sizes (big-endian),
+the values.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ def open_npy(path: Path, **options: Any) -> Dataset:
 def open_npz(
     path: Path, *, key: str | None = None, label: Any = None, group: Any = None, levels: int | None = None
 ) -> Dataset:
-    """Open the training array of an .npz file, and its labels where they are found by name.
+    """Open the training array of an .npz file, and its labels if one of its arrays has a usual name for labels.
 
     Args:
         path: the file.
         key: the array to open; None: the only one, or the only one with a usual name (`TRAINING_KEYS`).
-        label: key of the labels (or the labels themselves); None: the one with a usual name, if there.
+        label: key of the labels (or the labels themselves); None: the array with a usual name, if there is one.
         group: key of the groups (or the groups themselves).
         levels: largest grey level of pictures.
     """
@@ -96,7 +97,7 @@ def _from_array(
 
 
 def _read_npy(stream: IO[bytes], size: int, name: str) -> npt.NDArray[Any]:
-    """Read one array; its header must promise no more bytes than the stream of `size` bytes holds."""
+    """Read one array; its header may declare at most the bytes that the stream of `size` bytes holds."""
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
@@ -108,17 +109,17 @@ def _read_npy(stream: IO[bytes], size: int, name: str) -> npt.NDArray[Any]:
         )
     if dtype.hasobject:
         raise InputError(
-            f"{name} holds pickled Python objects, which are never loaded as they can run code; "
+            f"{name} holds pickled Python objects, which are never loaded because they can run code; "
             "save it as an array of numbers: numpy.save(file, array.astype(float))."
         )
-    promised = math.prod(shape) * dtype.itemsize
-    held = size - stream.tell()
-    if dtype.itemsize == 0 or promised > held:
+    declared = math.prod(shape) * dtype.itemsize
+    available = size - stream.tell()
+    if dtype.itemsize == 0 or declared > available:
         raise InputError(
-            f"{name} is truncated: its header promises {promised:,} bytes (shape {shape}, {dtype}), "
-            f"it holds {held:,}; write or fetch it again."
+            f"{name} is truncated: its header declares {declared:,} bytes (shape {shape}, {dtype}), "
+            f"but it holds {available:,}; write or download it again."
         )
-    refuse_too_large(name, promised)
+    refuse_too_large(name, declared)
     stream.seek(0)
     array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array
@@ -137,10 +138,10 @@ def _plain(key: str) -> str:
 
 
 def _training_key(keys: tuple[str, ...], path: Path) -> str:
-    """Return the array to learn from: the only one, the only usual name, or the only one not an aside."""
+    """Return the array to learn from: the only one, the only one with a usual name, or the only one that is not excluded."""
     usual = [key for key in keys if _plain(key) in TRAINING_KEYS]
     named = [key for key in usual if _plain(key) != "arr_0"] or usual
-    rest = [key for key in keys if not _is_aside(key)]
+    rest = [key for key in keys if not _is_excluded(key)]
     for candidates in (list(keys), named, rest):
         if len(candidates) == 1:
             return candidates[0]
@@ -150,8 +151,8 @@ def _training_key(keys: tuple[str, ...], path: Path) -> str:
     )
 
 
-def _is_aside(key: str) -> bool:
-    """Return whether a key is, by its name, labels or held-out data."""
+def _is_excluded(key: str) -> bool:
+    """Return whether an array holds labels or held-out data, judging by its key."""
     words = set(_plain(key).split("_"))
     return bool(words & (set(LABEL_KEYS) | set(_SIDES[1:]) | {"names"}))
 
@@ -180,7 +181,7 @@ _NAME = re.compile(r"(\.idx|[.-]idx\d-ubyte|\.idx\d|-ubyte)(\.gz)?$", re.IGNOREC
 
 
 def is_idx(path: Path) -> bool:
-    """Return whether a file is an idx file by its name.
+    """Return whether a file is an idx file, judging by its name.
 
     >>> [is_idx(Path(name)) for name in ("train-images-idx3-ubyte.gz", "a.idx", "b.csv.gz")]
     [True, True, False]
@@ -189,7 +190,7 @@ def is_idx(path: Path) -> bool:
 
 
 def open_idx(path: Path, *, label: Any = None, group: Any = None, levels: int | None = None) -> Dataset:
-    """Open an idx file; the labels are taken from the file beside it (images -> labels, idx3 -> idx1)."""
+    """Open an idx file, with the labels from the file beside it (images -> labels, idx3 -> idx1)."""
     notes: tuple[str, ...] = ()
     array = _read_idx(path)
     beside = _labels_beside(path)
@@ -197,7 +198,7 @@ def open_idx(path: Path, *, label: Any = None, group: Any = None, levels: int | 
         label = _read_idx(beside)
         if label.ndim != 1:
             raise InputError(
-                f"{beside} should hold the labels of {path.name}, one a row, but has shape {label.shape}."
+                f"{beside} should hold the labels of {path.name}, one for each row, but has shape {label.shape}."
             )
         notes = (f"labels were read from {beside.name}",)
     dataset = dataset_from_array(array, name=str(path), form="idx", labels=label, groups=group, levels=levels)
@@ -213,29 +214,29 @@ def _read_idx(path: Path) -> npt.NDArray[Any]:
         head = stream.read(4)
         if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or head[3] == 0:
             raise InputError(
-                f"{path} is no idx file: it begins with {head.hex(' ')}, not 00 00, a type and "
-                "the number of axes; write or fetch it again."
+                f"{path} is not an idx file: it begins with {head.hex(' ')}, not 00 00, a type and "
+                "the number of axes; write or download it again."
             )
         axes = stream.read(4 * head[3])
         if len(axes) < 4 * head[3]:
-            raise InputError(f"{path} is truncated: it ends within its header; fetch it again.")
+            raise InputError(f"{path} is truncated: it ends within its header; download it again.")
         shape = struct.unpack(f">{head[3]}I", axes)
         dtype = np.dtype(TYPES[head[2]])
-        promised = math.prod(shape) * dtype.itemsize
-        refuse_too_large(str(path), promised)
-        # One byte more than promised tells a file that goes on from one that ends where it should.
-        data = stream.read(promised + 1)
-    if len(data) != promised:
-        held = f"{len(data):,}" if len(data) < promised else "more"
+        declared = math.prod(shape) * dtype.itemsize
+        refuse_too_large(str(path), declared)
+        # Reading one byte more than declared finds a file that goes on after its values.
+        data = stream.read(declared + 1)
+    if len(data) != declared:
+        available = f"{len(data):,}" if len(data) < declared else "more"
         raise InputError(
-            f"{path} is damaged: its header promises {promised:,} bytes (shape {shape}), it holds {held}; "
-            "fetch it again."
+            f"{path} is damaged: its header declares {declared:,} bytes (shape {shape}), but it holds {available}; "
+            "download it again."
         )
     return np.frombuffer(data, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
 def _labels_beside(path: Path) -> Path | None:
-    """Return the labels file that belongs to an images file, packed or not, if it lies beside it."""
+    """Return the labels file of an images file, gzipped or not, if it is in the same folder."""
     if "images" not in path.name:
         return None
     name = path.name.replace("images", "labels").replace("idx3", "idx1")

@@ -1,4 +1,4 @@
-"""Arrays in memory as a Dataset: points (n,), (n, d) or pictures (n, H, W), (n, H, W, C), (n, C, H, W)."""
+"""Opens arrays in memory: points (n,), (n, d) or pictures (n, H, W), (n, H, W, C), (n, C, H, W)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError
 
 FEW_LEVELS = 16
-"""Whole-numbered pictures without a value above this are taken to have just so many grey levels."""
+"""Whole-number pictures without a value above this are read as having their largest value as the top grey level."""
 
 _ON_GRID = 0.01
-"""Fractions this close to a grey level (in levels) lie on it: float16 cannot hold them better."""
+"""Fractions this close to a grey level (in levels) count as that level: float16 is no more precise."""
 
 _NOT_NUMBERS = {
     "O": "Python objects",
@@ -36,11 +36,19 @@ def dataset_from_array(
     groups: npt.ArrayLike | None = None,
     levels: int | None = None,
 ) -> Dataset:
-    """Return an array as a Dataset; `name` is how messages call it.
+    """Return an array as a Dataset.
+
+    Args:
+        values: points (n,) or (n, d), or pictures (n, H, W), (n, H, W, C) or (n, C, H, W).
+        name: what messages call the array.
+        form: the format it was read from.
+        labels: (n,) class of each row, or None.
+        groups: (n,) group of each row, or None.
+        levels: largest grey level of pictures; None: 255, or the largest value if none is above 16.
 
     Raises:
-        InputError: for an empty array, one row, numbers that are not finite, things that are not numbers,
-            shapes that are neither points nor pictures, grey levels out of range, labels of another length.
+        InputError: an empty array, one row, values that are not finite numbers, a shape that is neither points
+            nor pictures, grey levels out of range, or labels of another length.
     """
     array = plain_numbers(values, name)
     if array.ndim == 0:
@@ -74,7 +82,7 @@ def dataset_from_array(
 
 
 def plain_numbers(values: Any, name: str) -> npt.NDArray[Any]:
-    """Return array-like values as a native numpy array of booleans, integers or floats of at most 64 bits."""
+    """Return array-like values as a numpy array of booleans, integers or floats of at most 64 bits, native byte order."""
     if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
         count = int(np.ma.getmaskarray(values).sum())
         raise InputError(f"{name} has {count:,} masked cells; fill them in or leave these rows out.")
@@ -83,12 +91,12 @@ def plain_numbers(values: Any, name: str) -> npt.NDArray[Any]:
     except (ValueError, TypeError, RuntimeError):
         raise InputError(
             f"{name} ({type(values).__name__}) cannot be read as an array; "
-            "give numbers, all rows of one length."
+            "give numbers, with all rows of the same length."
         ) from None
     if array.dtype.kind not in "biuf":
         what = _NOT_NUMBERS.get(array.dtype.kind, "text")
         raise InputError(
-            f"{name} holds {what} (dtype {array.dtype}); only numbers can be learnt, convert it first."
+            f"{name} holds {what} (dtype {array.dtype}); only numbers can be learnt; convert it first."
         )
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         return array.astype(np.float64)
@@ -96,7 +104,7 @@ def plain_numbers(values: Any, name: str) -> npt.NDArray[Any]:
 
 
 def check_finite(rows: npt.NDArray[Any], name: str) -> None:
-    """Raise InputError naming the first places (numpy index) of NaN or infinity in an array."""
+    """Raise InputError if an array holds NaN or infinity, with the indices of the first three."""
     if rows.dtype.kind != "f":
         return
     places: list[str] = []
@@ -116,7 +124,7 @@ def check_finite(rows: npt.NDArray[Any], name: str) -> None:
 
 
 def one_per_row(values: Any, n: int, name: str, word: str) -> npt.NDArray[Any] | None:
-    """Return labels or groups as a 1-D array of n numbers or texts; InputError for any other."""
+    """Return labels or groups as a 1-D array of n numbers or texts; InputError for anything else."""
     if values is None:
         return None
     array = np.asarray(values)
@@ -129,7 +137,9 @@ def one_per_row(values: Any, n: int, name: str, word: str) -> npt.NDArray[Any] |
     if array.dtype.kind not in "biufU":
         raise InputError(f"{name}: {word} must be numbers or texts, not dtype {array.dtype}.")
     if array.ndim != 1:
-        raise InputError(f"{name}: {word} must be one value a row, not an array of shape {array.shape}.")
+        raise InputError(
+            f"{name}: {word} must be one value for each row, not an array of shape {array.shape}."
+        )
     if len(array) != n:
         raise InputError(f"{name}: {len(array):,} {word} for {n:,} rows; give one for each row.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -141,13 +151,13 @@ def one_per_row(values: Any, n: int, name: str, word: str) -> npt.NDArray[Any] |
 
 
 def _channels_last(array: npt.NDArray[Any], name: str, notes: list[str]) -> npt.NDArray[Any]:
-    """Return pictures as (n, H, W, C), saying in `notes` what was inferred."""
+    """Return pictures as (n, H, W, C), and add to `notes` what was inferred."""
     shape = array.shape
     if array.ndim == 3:
         if shape[2] <= 4 and min(shape[:2]) > 4:
             raise InputError(
-                f"{name} has shape {shape}, which looks like one picture; give (n, H, W, C), "
-                "or (n, H, W, 1) if these really are grey pictures so narrow."
+                f"{name} has shape {shape}, which is the shape of one picture; give (n, H, W, C), "
+                "or (n, H, W, 1) if these really are grey pictures of this width."
             )
         return array[..., None]
     if shape[3] <= 4:
@@ -166,11 +176,11 @@ def _channels_last(array: npt.NDArray[Any], name: str, notes: list[str]) -> npt.
 def _grey_levels(
     pictures: npt.NDArray[Any], name: str, levels: int | None, notes: list[str]
 ) -> tuple[npt.NDArray[np.uint8], int, bool]:
-    """Return pictures as contiguous uint8, their largest level, and whether they came as fractions of 1."""
+    """Return pictures as contiguous uint8, their largest grey level, and whether they were fractions in [0, 1]."""
     if levels is not None and not 1 <= levels <= 255:
-        raise InputError(f"levels is {levels}; grey levels go up to 1..255.")
+        raise InputError(f"levels is {levels}; the largest grey level must be 1 to 255.")
     low, high = pictures.min().item(), pictures.max().item()
-    # In parts, so that no float64 copy of the whole array is made.
+    # In parts, to avoid a float64 copy of the whole array.
     out = np.empty(pictures.shape, dtype=np.uint8)
     starts = range(0, len(pictures), 1024)
     whole = pictures.dtype.kind in "biu" or all(
@@ -196,11 +206,11 @@ def _grey_levels(
     top = levels if levels is not None else int(high) if 1 <= high <= FEW_LEVELS else 255
     if high > top:
         raise InputError(
-            f"{name} has grey level {high:g}, but levels={top} was asked; give levels={high:g} or more."
+            f"{name} has grey level {high:g}, but levels={top} was given; give levels={high:g} or more."
         )
     if levels is None and top != 255:
         notes.append(
-            f"no value is above {top}, so grey levels were taken to be 0..{top} (give levels=255 if not)"
+            f"no value is above {top}, so the grey levels were taken to be 0..{top} (if not, give levels=255)"
         )
     for start in starts:
         out[start : start + 1024] = pictures[start : start + 1024]
@@ -208,7 +218,7 @@ def _grey_levels(
 
 
 def _levels_of_fractions(pictures: npt.NDArray[Any]) -> int:
-    """Return the grid that fractions lie on, 255 if that fits or none does, so that samples lie on it too."""
+    """Return the largest level whose multiples the fractions are, so that samples get the same values; 255 if none fits."""
     values = np.unique(pictures).astype(np.float64)
     if len(values) <= 256:
         for top in (255, *range(1, 255)):

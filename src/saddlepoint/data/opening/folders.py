@@ -1,7 +1,8 @@
-"""A folder or a .zip of pictures; sub-folders are classes. Nothing is ever unpacked to disk.
+"""Image folders and .zip archives: pictures as one uint8 array, with sub-folders as classes.
 
-A few files that cannot be used are left out, with their count and names; where they are more than one in twenty the whole
-is refused, since then something else is wrong. Pictures are decoded by as many threads as there are cores.
+Nothing is unpacked to disk. Files that cannot be decoded are left out, and the notes give their number and names. If more
+than 5 % of the pictures fail, the whole source is refused, because something else must be wrong. Decoding uses one thread
+per core, at most 16.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from saddlepoint.data.untrusted import (
 from saddlepoint.errors import InputError
 
 MOST_BROKEN = 0.05
-"""The largest share of pictures that may be left out because they cannot be used."""
+"""The largest share of pictures that may be left out because they cannot be decoded."""
 
 _CHUNK, _MOST_THREADS, _MOST_NAMES = 256, 16, 12
 
@@ -48,11 +49,17 @@ Opener = Callable[[], Path | IO[bytes]]
 def open_folder(
     path: Path, *, label: Any = None, group: Any = None, target_size: TargetSize | None = None
 ) -> Dataset:
-    """Open a folder of pictures, sub-folders included; hidden files are passed over."""
+    """Open a folder of pictures and its sub-folders; hidden files are ignored.
+
+    path: the folder.
+    label: the class of each picture, in the order of the file names; None: the sub-folders.
+    group: the group of each picture.
+    target_size: size to bring the pictures to; None: they must all have one size.
+    """
 
     def stop(error: OSError) -> None:
         raise InputError(
-            f"{error.filename} may not be read ({error.strerror}); change its rights or copy it."
+            f"{error.filename} may not be read ({error.strerror}); change its permissions or copy it."
         )
 
     entries: dict[str, Path] = {}
@@ -61,12 +68,12 @@ def open_folder(
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             file = Path(parent) / name
-            inside = file.relative_to(path).as_posix()
+            name_inside = file.relative_to(path).as_posix()
             if not name.startswith("."):
                 if file.suffix.lower() in SUFFIXES:
-                    entries[inside] = file
+                    entries[name_inside] = file
                 else:
-                    others.append(inside)
+                    others.append(name_inside)
     opened: list[tuple[str, Opener]] = [(name, _as_path(entries[name])) for name in sorted(entries)]
     return _dataset(opened, others, str(path), path.resolve().name, "folder", label, group, target_size)
 
@@ -78,7 +85,7 @@ def _as_path(file: Path) -> Opener:
 def open_zip(
     path: Path, *, label: Any = None, group: Any = None, target_size: TargetSize | None = None
 ) -> Dataset:
-    """Open a .zip of pictures; names inside are labels only, never places on disk."""
+    """Open a .zip of pictures; arguments as for `open_folder`. Names inside give classes only, never paths on disk."""
     with decode_errors_as_input_error(str(path), "a .zip file"):
         archive = zipfile.ZipFile(path)
     with archive:
@@ -86,7 +93,9 @@ def open_zip(
         pictures = [info for info in infos if PurePosixPath(info.filename).suffix.lower() in SUFFIXES]
         others = [info.filename for info in infos if info not in pictures]
         if not pictures and others and all(name.endswith(".npy") for name in others):
-            raise InputError(f"{path} holds arrays ({', '.join(others[:3])}), not pictures; call it .npz.")
+            raise InputError(
+                f"{path} holds arrays ({', '.join(others[:3])}), not pictures; rename it to .npz."
+            )
         refuse_bomb(str(path), sum(info.file_size for info in pictures), path.stat().st_size)
 
         def opener(info: zipfile.ZipInfo) -> Opener:
@@ -97,19 +106,19 @@ def open_zip(
             return read
 
         pictures.sort(key=lambda info: info.filename)
-        entries = [(_inside(info.filename), opener(info)) for info in pictures]
+        entries = [(_safe_name(info.filename), opener(info)) for info in pictures]
         return _dataset(entries, others, str(path), path.stem, "zip", label, group, target_size)
 
 
-def _inside(name: str) -> str:
-    """Return a name within an archive without ".." and the like: it only says which class a picture has."""
+def _safe_name(name: str) -> str:
+    """Return a name within an archive without parts such as ".."; it only gives the class of a picture."""
     return "/".join(
         part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("..", "/", ".")
     )
 
 
 def _is_visible(name: str) -> bool:
-    parts = _inside(name).split("/")
+    parts = _safe_name(name).split("/")
     return bool(parts[-1]) and "__MACOSX" not in parts and not any(part.startswith(".") for part in parts)
 
 
@@ -129,19 +138,19 @@ def _dataset(
             for other in sorted(others, reverse=True)
             if other.endswith((".npy", ".npz", ".csv", ".parquet", "ubyte", ".gz"))
         ]
-        hint = f" (it has {arrays[0]}: name that file)" if arrays else ""
+        hint = f" (it has {arrays[0]}: give that file)" if arrays else ""
         raise InputError(f"{path} holds no pictures{hint}; allowed are {', '.join(SUFFIXES)}.")
     if len(entries) < 2:
         raise InputError(f"{path} holds one picture; at least 2 are needed, and some hundreds to learn from.")
     notes = []
     if others:
-        what = "file that is no picture was" if len(others) == 1 else "files that are no pictures were"
+        what = "file that is not a picture was" if len(others) == 1 else "files that are not pictures were"
         notes.append(f"{len(others):,} {what} left out (such as {others[0]})")
     labels = one_per_row(label, len(entries), path, "labels")
     groups = one_per_row(group, len(entries), path, "groups")
-    rows, used, broken = _stack(entries, path, notes, target_size)
+    rows, used, broken = _decode_all(entries, path, notes, target_size)
     entries = [entries[index] for index in used]
-    labels = _classes([inside for inside, _ in entries], notes) if labels is None else labels[used]
+    labels = _classes([name_inside for name_inside, _ in entries], notes) if labels is None else labels[used]
     _, height, width, channels = rows.shape
     return Dataset(
         name=name,
@@ -158,49 +167,49 @@ def _dataset(
 
 
 def _classes(names: Sequence[str], notes: list[str]) -> npt.NDArray[Any] | None:
-    """Return the first sub-folder of each picture below what all have in common; None if there is none."""
+    """Return the first sub-folder in which the paths of the pictures differ, (n,); None if there is none."""
     folders = [name.split("/")[:-1] for name in names]
-    levels = zip(*folders)  # as many as the shallowest picture has
+    levels = zip(*folders)  # as many levels as the shallowest path has
     common = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
     below = [parts[common:] for parts in folders]
     if not all(below):
         if any(below):
-            notes.append("pictures lie both in the folder and in sub-folders: no classes were read")
+            notes.append("pictures are both in the folder and in sub-folders, so no classes were read")
         return None
     return np.array([parts[0] for parts in below])
 
 
-def _stack(
+def _decode_all(
     entries: Sequence[tuple[str, Opener]], path: str, notes: list[str], target_size: TargetSize | None
 ) -> tuple[npt.NDArray[np.uint8], list[int], list[tuple[str, str]]]:
-    """Decode into one array (n, H, W, C); say which entries are in it, and the names of all others with what is wrong.
+    """Return the decoded pictures (n, H, W, C), the indices of their entries, and (name, error) of each entry left out.
 
-    Memory is that array and a few pictures.
+    Needs memory for that array and one chunk of pictures.
     """
     rows = np.empty((0, 0, 0, 1), dtype=np.uint8)
     first, mixed = "", False
-    asides, used = DecodeNotes(), list[int]()
+    decode_notes, used = DecodeNotes(), list[int]()
     broken: list[tuple[str, str]] = []
     most_broken = int(MOST_BROKEN * len(entries))
-    for index, (inside, _) in enumerate(entries):
+    for index, (name_inside, _) in enumerate(entries):
         if index % _CHUNK == 0:
             chunk = _decoded(entries[index : index + _CHUNK], path, target_size)
-        picture, said = chunk[index % _CHUNK]
+        picture, picture_notes = chunk[index % _CHUNK]
         if isinstance(picture, InputError):
-            broken.append((inside, str(picture)))
+            broken.append((name_inside, str(picture)))
             if len(broken) > most_broken:
                 raise InputError(_too_broken(broken, index + 1, len(entries)))
             continue
-        asides.add(said)
+        decode_notes.add(picture_notes)
         height, width, channels = picture.shape
         if not used:
-            first = inside
+            first = name_inside
             refuse_too_large(path, len(entries) * picture.size)
             rows = np.empty((len(entries), *picture.shape), dtype=np.uint8)
         elif (height, width) != rows.shape[1:3]:
             raise InputError(
                 f"pictures in {path} differ in size: {first!r} is {rows.shape[2]} wide x "
-                f"{rows.shape[1]} high, {inside!r} is {width} x {height}; bring all to one size: --resolution "
+                f"{rows.shape[1]} high, {name_inside!r} is {width} x {height}; give one size: --resolution "
                 f"{rows.shape[2]}x{rows.shape[1]} (resolution=) crops or pads them."
             )
         place = len(used)
@@ -215,43 +224,44 @@ def _stack(
         rows[place] = with_channels(picture, rows.shape[3])
         used.append(index)
     if mixed:
-        notes.append(f"grey and colour pictures are mixed: all were given {rows.shape[3]} channels")
-    if target_size is not None and asides.resized:
-        notes.append(target_size.said(asides.resized))
-    if asides.deep:
-        what = "1 picture of 16 bits was" if asides.deep == 1 else f"{asides.deep:,} pictures of 16 bits were"
-        notes.append(f"{what} brought to 8")
+        notes.append(f"grey and colour pictures are mixed: all were converted to {rows.shape[3]} channels")
+    if target_size is not None and decode_notes.resized:
+        notes.append(target_size.describe(decode_notes.resized))
+    if decode_notes.deep:
+        deep = decode_notes.deep
+        what = "1 picture of 16 bits was" if deep == 1 else f"{deep:,} pictures of 16 bits were"
+        notes.append(f"{what} converted to 8")
     if broken:
         notes.append(_left_out(broken))
-    if asides.warnings:
-        notes.append(f"{len(asides.warnings):,} warnings while reading pictures, first {asides.warnings[0]}")
+    if warned := decode_notes.warnings:
+        notes.append(f"{len(warned):,} warnings while reading pictures; the first: {warned[0]}")
     return rows[: len(used)], used, broken
 
 
 def _decoded(
     entries: Sequence[tuple[str, Opener]], path: str, target_size: TargetSize | None
 ) -> list[tuple[npt.NDArray[np.uint8] | InputError, DecodeNotes]]:
-    """Return what each entry decodes to, or why it does not, in order."""
+    """Return for each entry, in order, its picture or the error, and the notes on it."""
 
     def one(entry: tuple[str, Opener]) -> tuple[npt.NDArray[np.uint8] | InputError, DecodeNotes]:
-        asides = DecodeNotes()
+        notes = DecodeNotes()
         try:
             return read_picture(
-                entry[1](), f"{path}: {entry[0]!r}", asides=asides, target_size=target_size
-            ), asides
+                entry[1](), f"{path}: {entry[0]!r}", notes=notes, target_size=target_size
+            ), notes
         except InputError as error:
-            return error, asides
+            return error, notes
 
     with warnings_by_thread(), ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
         return list(pool.map(one, entries))
 
 
-def _too_broken(broken: list[tuple[str, str]], read: int, of: int) -> str:
+def _too_broken(broken: list[tuple[str, str]], read: int, total: int) -> str:
     first = broken[0][1]
-    if of < 1 / MOST_BROKEN:
+    if total < 1 / MOST_BROKEN:
         return first
     return (
-        f"{len(broken):,} of the first {read:,} pictures cannot be used, and at most {MOST_BROKEN:.0%} of all {of:,} may be "
+        f"{len(broken):,} of the first {read:,} pictures cannot be read, and at most {MOST_BROKEN:.0%} of all {total:,} may be "
         f"left out. The first: {first}"
     )
 
@@ -259,6 +269,6 @@ def _too_broken(broken: list[tuple[str, str]], read: int, of: int) -> str:
 def _left_out(broken: list[tuple[str, str]]) -> str:
     names = ", ".join(name for name, _ in broken[:_MOST_NAMES])
     more = f" and {len(broken) - _MOST_NAMES:,} more" if len(broken) > _MOST_NAMES else ""
-    what = "1 picture that cannot be used was" if len(broken) == 1 else "pictures that cannot be used were"
+    what = "1 picture that cannot be read was" if len(broken) == 1 else "pictures that cannot be read were"
     what = what if len(broken) == 1 else f"{len(broken):,} {what}"
     return f"{what} left out: {names}{more}. The first: {broken[0][1]}"

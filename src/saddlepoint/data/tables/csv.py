@@ -1,10 +1,9 @@
-"""Delimited text (CSV, TSV) to an Arrow table, with no cell changed that the data does not force us to.
+"""Reads delimited text (CSV, TSV) into an Arrow table, converting to numbers only where nothing is lost.
 
-Every cell is first text. A column becomes integers or floats only when *all* of its cells that are not
-null are written as such; one "?" keeps the whole column text. Null is a cell that is empty or NA, NaN or
-nan, and nothing else. Numbers with leading zeros ("00501") and integers beyond 64 bits stay text, since
-turning them into numbers would lose what was written. Dates and truth values stay text: the schema
-decides, and keeps their spelling.
+Every cell is read as text first. A column becomes integers or floats only if *all* its non-null cells are written
+as such; one "?" keeps the whole column text. A null is a cell that is empty, NA, NaN or nan, and nothing else.
+Numbers with leading zeros ("00501") and integers beyond 64 bits stay text, because as numbers they would lose
+their form. Dates and truth values stay text: the schema decides what they are, and keeps their spelling.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# The names under which a user may say what the mark says already.
+# Encoding names that a user may give and that agree with the byte order mark.
 _FAMILIES = {
     codec: (codec, codec.removesuffix("-le").removesuffix("-be"), f"{codec}-sig") for _, codec in _BOMS
 }
@@ -51,8 +50,10 @@ def read_text(path: Path, *, encoding: str | None = None) -> str:
 def read_marked_text(path: Path, *, encoding: str | None = None) -> tuple[str, str, bytes]:
     """Return a file's text, its codec and its byte order mark: raw == mark + text.encode(codec).
 
-    The codec is `encoding` if said, else that of the mark, else UTF-8. Raises InputError when the file is
-    empty, is no valid gzip, or its bytes are not of the encoding.
+    The codec is `encoding` if given, else that of the mark, else UTF-8.
+
+    Raises:
+        InputError: the file is empty, is not a valid gzip file, or is not text in that encoding.
     """
     raw = path.read_bytes()
     if path.suffix.lower() == ".gz":
@@ -75,19 +76,19 @@ def read_marked_text(path: Path, *, encoding: str | None = None) -> tuple[str, s
         line = raw.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path} is not {chosen} text: line {line} holds the byte 0x{raw[error.start]:02x}; "
-            "save it as UTF-8, or read it yourself (pandas.read_csv(..., encoding='latin-1')) and give the frame to GAN().fit."
+            "save it as UTF-8, or read it with pandas.read_csv(..., encoding='latin-1') and give the frame to GAN().fit."
         ) from None
     if "\x00" in text:
         line = text.count("\n", 0, text.index("\x00")) + 1
         raise InputError(
-            f"{path} holds NUL characters (line {line}), so it is no "
+            f"{path} holds NUL characters (line {line}), so it is not a "
             "text table; if it is UTF-16 without a byte order mark, save it as UTF-8."
         )
     return text, marked if mark and marked is not None else chosen, mark
 
 
 def delimiter_of(path: Path, text: str) -> str:
-    """Return a tab for .tsv, else the one of , ; tab | that splits the header line most often."""
+    """Return a tab for .tsv, else the one of , ; tab | that occurs most often in the header line, outside quotes."""
     if ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]]:
         return "\t"
     header = text.lstrip("\r\n").splitlines()[0]
@@ -96,10 +97,16 @@ def delimiter_of(path: Path, text: str) -> str:
 
 
 def parse(text: str, *, name: str, delimiter: str, header: bool | None = True) -> pa.Table:
-    """Return the Arrow table of a delimited text: int64/uint64, double or string columns, nulls as nulls.
+    """Return the Arrow table of a delimited text: int64, uint64, double or string columns, with nulls.
 
-    `header=None` means: a first line of nothing but numbers is data; columns are then column_1, ...
-    Raises InputError for a ragged line (its number), an unclosed quote, duplicate names, no rows.
+    text: the text, its header line included.
+    name: what messages call the file.
+    delimiter: a single character.
+    header: whether the first line holds names; None: yes, unless it holds numbers only. Without a header the
+        columns are column_1, ...
+
+    Raises:
+        InputError: a line with too many or too few cells (its number), an unclosed quote, a duplicate name, no rows.
     """
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise InputError(f"The delimiter must be a single character such as ',' or ';', not {delimiter!r}.")
@@ -109,10 +116,10 @@ def parse(text: str, *, name: str, delimiter: str, header: bool | None = True) -
         header = has_header(text, name=name, delimiter=delimiter)
     names = _column_names(first, name=name) if header else [f"column_{i + 1}" for i in range(len(first))]
     if text.count('"') % 2:
-        # Arrow takes an unclosed quote for a cell reaching to the end; csv says where it opens.
+        # Arrow reads an unclosed quote as a cell that reaches to the end; the csv module finds where it opens.
         for _ in _records(text, name=name, delimiter=delimiter):
             pass
-    # An empty line is a null in a table of one column and a mere gap in any other.
+    # An empty line is a null in a table of one column, and is skipped in any other.
     single = len(names) == 1
     if single:
         text = text.rstrip("\r\n") + "\n"
@@ -144,13 +151,13 @@ def parse(text: str, *, name: str, delimiter: str, header: bool | None = True) -
 
 
 def has_header(text: str, *, name: str, delimiter: str) -> bool:
-    """Tell whether the first line of a delimited text is one of names: not all of its cells are numbers."""
+    """Return whether the first line of a delimited text holds names: at least one of its cells is not a number."""
     first = next(_records(text.lstrip("\r\n") + "\n", name=name, delimiter=delimiter))[1]
     return not all(is_number(cell) for cell in first)
 
 
 def narrow(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return text cells as int64, uint64 or double when all that are not null are written so, else as is."""
+    """Return text cells as int64, uint64 or double if all non-null ones are written so, else unchanged."""
     if cells.null_count == len(cells):
         return pa.chunked_array([pa.nulls(len(cells))])
     if not _all_match(cells, NUMBER) or _any_match(cells, _LEADING_ZERO):
@@ -175,7 +182,7 @@ def _any_match(cells: pa.ChunkedArray, pattern: str) -> bool:
 
 
 def is_number(cell: str) -> bool:
-    """Tell whether a cell is written as a number."""
+    """Return whether a cell is written as a number."""
     try:
         float(cell)
     except ValueError:
@@ -184,7 +191,7 @@ def is_number(cell: str) -> bool:
 
 
 def _records(text: str, *, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (first line's number, cells) of each record: for the header, and to explain Arrow's refusals."""
+    """Yield (number of its first line, cells) for each record: for the header, and to explain Arrow's errors."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
@@ -197,16 +204,16 @@ def _records(text: str, *, name: str, delimiter: str) -> Iterator[tuple[int, lis
 
 def _column_names(cells: list[str], *, name: str) -> list[str]:
     names = [cell if cell else f"column_{i + 1}" for i, cell in enumerate(cells)]
-    twice = sorted({column for column in names if names.count(column) > 1})
-    if twice:
+    repeated = sorted({column for column in names if names.count(column) > 1})
+    if repeated:
         raise InputError(
-            f"{name} has the column name {twice[0]!r} {names.count(twice[0])} times; rename all but one."
+            f"{name} has the column name {repeated[0]!r} {names.count(repeated[0])} times; rename all except one."
         )
     return names
 
 
 def whole_records(text: str, *, name: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield (the record as it stands, its line ends kept, and its cells) for every record of the text."""
+    """Yield (the record unchanged, with its line ends; its cells) for every record of the text."""
     lines = list(io.StringIO(text, newline=""))
     starts = list(_records(text, name=name, delimiter=delimiter))
     ends = [line - 1 for line, _ in starts[1:]] + [len(lines)]
@@ -219,5 +226,5 @@ def _explain_ragged(text: str, *, name: str, delimiter: str, width: int) -> None
         if cells and len(cells) != width:
             raise InputError(
                 f"{name}, line {line}: {len(cells)} cells where the header has {width}, separated by {delimiter!r}; "
-                "mend that line, or the header."
+                "correct that line, or the header."
             )

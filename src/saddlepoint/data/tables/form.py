@@ -1,6 +1,6 @@
-"""Which library's table came in, with text, dates and missing cells, so that samples leave as the same one's.
+"""The library, labels and dtypes of an input frame, so that samples are returned as the same kind of frame.
 
-Which library's frame came in, so that samples leave as the same library's frame.
+`FrameForm` is for frames of plain numbers, `TableForm` for tables with text, dates or missing cells.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from saddlepoint.errors import InputError, StoredFileError
 
 @dataclass(frozen=True, kw_only=True)
 class FrameForm:
-    """A frame without its rows: the library (as narwhals names it), column labels, and dtypes as numpy names them.
+    """The form of a frame of numbers: everything except its rows.
 
-    `own` holds pandas' own names of the dtypes, among them those numpy does not know ("Int64", "double[pyarrow]").
-    Decimals and categories of numbers have no numpy dtype: outside pandas they come back as plain numbers.
+    library: the frame's library, as narwhals names it.
+    columns: column labels.
+    dtypes: the columns' dtypes, as numpy names them.
+    own: pandas' own names of the dtypes, which numpy may not know ("Int64", "double[pyarrow]"); None outside pandas.
+
+    Decimals and categories of numbers have no numpy dtype: outside pandas they are returned as plain numbers.
     """
 
     library: str
@@ -33,16 +37,16 @@ class FrameForm:
 
     @classmethod
     def of(cls, frame: Any, *, dtypes: Sequence[str]) -> FrameForm:
-        """Return the form of a pandas, polars or pyarrow frame; dtypes are the numpy names of its columns.
+        """Return the form of a pandas, polars or pyarrow frame; `dtypes` are its columns' dtypes as numpy names them.
 
         Raises:
-            InputError: pandas' column labels have several levels.
+            InputError: the frame has column labels of several levels (pandas).
         """
         import narwhals as nw
 
         if getattr(getattr(frame, "columns", None), "nlevels", 1) > 1:
             raise InputError(
-                f"The frame's column labels have {frame.columns.nlevels} levels; join them into one name each."
+                f"The frame's column labels have {frame.columns.nlevels} levels; join the levels of each into one name."
             )
         wrapped = nw.from_native(frame, eager_only=True)
         if wrapped.implementation.is_pandas():
@@ -56,7 +60,7 @@ class FrameForm:
         return cls(library=wrapped.implementation.value, columns=tuple(wrapped.columns), dtypes=tuple(dtypes))
 
     def restore(self, rows: npt.NDArray[Any]) -> Any:
-        """Return decoded rows (n, d) as a frame of the library that came in, each column in its dtype."""
+        """Return decoded rows (n, d) as a frame of the original library, each column in its dtype."""
         columns = [rows[:, at].astype(dtype) for at, dtype in enumerate(self.dtypes)]
         if self.library == "pandas":
             return self._pandas(columns)
@@ -71,8 +75,8 @@ class FrameForm:
 
         own: tuple[Any, ...] = self.own or self.dtypes
         series = [
-            pd.Series(column) if str(np.dtype(plain)) == wanted else pd.Series(column).astype(wanted)
-            for column, plain, wanted in zip(columns, self.dtypes, own, strict=True)
+            pd.Series(column) if str(np.dtype(plain)) == dtype else pd.Series(column).astype(dtype)
+            for column, plain, dtype in zip(columns, self.dtypes, own, strict=True)
         ]
         frame = pd.concat(series, axis=1)
         frame.columns = pd.Index(self.columns)
@@ -84,7 +88,7 @@ class FrameForm:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> FrameForm:
-        """Restore what `to_dict` returned; StoredFileError if it is not one of ours."""
+        """Restore what `to_dict` returned; StoredFileError if it is damaged."""
         try:
             own = stored["own"]
             return cls(
@@ -99,9 +103,10 @@ class FrameForm:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TableForm:
-    """A table without its rows: the library (as narwhals names it), and its Arrow form without rows.
+    """The form of a table: everything except its rows.
 
-    Of pandas' tables the form carries pandas' own dtypes and labels, as Arrow's metadata write them.
+    library: the table's library, as narwhals names it.
+    form: an Arrow table without rows; for pandas its metadata hold pandas' own dtypes and labels.
     """
 
     library: str
@@ -111,13 +116,14 @@ class TableForm:
     def of(cls, frame: Any) -> TableForm:
         """Return the form of a pandas, polars or pyarrow table.
 
-        Raises InputError where pandas' column labels have several levels.
+        Raises:
+            InputError: the frame has column labels of several levels (pandas).
         """
         import narwhals as nw
 
         if getattr(getattr(frame, "columns", None), "nlevels", 1) > 1:
             raise InputError(
-                f"The frame's column labels have {frame.columns.nlevels} levels; join them into one name each."
+                f"The frame's column labels have {frame.columns.nlevels} levels; join the levels of each into one name."
             )
         wrapped = nw.from_native(frame, eager_only=True)
         if wrapped.implementation.is_pandas():
@@ -127,7 +133,7 @@ class TableForm:
         return cls(library=wrapped.implementation.value, form=form.slice(0, 0).combine_chunks())
 
     def restore(self, rows: pd.DataFrame) -> Any:
-        """Return a frame of Arrow-backed columns as a table of the library that came in, each column in its dtype."""
+        """Return a frame of Arrow-backed columns as a table of the original library, each column in its dtype."""
         arrays = [_cast(pa.array(rows[name]), field.type) for name, field in self._fields(rows)]
         table = pa.Table.from_arrays(arrays, schema=self.form.schema)
         if self.library == "pandas":
@@ -148,7 +154,7 @@ class TableForm:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> TableForm:
-        """Restore what `to_dict` returned; StoredFileError if it is not one of ours."""
+        """Restore what `to_dict` returned; StoredFileError if it is damaged."""
         try:
             return cls(library=str(stored["library"]), form=unpacked_table(stored["arrow"]))
         except (KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A table as numbers for the judge: one float64 matrix, categories as codes that both sides share."""
+"""Tables as float64 matrices for the judge, with one set of category codes for the real and the fake table."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saddlepoint.data.tables.types import Column, Kind, decoded, numbers, seconds, truths
+from saddlepoint.data.tables.types import Column, Kind, booleans, decoded, numbers, seconds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NumericTable:
-    """A table as numbers.
+    """A table as a float64 matrix.
 
-    `values`: float64 (n, d), NaN for null; numbers as they are, date-time as seconds since 1970, UTC; boolean
-    as 0 and 1, categories as codes. `categorical`: bool (d,). `categories`: per column the word of each code,
-    None for numbers. `left_out`: (name, reason) of the columns that are not in it.
+    values: float64 (n, d), NaN for null. Numbers are unchanged, date-time is seconds since 1970-01-01 (UTC),
+        boolean is 0 and 1, categories are codes.
+    categorical: bool (d,), True where a column holds codes.
+    names: (d,) column names.
+    kinds: (d,) kinds of the columns.
+    categories: for each column the text of each code; None for numbers.
+    left_out: (name, reason) of each column that is not in the matrix.
     """
 
     values: np.ndarray
@@ -36,12 +40,19 @@ class NumericTable:
 def numeric_tables_of(
     columns: Sequence[Column], frames: Sequence[pd.DataFrame], *, tables: Sequence[str]
 ) -> tuple[NumericTable, ...]:
-    """Return one Matrix a frame, all with the same columns and code book.
+    """Return one matrix for each frame, all with the same columns and category codes.
 
-    Codes count from 0 by falling frequency in the first frame (ties by the words), then words of the others
-    only. Identifiers are left out, but whether one is there is kept when a frame has nulls in it; a constant
-    is left out unless a frame differs in it, and is then judged as categories. Raises InputError when a cell
-    is not of its column's kind.
+    Codes count from 0 in order of falling frequency in the first frame (ties in the order of the texts); values
+    that only later frames hold come after them. Identifiers are left out; where a frame has nulls in one, the
+    matrix says for each row whether it is present. A constant is left out unless a frame differs in it; then it
+    is treated as categories.
+
+    columns: types of the columns.
+    frames: frames of `tables.read.frame_of`.
+    tables: what messages call each frame.
+
+    Raises:
+        InputError: a cell is not of its column's kind.
     """
     kept: list[tuple[Column, list[np.ndarray], tuple[str, ...] | None]] = []
     left_out: list[tuple[str, str]] = []
@@ -54,11 +65,11 @@ def numeric_tables_of(
                 )
             left_out.append((column.name, f"identifier: {column.reason}"))
         elif column.kind in ("categorical", "constant"):
-            codes, words = _codes(sides)
+            codes, texts = _codes(sides)
             if column.kind == "constant" and len({code for side in codes for code in np.unique(side)}) == 1:
-                left_out.append((column.name, "constant: every row holds the same"))
+                left_out.append((column.name, "constant: every row holds the same value"))
             else:
-                kept.append((column, codes, words))
+                kept.append((column, codes, texts))
         else:
             values = [_numbers(column, side, table=table) for side, table in zip(sides, tables, strict=True)]
             kept.append((column, values, ("false", "true") if column.kind == "boolean" else None))
@@ -67,10 +78,10 @@ def numeric_tables_of(
             values=np.column_stack([values[i] for _, values, _ in kept])
             if kept
             else np.empty((len(frame), 0)),
-            categorical=np.array([words is not None for _, _, words in kept], dtype=bool),
+            categorical=np.array([texts is not None for _, _, texts in kept], dtype=bool),
             names=tuple(column.name for column, _, _ in kept),
             kinds=tuple(column.kind for column, _, _ in kept),
-            categories=tuple(words for _, _, words in kept),
+            categories=tuple(texts for _, _, texts in kept),
             left_out=tuple(left_out),
         )
         for i, frame in enumerate(frames)
@@ -78,7 +89,7 @@ def numeric_tables_of(
 
 
 def cells_of(frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
-    """Return one column of a frame of `tables.frame_of` as Arrow cells."""
+    """Return one column of a frame of `tables.read.frame_of` as Arrow cells."""
     cells = pa.array(frame[name])
     return cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
 
@@ -87,26 +98,26 @@ def _numbers(column: Column, cells: pa.ChunkedArray, *, table: str) -> np.ndarra
     if column.kind == "date-time":
         return seconds(cells, column.date_format, name=column.name, table=table)
     if column.kind == "boolean":
-        return truths(cells, name=column.name, table=table)
+        return booleans(cells, name=column.name, table=table)
     return numbers(cells, name=column.name, table=table)
 
 
 def _codes(sides: list[pa.ChunkedArray]) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """Return the codes of each side, NaN for null, and the words that they stand for."""
-    texts = [_words(side) for side in sides]
-    book: dict[str, int] = {}
-    for text in texts:
+    """Return the codes of each side, NaN for null, and the text of each code."""
+    as_text = [_as_text(side) for side in sides]
+    code_of: dict[str, int] = {}
+    for text in as_text:
         counted = pc.value_counts(pc.drop_null(text)).to_pylist()
         for entry in sorted(counted, key=lambda entry: (-entry["counts"], entry["values"])):
-            book.setdefault(entry["values"], len(book))
-    words = tuple(book)
-    known = pa.array(words, pa.large_string())
-    codes = [pc.index_in(text, value_set=known).cast(pa.float64()).to_numpy() for text in texts]
-    return [np.asarray(side, dtype=float) for side in codes], words
+            code_of.setdefault(entry["values"], len(code_of))
+    texts = tuple(code_of)
+    known = pa.array(texts, pa.large_string())
+    codes = [pc.index_in(text, value_set=known).cast(pa.float64()).to_numpy() for text in as_text]
+    return [np.asarray(side, dtype=float) for side in codes], texts
 
 
-def _words(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    # 3 and 3.0 are one category: a file that passed through floats is no other language.
+def _as_text(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    # 3 and 3.0 are one category: codes that were stored as floats in between are still the same codes.
     if pa.types.is_floating(cells.type):
         if pc.all(pc.equal(cells, pc.round(cells)), skip_nulls=True).as_py():
             cells = cells.cast(pa.int64(), safe=False)

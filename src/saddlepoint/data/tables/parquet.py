@@ -1,4 +1,4 @@
-"""Rows of a Parquet file too large to be held: read in parts, and only where they are asked for."""
+"""Rows of a Parquet file too large for memory: read in parts (out of core), and only when needed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from saddlepoint.errors import InputError
 MOST_CELLS = 40_000_000
 """A Parquet file of more cells than this is read in parts."""
 PART_ROWS = 2**18
-MOST_HELD = 20_000
-"""So many rows at most are taken out of the file as a frame."""
+MOST_IN_MEMORY = 20_000
+"""At most this many rows are read into memory as one frame."""
 
 
 class ParquetRows:
-    """Some rows of a Parquet file, in the file's order; `kept` are their numbers, ascending (None: all)."""
+    """Rows of a Parquet file, in the file's order; `kept` are their row numbers, ascending (None: all rows)."""
 
     def __init__(self, path: Path, columns: Sequence[str], kept: npt.NDArray[np.int64] | None = None) -> None:
         self.path, self.columns, self.kept = path, tuple(columns), kept
@@ -32,11 +32,11 @@ class ParquetRows:
 
     @classmethod
     def of(cls, path: Path) -> ParquetRows | None:
-        """Return the rows of a file that is too large to be held; None for others, and for what is no Parquet file."""
+        """Return the rows of a file that is too large for memory; None for a smaller one, or if it is not a Parquet file."""
         try:
             file = parquet.ParquetFile(path)
         except (pa.ArrowException, OSError, ValueError):
-            return None  # whoever reads it whole says what is wrong
+            return None  # reading the whole file gives the message
         with file:
             names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
             if file.metadata.num_rows * max(1, len(names)) <= MOST_CELLS:
@@ -52,21 +52,22 @@ class ParquetRows:
         return len(self), len(self.columns)
 
     @property
-    def iloc(self) -> _Taker:
-        """Rows by their place, as a frame: `rows.iloc[[0, 5, 9]]`."""
-        return _Taker(self)
+    def iloc(self) -> _RowIndexer:
+        """Rows by position, as a frame: `rows.iloc[[0, 5, 9]]`."""
+        return _RowIndexer(self)
 
-    def take(self, places: npt.ArrayLike) -> pd.DataFrame | ParquetRows:
-        """Return the rows at ascending places: a frame of few, else rows that stay in the file."""
-        chosen = np.asarray(places, dtype=np.int64)
-        if len(chosen) <= MOST_HELD:
+    def take(self, positions: npt.ArrayLike) -> pd.DataFrame | ParquetRows:
+        """Return the rows at ascending positions: as a frame if there are few, else as rows that stay in the file."""
+        chosen = np.asarray(positions, dtype=np.int64)
+        if len(chosen) <= MOST_IN_MEMORY:
             return self.iloc[chosen]
         return ParquetRows(self.path, self.columns, chosen if self.kept is None else self.kept[chosen])
 
     def parts(self) -> Iterator[pd.DataFrame]:
-        """Yield all rows, part by part, as frames of Arrow-backed columns.
+        """Yield all rows in parts, as frames of Arrow-backed columns.
 
-        Raises InputError where the file cannot be read, or a column's type is not one of tables.
+        Raises:
+            InputError: the file cannot be read, or a column has a type that tables cannot hold.
         """
         before = 0
         with _opened(self.path) as file:
@@ -82,7 +83,7 @@ class ParquetRows:
                     yield frame_of(table, name=str(self.path))
 
     def fingerprint(self) -> bytes:
-        """Return the sha256 of the file, and of which of its rows these are."""
+        """Return the SHA-256 digest of the file and of the row numbers kept."""
         digest = hashlib.sha256()
         with open(self.path, "rb") as stream:
             while block := stream.read(2**22):
@@ -92,12 +93,14 @@ class ParquetRows:
         return digest.digest()
 
 
-class _Taker:
+class _RowIndexer:
     def __init__(self, rows: ParquetRows) -> None:
         self.rows = rows
 
-    def __getitem__(self, places: Any) -> pd.DataFrame:
-        chosen = np.arange(len(self.rows))[places] if isinstance(places, slice) else np.asarray(places)
+    def __getitem__(self, positions: Any) -> pd.DataFrame:
+        chosen = (
+            np.arange(len(self.rows))[positions] if isinstance(positions, slice) else np.asarray(positions)
+        )
         order = np.argsort(chosen, kind="stable")
         wanted = chosen[order]
         found, before = [], 0

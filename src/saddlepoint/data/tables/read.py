@@ -1,8 +1,8 @@
-"""Tables in: CSV, TSV, Parquet and Feather files, pandas, polars and pyarrow frames, all to one pandas form.
+"""Reads CSV, TSV, Parquet and Feather files and pandas, polars and pyarrow frames into pandas frames.
 
-Every column of the result is Arrow-backed (`pandas.ArrowDtype`). Reason: the one type system of pandas in
-which a null is not NaN, integers with nulls stay integers (also beyond 2^53, where float64 would round them),
-and the dates, decimals and dictionaries of a Parquet file come back as what they were.
+Every column of the result is Arrow-backed (`pandas.ArrowDtype`). Reason: this is the only type system of pandas
+in which a null is not NaN, integers with nulls stay integers (also beyond 2^53, where float64 would round them),
+and the dates, decimals and dictionaries of a Parquet file keep their types.
 `column.to_numpy(dtype=float, na_value=nan)` gives plain numbers.
 """
 
@@ -35,9 +35,15 @@ def read_table(
 ) -> pd.DataFrame:
     """Read a .csv, .tsv (also .gz), .parquet or .feather file into a frame of Arrow-backed columns.
 
-    Text files: the delimiter is found in the header line (, ; tab |) unless given; the encoding by the
-    byte order mark, else UTF-8, unless given; `header=None` takes a first line of numbers only as data. Which
-    cells are null or numbers: see `table_text`. Raises InputError: what was given, and what to do.
+    `tables.csv` says which cells of a text file are null or numbers.
+
+    path: the file.
+    delimiter: of a text file; None: the one of , ; tab | that occurs most often in the header line.
+    encoding: of a text file; None: by the byte order mark, else UTF-8.
+    header: whether the first line of a text file holds names; None: yes, unless it holds numbers only.
+
+    Raises:
+        InputError: the file is missing, damaged, empty or of another type.
     """
     path = Path(path)
     suffix = table_suffix(path)
@@ -50,7 +56,7 @@ def read_table(
     try:
         if suffix in BINARY_SUFFIXES:
             stored = read_arrow(path, suffix)
-            # pandas stores an index without a name as a column of this name; an index is no column.
+            # pandas stores an index without a name as a column of this name; an index is not a column.
             index = [column for column in stored.column_names if re.fullmatch(r"__index_level_\d+__", column)]
             return _to_pandas(stored.drop_columns(index), name=str(path))
         text = csv.read_text(path, encoding=encoding)
@@ -61,10 +67,10 @@ def read_table(
 
 
 def read_as_written(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, str | None]:
-    """Read a table file whose first line may be data, and say how that line was read where it is in doubt.
+    """Return a table file whose first line may be data, and a note on how that line was read if it is in doubt.
 
-    A first line of numbers only is data, its columns column_1, ...; except 0, 1, 2, ..., which are names that a frame
-    without names was written with. Raises InputError as `read_table` does.
+    A first line of numbers only is data, and the columns are column_1, ...; the exception is 0, 1, 2, ..., the names
+    that pandas writes for a frame without names. Raises InputError as `read_table` does.
     """
     if table_suffix(path) not in TEXT_SUFFIXES:
         return read_table(path), None
@@ -74,31 +80,37 @@ def read_as_written(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, str | N
         return frame, _in_doubt(frame)
     text = csv.read_text(Path(path))
     if csv.has_header(text, name=str(path), delimiter=csv.delimiter_of(Path(path), text)):
-        return frame, None  # the names themselves are column_1, ..., as of rows sampled after such a file
+        # The file itself has the names column_1, ...: they are those of samples of a file without a header.
+        return frame, None
     if width > 1 and list(frame.iloc[0]) == list(range(width)):
         return read_table(path), "the first line, 0, 1, 2, ..., was read as column names"
     return frame, f"there is no header line: the columns were named column_1 to column_{width}"
 
 
 def _in_doubt(frame: pd.DataFrame) -> str | None:
-    """Return what to say of names that may be a row: some are numbers over numbers, and no counting ones such as years."""
+    """Return a note if the names may be a row: numbers above columns of numbers, and not a sequence such as years."""
     names = [
         str(name)
         for name, kind in frame.dtypes.items()
         if csv.is_number(str(name)) and not pa.types.is_large_string(kind.pyarrow_dtype)
     ]
     values = [float(name) for name in names]
-    counting = len(names) > 1 and all(b - a == 1 for a, b in itertools.pairwise(values))
-    if not names or counting:
+    consecutive = len(names) > 1 and all(b - a == 1 for a, b in itertools.pairwise(values))
+    if not names or consecutive:
         return None
-    return f"the first line was read as column names, {names[0]!r} among them; if it is a row, write a line of names above it"
+    return f"the first line was read as column names, such as {names[0]!r}; if it is a row, write a line of names above it"
 
 
 def frame_of(source: Any, *, name: str = "the table") -> pd.DataFrame:
-    """Return a path's or a pandas, polars or pyarrow frame's table as a frame of Arrow-backed columns.
+    """Return a table file, or a pandas, polars or pyarrow frame, as a frame of Arrow-backed columns.
 
-    Column names become text; a pandas index is not a column and is left out. Raises InputError for anything
-    else, for duplicate names, for a column of mixed types and for columns of lists, records or bytes.
+    Column names become text. A pandas index is not a column and is left out.
+
+    source: a path or a frame.
+    name: what messages call it.
+
+    Raises:
+        InputError: anything else, a duplicate name, or a column of mixed types, lists, records or bytes.
     """
     if isinstance(source, (str, os.PathLike)):
         return read_table(source)
@@ -119,7 +131,7 @@ def frame_of(source: Any, *, name: str = "the table") -> pd.DataFrame:
 
 
 def table_suffix(path: str | os.PathLike[str]) -> str | None:
-    """Return the table suffix of a path (".csv.gz" counts as one), or None when it names no table file.
+    """Return the table suffix of a path (".csv.gz" is one suffix), or None if it is not a table file.
 
     >>> table_suffix("a.b/rows.CSV.gz"), table_suffix("rows.npy")
     ('.csv.gz', None)
@@ -129,7 +141,7 @@ def table_suffix(path: str | os.PathLike[str]) -> str | None:
 
 
 def read_arrow(path: Path, suffix: str) -> pa.Table:
-    """Return a .parquet or .feather table as it is stored. Raises InputError when it cannot be read."""
+    """Return a .parquet or .feather table in its stored types. Raises InputError when it cannot be read."""
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty; a table needs at least one column and one row.")
     try:
@@ -141,7 +153,7 @@ def read_arrow(path: Path, suffix: str) -> pa.Table:
             from pyarrow import feather
 
             table = feather.read_table(path, memory_map=False)
-        # A damaged file may hold offsets outside its buffers: unchecked, the process would die of them.
+        # A damaged file may hold offsets outside its buffers; unchecked, they would crash the process.
         table.validate(full=True)
         return table
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -150,7 +162,7 @@ def read_arrow(path: Path, suffix: str) -> pa.Table:
 
 
 def pandas_dtypes(path: str | os.PathLike[str]) -> str | None:
-    """Return what pandas wrote into a .parquet or .feather file of its dtypes (JSON); None where another wrote it."""
+    """Return the dtypes that pandas stored in a .parquet or .feather file (JSON); None if pandas did not write it."""
     from pyarrow import feather, parquet
 
     try:
@@ -159,7 +171,7 @@ def pandas_dtypes(path: str | os.PathLike[str]) -> str | None:
         else:
             schema = feather.read_table(path, columns=[], memory_map=True).schema
     except (pa.ArrowException, OSError, ValueError):
-        return None  # whoever reads the rows says what is wrong
+        return None  # reading the rows gives the message
     found = (schema.metadata or {}).get(b"pandas")
     return None if found is None else found.decode()
 
@@ -175,21 +187,21 @@ def _from_pandas(frame: pd.DataFrame, *, name: str) -> pa.Table:
             kinds = sorted({type(cell).__name__ for cell in frame.iloc[:, i].dropna()})
             raise InputError(
                 f"Column {column!r} of {name} mixes {' and '.join(kinds[:4])}; "
-                "make it one type, for instance text."
+                "convert it to one type, for instance text."
             ) from None
     return pa.table(columns)
 
 
 def _check_names(names: list[str], *, name: str) -> None:
-    twice = sorted({column for column in names if names.count(column) > 1})
-    if twice:
+    repeated = sorted({column for column in names if names.count(column) > 1})
+    if repeated:
         raise InputError(
-            f"{name} has the column name {twice[0]!r} {names.count(twice[0])} times; rename all but one."
+            f"{name} has the column name {repeated[0]!r} {names.count(repeated[0])} times; rename all except one."
         )
 
 
 def _to_pandas(table: pa.Table, *, name: str) -> pd.DataFrame:
-    """Check an Arrow table and return it Arrow-backed, NaN turned to null."""
+    """Check an Arrow table and return it as a frame of Arrow-backed columns, with NaN as null."""
     _check_names(table.column_names, name=name)
     if table.num_columns == 0:
         raise InputError(f"{name} has no columns; a table needs at least one.")
@@ -212,6 +224,6 @@ def _cells(cells: pa.ChunkedArray, *, column: str, name: str) -> Any:
     allowed = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_nested(allowed) or pa.types.is_binary(allowed) or pa.types.is_large_binary(allowed):
         raise InputError(
-            f"Column {column!r} of {name} holds {allowed}; allowed are numbers, text, truth values, dates."
+            f"Column {column!r} of {name} holds {allowed}; allowed are numbers, text, truth values and dates."
         )
     return pd.arrays.ArrowExtensionArray(cells)

@@ -1,9 +1,9 @@
-"""One file of rows as two files of the same form: a training part and a held-out part.
+"""Group split of a file of rows into two files of the same format: a training part and a held-out part.
 
-Text rows are copied as they stand, byte for byte; only a last line without an end gets one. Identical
-rows, and rows of one group, are never torn: they are shuffled as wholes, and the held-out part is the
-first of them, cut where its size is nearest to the share. (Filling up with small groups instead would
-make the two parts differ in law.)
+Text rows are copied byte for byte; only a last line without a line end gets one. Identical rows, and rows of one
+group, form a unit that is never divided. The units are shuffled, and the held-out part is the first of them, up to
+the point where its size is nearest to the share. (Filling it up with small groups instead would give the two parts
+different distributions.)
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ Writer = Callable[[Path, np.ndarray], None]
 
 @dataclass(frozen=True, kw_only=True)
 class SplitReport:
-    """What was written: the two files, their rows, and the wholes (groups, identical rows) dealt out."""
+    """What was written: the two files, their numbers of rows, and the number of units (groups, identical rows)."""
 
     train: Path
     held_out: Path
     n_train: int
     n_held_out: int
-    n_wholes: int
+    n_units: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Rows:
-    """A file's rows: what identifies each, its group if one is asked for, and how to write some of them."""
+    """A file's rows: a key that is equal for identical rows, the groups if any, and a function that writes rows."""
 
     keys: Sequence[object]
     groups: Sequence[object] | None
@@ -59,19 +59,30 @@ def split_file(
     seed: int = 0,
     overwrite: bool = False,
 ) -> SplitReport:
-    """Write `file`'s rows to `train` and `held_out`, about `share` of them held out; same seed, same parts.
+    """Write the rows of `file` to `train` and `held_out`. The same seed gives the same parts.
 
-    `group` names a column (of an .npz: an array) whose equal values stay together. Both files are
-    complete before either takes its name. Raises InputError for paths, shares and groups that cannot be
-    used.
+    Both files are written completely before either gets its name.
+
+    file: the file to split.
+    train: where the training rows go.
+    held_out: where the held-out rows go.
+    share: share of the rows to hold out, between 0 and 1.
+    group: a column (of an .npz: an array) whose equal values stay in one part.
+    seed: seed of the shuffle.
+    overwrite: whether existing files are replaced.
+
+    Raises:
+        InputError: a path, share or group that cannot be used.
     """
     suffix = _suffix(file)
     _check_paths(file, train, held_out, suffix=suffix, overwrite=overwrite)
     if not 0 < share < 1:
-        raise InputError(f"The held-out share must lie between 0 and 1, not {share:g}; the usual one is 0.2.")
+        raise InputError(
+            f"The held-out share must be between 0 and 1, not {share:g}; the usual share is 0.2."
+        )
     rows = _open(file, suffix, group)
-    wholes = _wholes(rows.keys, rows.groups)
-    chosen = _choose(wholes, share=share, seed=seed, file=file)
+    units = _units(rows.keys, rows.groups)
+    chosen = _choose(units, share=share, seed=seed, file=file)
     with _in_place(train, held_out) as (first, second):
         rows.write(first, np.flatnonzero(~chosen))
         rows.write(second, np.flatnonzero(chosen))
@@ -80,12 +91,12 @@ def split_file(
         held_out=held_out,
         n_train=int((~chosen).sum()),
         n_held_out=int(chosen.sum()),
-        n_wholes=int(wholes.max()) + 1,
+        n_units=int(units.max()) + 1,
     )
 
 
 def named_after(file: Path, part: str) -> Path:
-    """Return where a part goes unless told: rows.csv.gz -> rows_train.csv.gz."""
+    """Return the default path of a part: rows.csv.gz -> rows_train.csv.gz."""
     suffix = _suffix(file)
     return file.with_name(f"{file.name[: len(file.name) - len(suffix)]}_{part}{file.name[-len(suffix) :]}")
 
@@ -108,15 +119,17 @@ def _check_paths(file: Path, train: Path, held_out: Path, *, suffix: str, overwr
         raise InputError("The file and its two parts must be three different files; name other outputs.")
     for path in (train, held_out):
         if not path.name.lower().endswith(suffix):
-            raise InputError(f"{path} must end in {suffix}, as {file} does: the parts keep the file's form.")
+            raise InputError(
+                f"{path} must end in {suffix}, as {file} does: the parts keep the file's format."
+            )
         if not path.parent.is_dir():
             raise InputError(f"There is no folder {path.parent} to write {path.name} to; make it first.")
         if path.exists() and not overwrite:
-            raise InputError(f"{path} exists already; name another output, or say --overwrite.")
+            raise InputError(f"{path} exists already; name another output, or add --overwrite.")
 
 
-def _wholes(keys: Sequence[object], groups: Sequence[object] | None) -> np.ndarray:
-    """Return for each row the number of its whole: rows linked by equal keys or equal groups, int (n,)."""
+def _units(keys: Sequence[object], groups: Sequence[object] | None) -> np.ndarray:
+    """Return the unit of each row, int (n,): rows linked by equal keys or equal groups share one."""
     same = _numbered(keys)
     if groups is None:
         return same
@@ -135,17 +148,17 @@ def _numbered(keys: Sequence[object]) -> np.ndarray:
     return np.array([seen.setdefault(key, len(seen)) for key in keys])
 
 
-def _choose(wholes: np.ndarray, *, share: float, seed: int, file: Path) -> np.ndarray:
+def _choose(units: np.ndarray, *, share: float, seed: int, file: Path) -> np.ndarray:
     """Return which rows are held out, bool (n,)."""
-    sizes = np.bincount(wholes)
+    sizes = np.bincount(units)
     if len(sizes) < 2:
         raise InputError(
-            f"All {len(wholes)} rows of {file} are identical or one group; there is nothing to split."
+            f"All {len(units)} rows of {file} are identical or one group; there is nothing to split."
         )
     order = np.random.default_rng(seed).permutation(len(sizes))
     reached = np.cumsum(sizes[order])[:-1]
-    cut = int(np.argmin(np.abs(reached - share * len(wholes)))) + 1
-    chosen: np.ndarray = np.isin(wholes, order[:cut])
+    cut = int(np.argmin(np.abs(reached - share * len(units)))) + 1
+    chosen: np.ndarray = np.isin(units, order[:cut])
     return chosen
 
 
@@ -160,7 +173,7 @@ def _open(file: Path, suffix: str, group: str | None) -> _Rows:
 def _open_text(file: Path, suffix: str, group: str | None) -> _Rows:
     text, codec, mark = csv.read_marked_text(file)
     delimiter = csv.delimiter_of(file, text)
-    # Parsed for its refusals: a ragged file is named here rather than copied.
+    # Parsed for its checks: a file with ragged lines is refused here instead of copied.
     table = csv.parse(text, name=str(file), delimiter=delimiter, header=None)
     records = [
         (record, cells)
@@ -191,7 +204,7 @@ def _column(table: pa.Table, group: str, file: Path) -> list[object]:
             f"{file} has no column {group!r}{nearest(group, table.column_names) or '.'} "
             f"It has {', '.join(table.column_names[:12])}{', ...' * (len(table.column_names) > 12)}."
         )
-    # A row without a group is a group of its own.
+    # A row without a group is its own group.
     return [
         ("row", i) if cell is None else ("group", cell) for i, cell in enumerate(table[group].to_pylist())
     ]
@@ -228,10 +241,10 @@ def _open_arrays(file: Path, suffix: str, group: str | None) -> _Rows:
         if array.ndim and len(array) != n and len(array) >= COPIED_BELOW * n:
             raise InputError(
                 f"{file} holds {n} rows in {main!r} but {len(array)} in {name!r}; "
-                "keep one set of rows in a file."
+                "keep one set of rows in each file."
             )
     if group is not None and (group not in arrays or arrays[group].shape != (n,)):
-        raise InputError(f"{file} has no array {group!r} of {n} values{nearest(group, list(arrays))}.")
+        raise InputError(f"{file} has no array {group!r} of {n} values{nearest(group, list(arrays)) or '.'}")
 
     def write(path: Path, chosen: np.ndarray) -> None:
         part: dict[str, Any] = {
@@ -266,7 +279,7 @@ def _load(file: Path, suffix: str) -> tuple[dict[str, np.ndarray], bool]:
 
 @contextlib.contextmanager
 def _in_place(train: Path, held_out: Path) -> Iterator[tuple[Path, Path]]:
-    """Give two temporary files beside their destinations, and move both there once both are written."""
+    """Yield two temporary paths beside the destinations, and rename both files once both are written."""
     unfinished = [path.with_name(f".{path.name}.{os.getpid()}.part") for path in (train, held_out)]
     try:
         yield unfinished[0], unfinished[1]

@@ -1,23 +1,20 @@
-"""One column of a table: its record, and the rules by which its kind is inferred.
+"""Column type inference: the kind of each column of a table, date formats, and the number of decimals.
 
-The rules, in this order, on the cells that are not null (n of them, k distinct):
+Rules, in this order, for the non-null cells of a column (n cells, k distinct values):
 
-1. constant: every row holds the same, a null counted as a value.
-2. boolean: truth values, or text that says only true and false.
-3. date-time: dates, times, or text that one format of `table_dates` reads throughout.
-4. identifier: whole numbers, all distinct, that either are called so (name ends in id, key, uuid, guid) or
-   come from so narrow a range R that n independent draws would have met: exp(-n(n-1)/2R) < 1e-4. Uniform
-   draws are those that meet least (the birthday problem), so a skewed column makes this rule only safer.
-   Text of at least 20 cells, more than half of them distinct: a key or free text, unless it is numbers or dates but
-   for a few cells. Never a float or a date.
+1. constant: every row holds the same value; a null counts as a value.
+2. boolean: truth values, or text that is only "true" and "false".
+3. date-time: dates, times, or text that one of `FORMATS` parses in every cell.
+4. identifier: distinct whole numbers whose name says so (it ends in id, key, uuid or guid), or whose range R is
+   so narrow that n independent draws would almost surely repeat a value: exp(-n(n-1)/2R) < 1e-4. Uniform draws
+   repeat least (the birthday problem), so the rule is safer still for a skewed column.
+   Also text of at least 20 cells with more than half of them distinct (keys or free text), unless all but a few
+   cells are numbers or dates. Never a float or a date.
 5. integer: whole numbers, however few are distinct, also when written as floats; numeric: all other numbers.
 6. categorical: all other text, and every dictionary (pandas categories).
 
-Dates written as text: which one format writes a whole column, and what moments (seconds) its cells are.
-
-Work is done on the distinct cells only, so that a million rows of a thousand days cost a thousand parses.
-
-How many digits behind the point write a column of numbers, and rounding to so many.
+Dates written as text are parsed once per distinct cell, so a million rows of a thousand days cost a thousand parses.
+Rounding to the data's own number of decimals (`decimals_of`, `rounded_to`) keeps samples in the format of the data.
 """
 
 from __future__ import annotations
@@ -41,10 +38,14 @@ MOST_DECIMALS = 12
 
 
 def decimals_of(values: np.ndarray, *, precision: Any = np.float64, least: int = 0) -> int | None:
-    """Return the fewest digits behind the point (at least `least`) that write every finite value, or None.
+    """Return the smallest number of decimals (at least `least`) that writes every finite value exactly, or None.
 
-    A value v counts as written by p digits when |v - round(v, p)| <= 4 eps |v|: 0.1 + 0.2 has one decimal.
-    None when no p <= 12 does, or when the steps 10^-p are too fine for the float's own spacing to tell.
+    A value v has p decimals when |v - round(v, p)| <= 4 eps |v|, so 0.1 + 0.2 has one decimal.
+    None when no p <= 12 fits, or when steps of 10^-p are too close to the spacing of the floats to be distinguished.
+
+    values: numbers of any shape.
+    precision: the float type whose machine epsilon eps is used.
+    least: the smallest number of decimals tried; negative values are tens, hundreds, ...
     """
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -53,7 +54,7 @@ def decimals_of(values: np.ndarray, *, precision: Any = np.float64, least: int =
     few = finite[:1000]
     for digits in range(least, MOST_DECIMALS + 1):
         if 10.0**-digits < 100 * noise.max():
-            # Steps this fine are not seen in the largest values; whole numbers alone are certain even there.
+            # Steps this fine cannot be verified in the largest values; only whole numbers are certain even there.
             return 0 if digits <= 0 and bool((finite == np.rint(finite)).all()) else None
         if (np.abs(few - np.round(few, digits)) <= noise[:1000]).all() and (
             np.abs(finite - np.round(finite, digits)) <= noise
@@ -70,9 +71,9 @@ def is_single_precision(values: np.ndarray) -> bool:
 
 
 def rounded_to(values: np.ndarray, decimals: int) -> np.ndarray:
-    """Return values, any shape, rounded to so many digits behind the point (below 0: to tens, hundreds, ...).
+    """Return values (any shape) rounded to `decimals` decimals; a negative number rounds to tens, hundreds, ...
 
-    Beyond 2^52 steps of 10^-decimals a float is on the grid as well as it can be, and stays as it is.
+    A float beyond 2^52 steps of 10^-decimals is as close to the grid as it can be, and is not changed.
     """
     near = np.abs(values) < 2.0**52 / 10.0**decimals  # rounding would overflow beyond
     return np.where(near, np.round(np.where(near, values, 0.0), decimals), values)
@@ -107,21 +108,21 @@ FORMATS = (
     "%Y-%m",
 )
 MOSTLY = 0.8
-_TRIED, _LOOKED_AT = 3, 20
-_MARKS = {date_format: re.sub(r"%?[A-Za-z]", "", date_format) for date_format in FORMATS}
+_CELLS_FOR_CANDIDATES, _CELLS_TRIED = 3, 20
+_PUNCTUATION = {date_format: re.sub(r"%?[A-Za-z]", "", date_format) for date_format in FORMATS}
 
 
 def date_format_of(cells: pa.ChunkedArray) -> str | None:
-    """Return the first of FORMATS that reads every cell that is not null, or None.
+    """Return the first of FORMATS that parses every non-null cell, or None.
 
-    Where day and month could be swapped throughout, month first is taken, as pandas does.
+    If day and month could be swapped in every cell, the month comes first, as in pandas.
     """
     distinct = pc.unique(pc.drop_null(cells)).to_pylist()
     if not distinct:
         return None
     for date_format in _candidates(distinct[0]):
         if (
-            all(_reads(cell, date_format) for cell in distinct[:5])
+            all(_parses(cell, date_format) for cell in distinct[:5])
             and not _parse(distinct, date_format).isna().any()
         ):
             return date_format
@@ -129,19 +130,21 @@ def date_format_of(cells: pa.ChunkedArray) -> str | None:
 
 
 def mostly_dates(cells: pa.ChunkedArray) -> str | None:
-    """Return the first of FORMATS that reads at least four in five of the distinct cells that are not null, or None."""
+    """Return the first of FORMATS that parses at least 80 % of the distinct non-null cells, or None."""
     distinct = pc.unique(pc.drop_null(cells)).to_pylist()
-    for date_format in dict.fromkeys(each for cell in distinct[:_TRIED] for each in _candidates(cell)):
-        tried = distinct[:_LOOKED_AT]
-        if sum(_reads(cell, date_format) for cell in tried) < MOSTLY * len(tried):
+    for date_format in dict.fromkeys(
+        each for cell in distinct[:_CELLS_FOR_CANDIDATES] for each in _candidates(cell)
+    ):
+        tried = distinct[:_CELLS_TRIED]
+        if sum(_parses(cell, date_format) for cell in tried) < MOSTLY * len(tried):
             continue
         if np.asarray(_parse(distinct, date_format).notna()).sum() >= MOSTLY * len(distinct):
             return date_format
     return None
 
 
-def moments(cells: pa.ChunkedArray, date_format: str | None) -> np.ndarray:
-    """Return seconds since 1970-01-01 (UTC), float64 (n,), NaN where a cell is null or not of the format."""
+def timestamps(cells: pa.ChunkedArray, date_format: str | None) -> np.ndarray:
+    """Return seconds since 1970-01-01 (UTC), float64 (n,); NaN where a cell is null or not in the format."""
     kind = cells.type
     if pa.types.is_timestamp(kind):
         cells = cells.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.int64())
@@ -164,17 +167,17 @@ def moments(cells: pa.ChunkedArray, date_format: str | None) -> np.ndarray:
 
 
 def _candidates(cell: str) -> list[str]:
-    """Return the formats whose punctuation is the cell's: hundreds of others need not be tried."""
-    marks = re.sub(r"[A-Za-z0-9]", "", cell)
-    zoned = re.sub(r"[+-]:?$", "", marks)
+    """Return the formats with the same punctuation as the cell, so that hundreds of others need not be tried."""
+    punctuation = re.sub(r"[A-Za-z0-9]", "", cell)
+    without_zone = re.sub(r"[+-]:?$", "", punctuation)
     return [
         date_format
         for date_format in FORMATS
-        if _MARKS[date_format] == (zoned if "%z" in date_format else marks)
+        if _PUNCTUATION[date_format] == (without_zone if "%z" in date_format else punctuation)
     ]
 
 
-def _reads(cell: str, date_format: str) -> bool:
+def _parses(cell: str, date_format: str) -> bool:
     try:
         datetime.strptime(cell, date_format)
     except (ValueError, TypeError):
@@ -191,6 +194,8 @@ def _parse(cells: list[str], date_format: str) -> pd.DatetimeIndex:
 
 Kind = Literal["numeric", "integer", "boolean", "categorical", "date-time", "identifier", "constant"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+GIVEN = "given by the user"
+"""The reason of a column whose kind was given by the user and not inferred."""
 SAME_BY_CHANCE = 1e-4
 FEWEST_KEYS = 20
 MIXED_BELOW = 0.2
@@ -199,11 +204,16 @@ _NUMERIC_TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What one column of a table is.
+    """The type of one column of a table.
 
-    `dtype`: the Arrow type it came in; `nulls`: share of rows without a value; `distinct`: values that occur,
-    nulls not counted; `decimals`: digits behind the point that write every value (None: no such number, or no
-    numbers); `date_format`: how dates in text are written; `reason`: why it is of that kind, or "as told".
+    name: the column's name.
+    kind: one of `KINDS`.
+    dtype: the Arrow type of the cells as they were read.
+    nulls: share of rows without a value.
+    distinct: number of distinct values, nulls not counted.
+    decimals: number of decimals that writes every value; None if there is none, or the column holds no numbers.
+    date_format: format of dates in text.
+    reason: why the column is of this kind, or `GIVEN`.
     """
 
     name: str
@@ -217,17 +227,23 @@ class Column:
 
 
 def infer_column(
-    name: str, cells: pa.ChunkedArray, *, told: Kind | None = None, table: str = "the table"
+    name: str, cells: pa.ChunkedArray, *, given_type: Kind | None = None, table: str = "the table"
 ) -> Column:
-    """Return the column's record, its kind inferred by the module's rules or as told.
+    """Return the type of a column, inferred by the rules above unless it is given.
 
-    Raises InputError when the cells cannot be of the kind told (the first offending cell and its row).
+    name: the column's name.
+    cells: its cells, (n,).
+    given_type: the kind that the user gave; None: infer it.
+    table: what messages call the table.
+
+    Raises:
+        InputError: the cells cannot be of the kind given (names the first such cell and its row).
     """
     distinct = 0 if cells.null_count == len(cells) else len(pc.unique(pc.drop_null(decoded(cells))))
     nulls = cells.null_count / len(cells)
     kind, reason = _kind_of(name, decoded(cells), distinct, dictionary=pa.types.is_dictionary(cells.type))
-    if told is not None:
-        kind, reason = told, "as told"
+    if given_type is not None:
+        kind, reason = given_type, GIVEN
     cells = decoded(cells)
     decimals, date_format = None, None
     if kind in ("numeric", "integer"):
@@ -239,16 +255,17 @@ def infer_column(
             row = int(np.flatnonzero(np.isfinite(values) & (values != np.rint(values)))[0])
             raise InputError(
                 f"Column {name!r} of {table} cannot be integer: row {row + 1} holds {values[row]:g}; "
-                "leave it numeric, or round it first."
+                "give it the kind numeric, or round it first."
             )
     elif kind == "date-time":
         date_format = date_format_of(cells) if _is_text(cells) else None
         seconds(cells, date_format, name=name, table=table)
     elif kind == "boolean":
-        truths(cells, name=name, table=table)
+        booleans(cells, name=name, table=table)
     elif kind == "constant" and distinct + (nulls > 0) > 1:
         raise InputError(
-            f"Column {name!r} of {table} cannot be constant: it holds {distinct} different values."
+            f"Column {name!r} of {table} cannot be constant: it holds {distinct} different values; "
+            "give it another kind."
         )
     return Column(
         name=name,
@@ -265,13 +282,13 @@ def infer_column(
 def _kind_of(name: str, cells: pa.ChunkedArray, distinct: int, *, dictionary: bool) -> tuple[Kind, str]:
     kind, present = cells.type, len(cells) - cells.null_count
     if distinct + (cells.null_count > 0) <= 1:
-        return "constant", "every row holds the same" if distinct else "every row is null"
+        return "constant", "every row holds the same value" if distinct else "every row is null"
     if dictionary:
-        return "categorical", "came as categories"
-    if pa.types.is_boolean(kind) or (_is_text(cells) and _said(cells) <= {"true", "false"}):
+        return "categorical", "a column of categories"
+    if pa.types.is_boolean(kind) or (_is_text(cells) and _lowercase_values(cells) <= {"true", "false"}):
         return "boolean", "only true and false"
     if pa.types.is_temporal(kind):
-        return "date-time", "came as dates"
+        return "date-time", "a column of dates"
     if pa.types.is_integer(kind):
         return _whole_kind(name, cells, distinct, present)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -280,68 +297,68 @@ def _kind_of(name: str, cells: pa.ChunkedArray, distinct: int, *, dictionary: bo
             return "integer", "whole numbers, written as floats"
         return "numeric", "numbers"
     if (date_format := date_format_of(cells)) is not None:
-        return "date-time", f"every cell reads as {date_format}"
+        return "date-time", f"every cell is a date in the format {date_format}"
     mixed = _mixed(cells)
     if present >= FEWEST_KEYS and distinct > present / 2:
         if mixed:
             return "categorical", f"text of {distinct:,} values{mixed}"
         return "identifier", f"{distinct:,} of {present:,} texts are distinct: a key or free text"
-    return "categorical", f"text that repeats{mixed}"
+    return "categorical", f"text with repeated values{mixed}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DirtyColumn:
-    """A column of text that is numbers or dates but for a few cells: `wrong` says which, (n,) truths."""
+    """A column of text whose cells are numbers or dates, except a few: `wrong`, bool (n,), marks those."""
 
     kind: Kind
     wrong: pa.ChunkedArray
 
     @property
     def plural(self) -> str:
-        """Return what all other cells are, "numbers" or "dates"."""
+        """Return what the other cells are: "numbers" or "dates"."""
         return "numbers" if self.kind == "numeric" else "dates"
 
-    def said(self, cells: pa.ChunkedArray) -> str:
-        """Return how many cells are wrong, and the first: "1 cell that is no number, '12x' in row 1,234"."""
+    def describe(self, cells: pa.ChunkedArray) -> str:
+        """Return how many cells are wrong, and the first: "1 cell that is not a number, '12x' in row 1,234"."""
         row, count = pc.index(self.wrong, True).as_py(), pc.sum(self.wrong).as_py()
         which = (
-            f"1 cell that is no {self.plural[:-1]},"
+            f"1 cell that is not a {self.plural[:-1]},"
             if count == 1
-            else f"{count:,} cells that are no {self.plural}, the first"
+            else f"{count:,} cells that are not {self.plural}, the first"
         )
         return f"{which} {cells[row].as_py()!r} in row {row + 1:,}"
 
 
 def almost_numeric(cells: pa.ChunkedArray) -> DirtyColumn | None:
-    """Return what spoils a column of text most of whose cells are numbers or dates; None of any other column."""
+    """Return the wrong cells of a text column that is mostly numbers or dates; None for any other column."""
     if not _is_text(cells):
         return None
     wrong = pc.fill_null(pc.invert(pc.match_substring_regex(cells, csv.NUMBER)), False)
     kind: Kind = "numeric"
-    if not _a_few(wrong, cells) and (date_format := mostly_dates(cells)) is not None:
-        lost = np.isnan(moments(cells, date_format)) & np.asarray(cells.is_valid())
+    if not _few(wrong, cells) and (date_format := mostly_dates(cells)) is not None:
+        lost = np.isnan(timestamps(cells, date_format)) & np.asarray(cells.is_valid())
         wrong, kind = pa.chunked_array([pa.array(lost)]), "date-time"
-    return DirtyColumn(kind=kind, wrong=wrong) if _a_few(wrong, cells) else None
+    return DirtyColumn(kind=kind, wrong=wrong) if _few(wrong, cells) else None
 
 
-def _a_few(wrong: pa.ChunkedArray, cells: pa.ChunkedArray) -> bool:
+def _few(wrong: pa.ChunkedArray, cells: pa.ChunkedArray) -> bool:
     return bool(0 < (pc.sum(wrong).as_py() or 0) < MIXED_BELOW * (len(cells) - cells.null_count))
 
 
 def _mixed(cells: pa.ChunkedArray) -> str:
-    """Return what spoils a column that is numbers or dates but for a few cells, as an addition to the reason."""
+    """Return the addition to a column's reason where all but a few cells are numbers or dates, else ""."""
     found = almost_numeric(cells)
-    return "" if found is None else f"; {found.plural} but for {found.said(cells)}"
+    return "" if found is None else f"; {found.plural} except {found.describe(cells)}"
 
 
 def _whole_kind(name: str, cells: pa.ChunkedArray, distinct: int, present: int) -> tuple[Kind, str]:
     if distinct == present and present > 1:
         ends = pc.min_max(cells).as_py()
-        reach = ends["max"] - ends["min"] + 1
+        value_range = ends["max"] - ends["min"] + 1
         if re.search(r"(^|[a-z0-9_. -])(ID|Id)$|(^|[_. -])(id|key|uuid|guid)$", name):
-            return "identifier", "all distinct, and called a key"
-        if math.exp(-present * (present - 1) / 2 / reach) < SAME_BY_CHANCE:
-            return "identifier", f"all {present:,} distinct within a range of {reach:,}: a counter"
+            return "identifier", "all distinct, and named as a key"
+        if math.exp(-present * (present - 1) / 2 / value_range) < SAME_BY_CHANCE:
+            return "identifier", f"all {present:,} distinct within a range of {value_range:,}: a counter"
     return "integer", "whole numbers"
 
 
@@ -349,20 +366,21 @@ def _is_text(cells: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type))
 
 
-def _said(cells: pa.ChunkedArray) -> set[str]:
+def _lowercase_values(cells: pa.ChunkedArray) -> set[str]:
+    """Return the distinct values in lower case; of more than two, a set that is never boolean."""
     distinct = pc.unique(pc.drop_null(cells))
-    return {cell.lower() for cell in distinct.to_pylist()} if len(distinct) <= 2 else {"neither", "nor"}
+    return {cell.lower() for cell in distinct.to_pylist()} if len(distinct) <= 2 else {"more", "than", "two"}
 
 
 def decoded(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a dictionary column as the values it stands for, string views as strings, all else as it is."""
+    """Return a dictionary column as its values, string views as strings, and any other column unchanged."""
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(cells.type.value_type)
     return cells.cast(pa.large_string()) if pa.types.is_string_view(cells.type) else cells
 
 
 def numbers(cells: pa.ChunkedArray, *, name: str, table: str) -> np.ndarray:
-    """Return a column's numbers as float64 (n,), NaN for null. Raises InputError naming a wrong cell."""
+    """Return a column's numbers as float64 (n,), NaN for null. Raises InputError at the first other cell."""
     if pa.types.is_null(cells.type):
         return np.full(len(cells), np.nan)
     if _is_text(cells):
@@ -373,45 +391,53 @@ def numbers(cells: pa.ChunkedArray, *, name: str, table: str) -> np.ndarray:
     elif pa.types.is_boolean(cells.type):
         cells = cells.cast(pa.int8())
     elif not any(is_kind(cells.type) for is_kind in _NUMERIC_TYPES):
-        raise InputError(f"Column {name!r} of {table} should hold numbers, but holds {cells.type}.")
+        raise InputError(
+            f"Column {name!r} of {table} should hold numbers, but holds {cells.type}; convert it, or give it another kind."
+        )
     return np.asarray(cells.cast(pa.float64(), safe=False).to_numpy(), dtype=float)
 
 
 def seconds(cells: pa.ChunkedArray, date_format: str | None, *, name: str, table: str) -> np.ndarray:
-    """Return a column's moments as float64 seconds (n,), NaN for null.
+    """Return a column's dates as seconds since 1970-01-01 (UTC), float64 (n,), NaN for null.
 
-    Text is read by `date_format`, else by a format of its own. Raises InputError naming a wrong cell.
+    Text is parsed in `date_format`, or else in a format that fits this column.
+
+    Raises:
+        InputError: a cell that is not a date (names the first and its row).
     """
     if pa.types.is_null(cells.type):
         return np.full(len(cells), np.nan)
     if pa.types.is_duration(cells.type):
         raise InputError(
-            f"Column {name!r} of {table} holds spans of time ({cells.type}); give them as numbers, for instance seconds."
+            f"Column {name!r} of {table} holds durations ({cells.type}); give them as numbers, for instance seconds."
         )
     if not (pa.types.is_temporal(cells.type) or _is_text(cells)):
-        raise InputError(f"Column {name!r} of {table} should hold dates, but holds {cells.type}.")
-    values = moments(cells, date_format)
+        raise InputError(
+            f"Column {name!r} of {table} should hold dates, but holds {cells.type}; convert it, or give it another kind."
+        )
+    values = timestamps(cells, date_format)
     lost = np.isnan(values) & np.asarray(cells.is_valid())
     if lost.any() and (own_format := date_format_of(cells) if _is_text(cells) else None) is not None:
-        return moments(cells, own_format)
-    expected = f"dates ({date_format})" if date_format else "dates of one format"
+        return timestamps(cells, own_format)
+    expected = f"dates ({date_format})" if date_format else "dates in one format"
     _refuse_first(cells, pa.chunked_array([pa.array(lost)]), name=name, table=table, expected=expected)
     return values
 
 
-def truths(cells: pa.ChunkedArray, *, name: str, table: str) -> np.ndarray:
-    """Return truth values as float64 0 and 1 (n,), NaN for null, read from booleans, 1/0 and true/false.
+def booleans(cells: pa.ChunkedArray, *, name: str, table: str) -> np.ndarray:
+    """Return a column's truth values as float64 0 and 1 (n,), NaN for null; cells are booleans, 1/0 or true/false.
 
-    Raises InputError naming the first cell that is neither.
+    Raises:
+        InputError: any other cell (names the first and its row).
     """
     if pa.types.is_null(cells.type):
         return np.full(len(cells), np.nan)
     if _is_text(cells):
-        said = pc.utf8_lower(cells)
-        wrong = pc.invert(pc.is_in(said, value_set=pa.array(["true", "false"], cells.type)))
+        lowered = pc.utf8_lower(cells)
+        wrong = pc.invert(pc.is_in(lowered, value_set=pa.array(["true", "false"], cells.type)))
         wrong = pc.and_(wrong, cells.is_valid())
         _refuse_first(cells, wrong, name=name, table=table, expected="true and false")
-        cells = pc.equal(said, "true")
+        cells = pc.equal(lowered, "true")
     values = numbers(cells, name=name, table=table)
     wrong = pa.chunked_array([pa.array(~np.isin(values, (0, 1)) & ~np.isnan(values))])
     _refuse_first(cells, wrong, name=name, table=table, expected="true and false")
@@ -425,5 +451,5 @@ def _refuse_first(
     if row >= 0:
         raise InputError(
             f"Column {name!r} of {table} should hold {expected}, but row {row + 1} holds "
-            f"{cells[row].as_py()!r}; mend that cell, or take the column for another kind (--column {name}=categorical)."
+            f"{cells[row].as_py()!r}; correct that cell, or give the column another kind (--column {name}=categorical)."
         )

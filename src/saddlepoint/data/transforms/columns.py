@@ -1,7 +1,8 @@
-"""One column of a table as levels and back: categories and numbers; dates have a file of their own.
+"""Column transformers for categories and for numbers: cells to codes, and decoded codes back to cells.
 
-A codec has `feature_blocks`; `codes` turns Arrow cells (n,) into one array of level numbers for each span (the number of levels
-where a cell is missing), and `cells` turns what the spans decoded back into cells of the same Arrow type.
+A column transformer has `feature_blocks`. `codes` maps Arrow cells (n,) to one array of codes for each feature block. A code
+is the index of a level (one of the block's distinct values, sorted); a missing cell has the number of levels as its code.
+`cells` maps what the feature blocks decoded back to cells of the same Arrow type.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from saddlepoint.errors import InputError, nearest
 
 Decoded = tuple[Integers, Integers, Floats]
 Codes = npt.NDArray[np.int32]
-_MOST_OFFERED = 50
+_MOST_SUGGESTED = 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CategoricalTransformer:
-    """Words, truth values, or numbers that only ever take the values seen. values: distinct, ordered, of the cells' type.
+    """Categories: text, booleans, or numbers of which only values seen in training are generated.
 
-    A dictionary column (pandas' categories) has an `index` type, and its whole set of categories in its own order.
+    values: the distinct values, sorted, of the cells' type.
+    block: the one feature block.
+    dictionary: for a dictionary column (pandas' categories), all its categories in their own order.
+    index: for a dictionary column, the Arrow type of its indices.
+    ordered: whether a dictionary column's categories are ordered.
     """
 
     kind: ClassVar[str] = "category"
@@ -44,7 +49,7 @@ class CategoricalTransformer:
     def fit(
         cls, column: Column, cells: pa.ChunkedArray, *, as_numbers: bool = False
     ) -> CategoricalTransformer:
-        """Return the codec of a column's cells; as_numbers: rare values have no entry of their own."""
+        """Return the transformer of a column's cells; as_numbers: sort values as numbers, and give rare ones no entry."""
         dictionary, index, ordered = None, None, False
         if pa.types.is_dictionary(cells.type):
             ordered, index = cells.type.ordered, str(cells.type.index_type)
@@ -76,9 +81,16 @@ class CategoricalTransformer:
         index: str | None = None,
         ordered: bool = False,
     ) -> CategoricalTransformer:
-        """Return the codec of distinct values, in any order, that occur so often; as_numbers as for `fit`."""
+        """Return the transformer of distinct values.
+
+        name: of the column.
+        values: distinct, in any order.
+        counts: how often each occurs.
+        nulls: number of missing cells.
+        as_numbers, dictionary, index, ordered: as for `fit` and for the class.
+        """
         if as_numbers and (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-            order = np.argsort(np.array([float(word) for word in values.to_pylist()]), kind="stable")
+            order = np.argsort(np.array([float(text) for text in values.to_pylist()]), kind="stable")
         else:
             order = np.asarray(pc.array_sort_indices(values))
         counts = counts[order].astype(np.int64)
@@ -96,42 +108,41 @@ class CategoricalTransformer:
 
     @property
     def feature_blocks(self) -> tuple[FeatureBlock, ...]:
-        """Return the one span."""
+        """Return the one feature block."""
         return (self.block,)
 
     def codes(self, cells: pa.ChunkedArray) -> list[Codes]:
-        """Return the level of each row; InputError (the nearest offered) for a value that was not learnt."""
+        """Return the code of each row; InputError, with the nearest known value, for a value that training did not have."""
         plain = decoded(cells)
         if plain.type != self.values.type:
             plain = plain.cast(self.values.type)
         found = pc.index_in(plain, value_set=self.values)
         unknown = pc.and_(found.is_null(), plain.is_valid())
         if pc.any(unknown).as_py():
-            raise not_learnt(self.name, plain[pc.index(unknown, True).as_py()].as_py(), self.values)
-        numbers = np.asarray(found.fill_null(len(self.values)).to_numpy())
-        return [numbers.astype(np.int32)]
+            raise unknown_value(self.name, plain[pc.index(unknown, True).as_py()].as_py(), self.values)
+        codes = np.asarray(found.fill_null(len(self.values)).to_numpy())
+        return [codes.astype(np.int32)]
 
     def cells(self, decoded: Sequence[Decoded]) -> pa.Array:
-        """Return the words, of the type that came in."""
+        """Return the values, of the column's original type."""
         level = decoded[0][0]
-        taken = pa.array(level, mask=level < 0)
-        plain = self.values.take(taken)
+        plain = self.values.take(pa.array(level, mask=level < 0))
         if self.dictionary is None or self.index is None:
             return plain
         indices = pc.index_in(plain, value_set=self.dictionary, skip_nulls=True)
         return pa.DictionaryArray.from_arrays(indices.cast(self.index), self.dictionary, ordered=self.ordered)
 
     def describe(self) -> str:
-        """Return in words how many entries there are."""
+        """Return a phrase: how many values there are, and how many have a one-hot entry."""
         rare = len(self.block.others)
         return f"{len(self.values):,} values" + (
-            f", {len(self.block.atoms)} with an entry of their own, {rare:,} rarer ones share a score"
+            f", {len(self.block.atoms)} with a one-hot entry each, {rare:,} rarer ones share one"
             if rare
             else ""
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the codec as plain JSON values."""
+        """Return the transformer as plain JSON values."""
         return {
             "kind": self.kind,
             "name": self.name,
@@ -158,7 +169,7 @@ class CategoricalTransformer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NumericTransformer:
-    """Numbers: whole steps where there are any, so that whole numbers and decimals come back exactly."""
+    """Numbers, stored as whole steps of a lattice where they have one, so that integers and decimals come back exactly."""
 
     kind: ClassVar[str] = "number"
     name: str
@@ -167,7 +178,10 @@ class NumericTransformer:
 
     @classmethod
     def fit(cls, column: Column, cells: pa.ChunkedArray) -> NumericTransformer | CategoricalTransformer:
-        """Return the codec of a column's cells; of text, decimals and numbers too far apart for int64 a CategoricalTransformer."""
+        """Return the transformer of a column's cells.
+
+        It is a CategoricalTransformer where the cells are text or Arrow decimals, or span a range that int64 cannot count.
+        """
         plain = decoded(cells)
         if not (pa.types.is_integer(plain.type) or pa.types.is_floating(plain.type)):
             return CategoricalTransformer.fit(column, cells, as_numbers=True)
@@ -178,37 +192,39 @@ class NumericTransformer:
 
     @property
     def feature_blocks(self) -> tuple[FeatureBlock, ...]:
-        """Return the one span."""
+        """Return the one feature block."""
         return (self.bins.levels.block,)
 
     def codes(self, cells: pa.ChunkedArray) -> list[Codes]:
-        """Return the level nearest to each number."""
+        """Return the code of the level nearest to each number."""
         plain = decoded(cells)
         if not (pa.types.is_integer(plain.type) or pa.types.is_floating(plain.type)):
-            raise InputError(f"Column {self.name!r} should hold numbers, but holds {plain.type}.")
+            raise InputError(
+                f"Column {self.name!r} should hold numbers, but its cells are of type {plain.type}."
+            )
         if pa.types.is_floating(pa.type_for_alias(self.type)) != pa.types.is_floating(plain.type):
             plain = plain.cast(pa.type_for_alias(self.type), safe=False)
         return [self.bins.codes(*values_of(plain))]
 
     def cells(self, decoded: Sequence[Decoded]) -> pa.Array:
-        """Return the numbers, of the type that came in."""
+        """Return the numbers, of the column's original type."""
         values, present = self.bins.restore(decoded[0])
         return pa.array(values, mask=~present).cast(pa.type_for_alias(self.type), safe=False)
 
     def describe(self) -> str:
-        """Return in words how the numbers are learnt."""
+        """Return a phrase: the range of the numbers, and how they are encoded."""
         block = self.bins.levels.block
         ends = self.bins.steps.value(self.bins.levels.values[[0, -1]])
         reach = f"{ends[0]:g} to {ends[1]:g}" if ends.dtype.kind == "f" else f"{ends[0]:,} to {ends[1]:,}"
         if not block.scored:
             return f"{reach}, {len(block.atoms)} values"
-        between = ", values between those seen too" if block.smooth else ""
+        between = ", with values in between" if block.smooth else ""
         count = len(block.atoms)
-        spikes = f", {count} frequent value{'s' * (count > 1)} apart" if count else ""
+        spikes = f", {count} frequent value{'s' * (count > 1)} with a one-hot entry" if count else ""
         return f"{reach}{spikes}{between}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the codec as plain JSON values."""
+        """Return the transformer as plain JSON values."""
         return {
             "kind": self.kind,
             "name": self.name,
@@ -233,10 +249,10 @@ def values_of(cells: pa.ChunkedArray) -> tuple[npt.NDArray[Any], npt.NDArray[np.
     return np.asarray(cells.fill_null(pa.scalar(0, cells.type)).to_numpy()), present
 
 
-def not_learnt(column: str, word: object, values: pa.Array) -> InputError:
-    """Return the refusal of a value that a column did not take in training; the nearest one is offered."""
-    some = [str(each) for each in values[:_MOST_OFFERED].to_pylist()]
+def unknown_value(column: str, value: object, values: pa.Array) -> InputError:
+    """Return the error for a value that a column did not have in training; it suggests the nearest known value."""
+    some = [str(each) for each in values[:_MOST_SUGGESTED].to_pylist()]
     return InputError(
-        f"Column {column!r} holds {str(word)!r}, which did not occur in training{nearest(str(word), some) or '.'} "
-        f"It took {len(values):,} values, such as {', '.join(some[:6])}."
+        f"Column {column!r} holds {str(value)!r}, which did not occur in training{nearest(str(value), some) or '.'} "
+        f"In training it had {len(values):,} values, such as {', '.join(some[:6])}."
     )

@@ -1,12 +1,14 @@
-"""Columns of numbers as levels: whole steps from an origin where there are any, else the numbers themselves.
+"""Feature blocks: one column's values as one-hot entries for frequent values and a normal score for all others.
 
-Levels of a column as what a network plays with: a one-hot entry for each atom, and a normal score for all others.
+Frequent values get their own one-hot entry; all other values share one entry, "other", plus a number: their rank mapped to a
+normal. The rank is jittered within ties at every batch, so that D cannot recognise real rows by repeated values.
 
-A level is one of the column's distinct values, in order. Levels that hold many rows are *atoms* with an entry of their
-own; so is a missing cell. All other levels share the entry "other" and are told apart by a normal score: with F their
-cumulative share among the others, a row of level k has the score ndtri(u), u uniform on (F(k-1), F(k)), redrawn for
-every batch, so that neither ties nor whole numbers leave a lattice to see. The score of an atom is the normal score of
-the middle of its own interval among all rows, that of a missing cell is 0. Decoding goes back by the same intervals.
+A level is one of the column's distinct values, in order. Levels with their own entry are called atoms; a missing cell has
+its own entry too. Let F be the cumulative share of the other levels, among their rows. A row of level k has the score
+ndtri(u), with u uniform on (F(k-1), F(k)) and drawn again for every batch. The score of an atom is the normal score of the
+middle of its own interval among all rows; the score of a missing cell is 0. Decoding uses the same intervals.
+
+Numbers are counted in whole steps from an origin where they have a common step (`Lattice`), else they are kept as float64.
 """
 
 from __future__ import annotations
@@ -31,19 +33,21 @@ Integers = npt.NDArray[np.int64]
 ATOM_SHARE, FEWEST_ATOM_ROWS, MOST_ATOMS = 0.02, 8, 15
 _OUTSTANDING, _NEIGHBOURS = 3.0, 11
 MOST_ENTRIES = 256
-"""Categories with an entry of their own; rarer ones share the score."""
+"""At most this many one-hot entries for categories; rarer categories share the entry "other" and the score."""
 FEW_VALUES, ROWS_A_VALUE = 32, 20
-"""Numbers of at most so many values, with so many rows each on average, are categories."""
+"""Numbers with at most 32 distinct values, and at least 20 rows a value on average, get a one-hot entry for each value."""
 _CLIP = 1e-4
 _SCORE_NOISE = 4e-7
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureBlock:
-    """One run of encoded columns: `entries` one-hot entries, then a score where some levels are no atoms.
+    """The features of one column, or one part of a date: `entries` one-hot entries, and a score unless all levels are atoms.
 
-    counts: rows of each level; atoms: the levels with an entry of their own, ascending; nulls: rows without a value;
-    smooth: values between two neighbouring levels occur too, so that decoding interpolates.
+    counts: number of rows of each level.
+    atoms: the levels with their own one-hot entry, ascending.
+    nulls: number of missing cells.
+    smooth: whether values between two neighbouring levels can occur, so that decoding interpolates.
     """
 
     counts: Integers
@@ -53,7 +57,7 @@ class FeatureBlock:
 
     @classmethod
     def of_numbers(cls, counts: Integers, nulls: int) -> FeatureBlock:
-        """Return the span of the sorted values of a number that occur so often."""
+        """Return the feature block of a numeric column; counts: rows of each of its sorted distinct values."""
         rows, levels = int(counts.sum()), len(counts)
         if levels <= max(2, min(FEW_VALUES, rows // ROWS_A_VALUE)):
             return cls(counts=counts, atoms=np.arange(levels), nulls=nulls)
@@ -67,7 +71,7 @@ class FeatureBlock:
 
     @classmethod
     def of_categories(cls, counts: Integers, nulls: int) -> FeatureBlock:
-        """Return the span of categories that occur so often."""
+        """Return the feature block of a categorical column; counts: rows of each category."""
         most = np.argsort(-counts, kind="stable")[
             : MOST_ENTRIES if len(counts) <= MOST_ENTRIES else MOST_ENTRIES - 1
         ]
@@ -75,28 +79,28 @@ class FeatureBlock:
 
     @cached_property
     def others(self) -> Integers:
-        """Levels that are no atoms, ascending."""
+        """Levels without their own entry, ascending."""
         return np.delete(np.arange(len(self.counts)), self.atoms)
 
     @property
     def scored(self) -> bool:
-        """Whether there is a score."""
+        """Whether the block has a score."""
         return len(self.others) > 0
 
     @property
     def entries(self) -> int:
-        """Number of one-hot entries: atoms, missing, other; 0 where there would be "other" alone."""
+        """Number of one-hot entries: the atoms, missing, "other"; 0 where "other" would be the only one."""
         count = len(self.atoms) + (self.nulls > 0) + self.scored
         return 0 if count == 1 and self.scored else count
 
     @property
     def null_entry(self) -> int | None:
-        """The entry of a missing cell."""
+        """The index of the entry for a missing cell; None where none was missing."""
         return len(self.atoms) if self.nulls else None
 
     @cached_property
     def _edges(self) -> tuple[Floats, Floats]:
-        """Cumulative shares below and up to each of the other levels, among the others."""
+        """Cumulative share below, and up to and including, each level that is no atom, among the rows of these levels."""
         counts = self.counts[self.others].astype(np.float64)
         upper = np.cumsum(counts) / max(1.0, counts.sum())
         return upper - counts / max(1.0, counts.sum()), upper
@@ -106,7 +110,7 @@ class FeatureBlock:
         return min(_CLIP, 0.25 / max(1, int(self.counts[self.others].sum())))
 
     def tables(self) -> tuple[Integers, Floats, Floats]:
-        """Return for each level, and behind them for a missing cell: its entry, and the interval of u of its score."""
+        """Return for each level, and last for a missing cell: its entry, and the ends of the interval of u for its score."""
         levels = len(self.counts)
         entry = np.full(levels + 1, self.entries - 1 if self.scored else 0)
         entry[self.atoms] = np.arange(len(self.atoms))
@@ -120,7 +124,7 @@ class FeatureBlock:
         return entry.astype(np.int64), low, high
 
     def entry_scores(self) -> Floats:
-        """Return the score that goes with each entry; 0 for missing and for "other"."""
+        """Return the score of each entry; 0 for missing and for "other"."""
         scores = np.zeros(self.entries)
         if self.scored and self.entries:
             _, low, _ = self.tables()
@@ -128,7 +132,7 @@ class FeatureBlock:
         return scores
 
     def log_frequencies(self) -> Floats:
-        """Return the logarithm of the share of rows of each entry."""
+        """Return the logarithm of each entry's share of rows."""
         parts = [self.counts[self.atoms].astype(np.float64)]
         if self.nulls:
             parts.append(np.array([float(self.nulls)]))
@@ -139,9 +143,9 @@ class FeatureBlock:
         return logs
 
     def decode(self, entry: Integers, score: Floats) -> tuple[Integers, Integers, Floats]:
-        """Return for each row two neighbouring levels and how far the row lies from the first to the second.
+        """Return for each row two neighbouring levels, and the weight of the second (0 to 1) for interpolation.
 
-        A missing cell is level -1. Where the span is not smooth the second is the first.
+        A missing cell has level -1. Where the block is not smooth, the second level equals the first.
         """
         first = np.zeros(len(entry), dtype=np.int64)
         other = np.ones(len(entry), dtype=bool)
@@ -164,7 +168,7 @@ class FeatureBlock:
         clip = self._clip
         middle = (np.clip(lower, clip, 1 - clip) + np.clip(upper, clip, 1 - clip)) / 2
         place = np.interp(u, middle, np.arange(last + 1, dtype=np.float64))
-        # A score is a float32: so near to a level, the level itself was meant.
+        # A score is a float32: within its rounding error of a level, take the level itself.
         near = min(0.45, max(1e-3, _SCORE_NOISE * float(self.counts[self.others].sum())))
         nearest = np.rint(place)
         place = np.where(np.abs(place - nearest) < near, nearest, place)
@@ -172,7 +176,7 @@ class FeatureBlock:
         return self.others[below], self.others[np.minimum(below + 1, last)], place - below
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the span as plain JSON values."""
+        """Return the feature block as plain JSON values."""
         return {
             "counts": packed(self.counts),
             "atoms": self.atoms.tolist(),
@@ -186,37 +190,37 @@ class FeatureBlock:
         counts = unpacked(stored["counts"]).astype(np.int64)
         atoms = np.asarray(stored["atoms"], dtype=np.int64)
         if len(counts) == 0 or (len(atoms) and not 0 <= atoms.min() <= atoms.max() < len(counts)):
-            raise ValueError("levels that do not exist")
+            raise ValueError("atoms outside the levels")
         return cls(counts=counts, atoms=atoms, nulls=int(stored["nulls"]), smooth=bool(stored["smooth"]))
 
 
 MOST_LEVELS = 2**16
-"""Beyond this, order statistics stand for the values: a rank is off by 1/65,536 at most."""
+"""With more distinct values, only this many order statistics are kept: a rank is off by at most 1/65,536."""
 _EXACT = 2.0**53
 _INT64 = pa.int64()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Levels:
-    """Sorted distinct values, int64 or float64, and their span."""
+    """Sorted distinct values, int64 or float64, and their feature block."""
 
     values: npt.NDArray[Any]
     block: FeatureBlock
 
     @classmethod
     def of(cls, values: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> Levels:
-        """Return the levels of a column (n,), of which some cells are present."""
+        """Return the levels of a column's values (n,); present: which cells are not missing, (n,)."""
         return cls.of_counts(*np.unique(values[present], return_counts=True), int((~present).sum()))
 
     @classmethod
     def of_counts(cls, distinct: npt.NDArray[Any], counts: Integers, nulls: int) -> Levels:
-        """Return the levels of sorted distinct values that occur so often."""
+        """Return the levels of sorted distinct values; counts: how often each occurs; nulls: number of missing cells."""
         block = FeatureBlock.of_numbers(counts, nulls)
         if block.smooth and len(distinct) > MOST_LEVELS:
             kept = np.union1d(
                 np.rint(np.linspace(0, len(distinct) - 1, MOST_LEVELS)).astype(np.int64), block.atoms
             )
-            # Each value left out counts for the kept one next above it, so that shares stay what they are.
+            # The count of each value left out is added to the next larger value kept, so that cumulative shares do not change.
             counts = np.diff(np.cumsum(counts)[kept], prepend=0)
             distinct = distinct[kept]
             atoms = np.searchsorted(kept, block.atoms)
@@ -224,7 +228,7 @@ class Levels:
         return cls(values=distinct, block=block)
 
     def codes(self, values: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-        """Return the level nearest to each value, the number of levels where the cell is missing."""
+        """Return the code of the level nearest to each value; a missing cell has the number of levels as its code."""
         above = np.searchsorted(self.values, values).clip(0, len(self.values) - 1)
         below = np.maximum(above - 1, 0)
         with np.errstate(over="ignore"):
@@ -235,7 +239,7 @@ class Levels:
     def restore(
         self, decoded: tuple[Integers, Integers, Floats]
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-        """Return the values of what `FeatureBlock.decode` returned, and which of them are present."""
+        """Return the values that `FeatureBlock.decode` decoded, and which of them are present."""
         first, second, weight = decoded
         present = first >= 0
         low, high = self.values[np.maximum(first, 0)], self.values[np.maximum(second, 0)]
@@ -261,9 +265,9 @@ class Levels:
 
 @dataclass(frozen=True, kw_only=True)
 class Lattice:
-    """A number v as the whole number k of steps from an origin: v = (origin + step k) / 10^decimals.
+    """Numbers v as whole numbers k of steps from an origin: v = (origin + step * k) / 10^decimals.
 
-    Without a step (0) the number stands for itself, a float64.
+    step 0: the numbers have no common step, and are kept as float64.
     """
 
     origin: int = 0
@@ -272,12 +276,15 @@ class Lattice:
 
     @classmethod
     def of(cls, values: npt.NDArray[Any], kind: pa.DataType) -> Lattice | None:
-        """Return the steps of the values that are present; None where int64 cannot count them exactly."""
+        """Return the lattice of values without missing cells; None where int64 cannot count its steps exactly.
+
+        kind: the Arrow type of the column.
+        """
         if values.dtype.kind in "iu":
             low, high = int(values.min()), int(values.max())
             if high - low >= 2**53:
                 return None
-            away = _minus(values, low)
+            away = _difference(values, low)
             return cls(origin=low, step=max(1, int(np.gcd.reduce(away))))
         single = pa.types.is_float32(kind)
         decimals = decimals_of(values, precision=np.float32 if single else np.float64, least=0)
@@ -291,16 +298,16 @@ class Lattice:
         return cls()
 
     def count(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the number of steps of each value, int64, or the values as float64."""
+        """Return the number of steps of each value, int64; without a step the values as float64."""
         if self.step == 0:
             return values.astype(np.float64)
         if values.dtype.kind in "iu":
-            return _minus(values, self.origin) // self.step
+            return _difference(values, self.origin) // self.step
         whole = np.rint(np.nan_to_num(values.astype(np.float64)) * 10.0**self.decimals)
         return np.rint((whole - self.origin) / self.step).astype(np.int64)
 
     def value(self, counted: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the values of so many steps: int64 (uint64 beyond), or float64 where there are decimals."""
+        """Return the values of numbers of steps: int64 (uint64 where needed), or float64 where there are decimals."""
         if self.step == 0:
             return counted
         if self.origin > 2**62:
@@ -311,7 +318,7 @@ class Lattice:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NumericBins:
-    """Numbers counted in steps, and the levels of the counts."""
+    """A numeric column: its lattice, and the levels of its numbers of steps."""
 
     steps: Lattice
     levels: Levels
@@ -320,7 +327,7 @@ class NumericBins:
     def of(
         cls, values: npt.NDArray[Any], present: npt.NDArray[np.bool_], kind: pa.DataType = _INT64
     ) -> NumericBins | None:
-        """Return the levels of a column (n,) of an Arrow type; None where int64 cannot count its steps."""
+        """Return the bins of a column's values (n,) of the Arrow type `kind`; None where int64 cannot count its steps."""
         steps = Lattice.of(values[present], kind)
         if steps is None:
             return None
@@ -330,7 +337,7 @@ class NumericBins:
     def of_counts(
         cls, distinct: npt.NDArray[Any], counts: Integers, nulls: int, kind: pa.DataType = _INT64
     ) -> NumericBins | None:
-        """Return the levels of sorted distinct values that occur so often; None where int64 cannot count their steps."""
+        """Return the bins of sorted distinct values and their counts; None where int64 cannot count their steps."""
         steps = Lattice.of(distinct, kind)
         return (
             None
@@ -339,18 +346,18 @@ class NumericBins:
         )
 
     def codes(self, values: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-        """Return the level nearest to each value, the number of levels where the cell is missing."""
+        """Return the code of the level nearest to each value; a missing cell has the number of levels as its code."""
         return self.levels.codes(np.where(present, self.steps.count(values), 0), present)
 
     def restore(
         self, decoded: tuple[Integers, Integers, Floats]
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-        """Return the values of what `FeatureBlock.decode` returned, and which of them are present."""
+        """Return the values that `FeatureBlock.decode` decoded, and which of them are present."""
         counted, present = self.levels.restore(decoded)
         return self.steps.value(counted), present
 
     def to_dict(self) -> dict[str, Any]:
-        """Return both as plain JSON values."""
+        """Return the lattice and the levels as plain JSON values."""
         return {"steps": asdict(self.steps), "levels": self.levels.to_dict()}
 
     @classmethod
@@ -359,8 +366,8 @@ class NumericBins:
         return cls(steps=Lattice(**stored["steps"]), levels=Levels.from_dict(stored["levels"]))
 
 
-def _minus(values: npt.NDArray[Any], origin: int) -> Integers:
-    """Return whole numbers less their origin, exact within int64 even where both lie beyond it."""
+def _difference(values: npt.NDArray[Any], origin: int) -> Integers:
+    """Return whole numbers minus their origin; exact where the difference fits int64, even if both are larger."""
     if values.dtype == np.uint64:
         return (values - np.uint64(origin)).astype(np.int64)
     return values.astype(np.int64) - origin

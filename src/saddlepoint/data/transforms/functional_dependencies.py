@@ -1,8 +1,9 @@
-"""Columns that are functions of another column: left out of what is learnt, and restored from the other one.
+"""Functional dependencies (Codd 1970): columns that are a function of another column are not learnt but restored from it.
 
-B = f(A) must hold in every row, a missing cell counting as a value, and be no accident: with p the share of a value of B,
-the rows of a group of equal A would all hold it by chance with probability p^(rows - 1), and the product over the groups
-must lie below 1e-6. A may have at most max(50, n/5) values: beyond that it is nearly a key, which determines anything.
+B = f(A) must hold in every row, where a missing cell counts as a value, and it must not be an accident. Let p be the share
+of a value of B. By chance, all rows of a group of equal A would have this value with probability p^(rows - 1). The product of
+these probabilities over all groups must be below 1e-6. A may have at most max(50, n/5) distinct values: with more, A is nearly
+a key, and a key determines any column.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from saddlepoint.data.packed import packed_table, unpacked_table
 
 FEWEST_KEYS, ROWS_A_KEY = 50, 5
 _BY_CHANCE = np.log(1e-6)
-_LOOKED_AT = 20_000
+_ROWS_CHECKED_FIRST = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FunctionalDependency:
-    """Column `name` is a function of column `of`: `table` holds the pairs that occur, columns "of" and "name".
+    """Column `name` is a function of column `of`.
 
-    Without a table the two columns are equal.
+    table: the pairs of values that occur, in columns "of" and "name"; None where the two columns are equal.
     """
 
     name: str
@@ -35,7 +36,7 @@ class FunctionalDependency:
     table: pa.Table | None
 
     def cells(self, others: pa.Array, kind: pa.DataType) -> pa.Array:
-        """Return the cells of the column from those of the column it is a function of."""
+        """Return the column's cells, of Arrow type `kind`, from the cells of the column `of`."""
         if self.table is None:
             return others.cast(kind)
         keys, values = self.table["of"].combine_chunks(), self.table["name"].combine_chunks()
@@ -56,9 +57,10 @@ class FunctionalDependency:
 
 
 def find(codes: Mapping[str, npt.NDArray[np.int32]], equal: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
-    """Return {B: A} with B = f(A) in every row, of columns given as codes (n,), 0, 1, ...; no A is itself a B.
+    """Return {B: A} with B = f(A) in every row; no A is itself a B.
 
-    equal: pairs (B, A) of columns that hold the same cells throughout, whatever their number of values.
+    codes: the columns' values as codes 0, 1, ... (n,), by name.
+    equal: pairs (B, A) of columns that are equal in every row, with any number of distinct values.
     """
     found: dict[str, str] = {}
     for name, other in equal:
@@ -76,7 +78,7 @@ def find(codes: Mapping[str, npt.NDArray[np.int32]], equal: Sequence[tuple[str, 
                 other != name
                 and other not in found
                 and sizes[name] <= sizes[other] <= few
-                and _holds(codes[other][:_LOOKED_AT], codes[name][:_LOOKED_AT], sizes[name])
+                and _holds(codes[other][:_ROWS_CHECKED_FIRST], codes[name][:_ROWS_CHECKED_FIRST], sizes[name])
                 and _holds(codes[other], codes[name], sizes[name])
                 and not _by_chance(codes[other], codes[name])
             ):
@@ -99,7 +101,7 @@ def _by_chance(of: npt.NDArray[np.int32], name: npt.NDArray[np.int32]) -> bool:
 
 
 def pairs_of(of: pa.ChunkedArray, name: pa.ChunkedArray) -> pa.Table:
-    """Return the pairs of values that occur, columns "of" and "name", as `FunctionalDependency` keeps them."""
+    """Return the pairs of values that occur, in columns "of" and "name", for `FunctionalDependency.table`."""
     both = pa.table({"of": _plain(of), "name": name})
     indices = both["of"].combine_chunks().dictionary_encode(null_encoding="encode").indices
     _, first = np.unique(indices.to_numpy(zero_copy_only=False), return_index=True)

@@ -1,9 +1,9 @@
-"""Identifiers: made anew in the pattern of those seen, never one of them.
+"""Column transformer for identifiers (keys): not learnt; new ones are generated in the format of the training rows.
 
-Whole numbers go on above the largest seen, by the gaps seen. Texts follow the templates seen (digits, small and large
-letters, all else as it stands) by their frequency; a place of a template that many texts share takes one of the signs
-seen there. A text that occurred in training is made again: the model keeps 64-bit hashes of them for that, not the
-texts.
+New whole numbers continue above the largest one seen, with gaps of the mean size seen. New texts follow the templates seen,
+by their frequency. A template replaces digits, lower-case and upper-case letters by their character class and keeps all other
+characters. In a template that many texts share, each place takes only characters seen there. A text that occurred in training
+is drawn again; for this the model stores 64-bit hashes of the training texts, not the texts.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from saddlepoint.data.transforms.features import FeatureBlock
 from saddlepoint.errors import InputError
 
 LONGEST_KEY = 100
-"""Texts longer than this on average are prose, not keys."""
+"""Texts with a longer average length (characters) are free text, not keys."""
 _MOST_TEMPLATES = 1000
-_ENOUGH = 20
-_TRIES = 50
+_ENOUGH = 20  # texts of a template, so that its places take only characters seen there
+_TRIES = 50  # draws of a text before one more digit is appended
 _CLASSES = {
     "9": "0123456789",
     "a": "abcdefghijklmnopqrstuvwxyz",
@@ -40,10 +40,13 @@ _CLASSES = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IdentifierTransformer:
-    """A column of identifiers: no part of what is learnt but whether a cell is missing.
+    """A column of identifiers; only whether a cell is missing is learnt.
 
-    templates: (a class or a sign for each place, the signs seen there or None, how often); largest and gap: of whole
-    numbers, which are of an Arrow `type`.
+    type: the Arrow type of the cells.
+    block: the feature block of "present" and "missing"; None where no cell is missing.
+    templates: of texts: (for each place a character class, the characters seen there or None, how often it occurs).
+    seen: of texts: sorted 64-bit hashes of those that occurred in training.
+    largest, gap: of whole numbers: the largest one seen, and the mean difference of neighbours.
     """
 
     kind: ClassVar[str] = "identifier"
@@ -57,19 +60,19 @@ class IdentifierTransformer:
 
     @classmethod
     def fit(cls, column: Column, cells: pa.ChunkedArray) -> IdentifierTransformer:
-        """Return the codec of a column's cells.
+        """Return the transformer of a column's cells.
 
-        Raises InputError for prose, which has no pattern to follow, and for what is neither text nor a whole number.
+        Raises InputError for free text, which has no format to follow, and for cells that are neither text nor whole numbers.
         """
         plain = decoded(cells)
         rows, nulls = len(plain), plain.null_count
         block = None
         if nulls:
             block = FeatureBlock(counts=np.array([rows - nulls]), atoms=np.array([0]), nulls=nulls)
-        words = plain.drop_null().to_pylist()
+        values = plain.drop_null().to_pylist()
         if pa.types.is_integer(plain.type):
-            low, high = min(words), max(words)
-            gap = _gap(low, high, len(set(words)))
+            low, high = min(values), max(values)
+            gap = _gap(low, high, len(set(values)))
             return cls(
                 name=column.name,
                 type=str(plain.type),
@@ -80,29 +83,34 @@ class IdentifierTransformer:
             )
         if not (pa.types.is_string(plain.type) or pa.types.is_large_string(plain.type)):
             raise InputError(
-                f"Column {column.name!r} cannot be an identifier: it holds {plain.type}, and only texts and whole "
-                "numbers can be made anew; name another kind."
+                f"Column {column.name!r} cannot be an identifier: its cells are of type {plain.type}, and new identifiers "
+                "can only be texts or whole numbers; give another kind."
             )
-        if sum(map(len, words)) > LONGEST_KEY * len(words):
+        if sum(map(len, values)) > LONGEST_KEY * len(values):
             raise InputError(
-                f"Column {column.name!r} is free text ({len(set(words)):,} different ones of "
-                f"{sum(map(len, words)) / len(words):,.0f} letters on average), which is not learnt: leave it out, or take "
-                f"its texts as they are with --column {column.name}=categorical."
+                f"Column {column.name!r} is free text ({len(set(values)):,} different texts of "
+                f"{sum(map(len, values)) / len(values):,.0f} characters on average), which is not learnt: leave it out, or "
+                f"treat each text as a category with --column {column.name}=categorical."
             )
-        seen = np.unique(cls.hashes(words))
+        seen = np.unique(cls.hashes(values))
         return cls(
-            name=column.name, type=str(plain.type), block=block, templates=_templates(words), seen=seen
+            name=column.name, type=str(plain.type), block=block, templates=_templates(values), seen=seen
         )
 
     @staticmethod
-    def hashes(words: Sequence[str]) -> npt.NDArray[np.uint64]:
-        """Return the 64-bit hashes by which texts that occurred are known."""
-        return np.array([_hash(word) for word in words], dtype=np.uint64)
+    def hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+        """Return the 64-bit hashes of texts, (n,), by which training texts are recognised."""
+        return np.array([_hash(text) for text in texts], dtype=np.uint64)
 
     def of_counts(
         self, rows: int, nulls: int, *, ends: tuple[int, int], seen: npt.NDArray[np.uint64] | None
     ) -> IdentifierTransformer:
-        """Return this codec for so many rows, of which some are missing: smallest and largest number, or sorted hashes."""
+        """Return this transformer fitted to other rows.
+
+        rows, nulls: number of rows, and of missing cells.
+        ends: the smallest and largest whole number.
+        seen: of texts: sorted hashes of all of them; None for whole numbers.
+        """
         block = (
             FeatureBlock(counts=np.array([rows - nulls]), atoms=np.array([0]), nulls=nulls) if nulls else None
         )
@@ -112,23 +120,23 @@ class IdentifierTransformer:
 
     @property
     def feature_blocks(self) -> tuple[FeatureBlock, ...]:
-        """Return the span of "there" and "missing", if any cell is missing."""
+        """Return the feature block of "present" and "missing"; none where no cell is missing."""
         return () if self.block is None else (self.block,)
 
     def codes(self, cells: pa.ChunkedArray) -> list[Codes]:
-        """Return 0 where there is an identifier, 1 where it is missing."""
+        """Return the code 0 where there is an identifier, 1 where it is missing."""
         return [] if self.block is None else [np.asarray(cells.is_null().to_numpy()).astype(np.int32)]
 
     def cells(self, decoded: Sequence[Decoded], rows: int, stream: np.random.Generator) -> pa.Array:
-        """Return identifiers that did not occur in training, each one once."""
+        """Return new identifiers: distinct, and none of them from the training rows."""
         present = decoded[0][0] >= 0 if decoded else np.ones(rows, dtype=bool)
         count, kind = int(present.sum()), pa.type_for_alias(self.type)
-        made = np.full(rows, None, dtype=object)
+        cells = np.full(rows, None, dtype=object)
         if pa.types.is_integer(kind):
-            made[present] = self._numbers(count, stream, kind)
+            cells[present] = self._numbers(count, stream, kind)
         else:
-            made[present] = self._texts(count, stream)
-        return pa.array(made.tolist(), kind)
+            cells[present] = self._texts(count, stream)
+        return pa.array(cells.tolist(), kind)
 
     def _numbers(self, count: int, stream: np.random.Generator, kind: pa.DataType) -> list[int]:
         gaps = np.ones(count, dtype=np.int64)
@@ -137,47 +145,47 @@ class IdentifierTransformer:
         bits = kind.bit_width - (0 if str(kind).startswith("u") else 1)
         if self.largest + int(gaps.sum()) >= 2**bits:
             raise InputError(
-                f"Column {self.name!r} holds {self.type} identifiers up to {self.largest:,}; there is no room above for "
-                f"{count:,} new ones: take it as another kind, or store it as a wider type."
+                f"Column {self.name!r} holds {self.type} identifiers up to {self.largest:,}, and {count:,} new ones above "
+                "that do not fit this type: give the column another kind, or store it as a wider type."
             )
         return [self.largest + int(step) for step in np.cumsum(gaps)]
 
     def _texts(self, count: int, stream: np.random.Generator) -> list[str]:
         weights = np.array([often for _, _, often in self.templates], dtype=float)
         chosen = stream.choice(len(weights), count, p=weights / weights.sum())
-        made, words = set[str](), []
+        generated, texts = set[str](), []
         for template in chosen.tolist():
-            word, extra = "", 0
+            text, extra = "", 0
             for attempt in range(10**6):
-                extra = attempt // _TRIES  # a template that is used up grows by a digit
-                word = _written(self.templates[template], stream) + "".join(
+                extra = attempt // _TRIES  # digits are appended where a template has few new texts left
+                text = _text(self.templates[template], stream) + "".join(
                     str(digit) for digit in stream.integers(0, 10, extra)
                 )
-                if word not in made and not self._occurred(word):
+                if text not in generated and not self._occurred(text):
                     break
-            made.add(word)
-            words.append(word)
-        return words
+            generated.add(text)
+            texts.append(text)
+        return texts
 
-    def _occurred(self, word: str) -> bool:
-        hashed = np.uint64(_hash(word))
+    def _occurred(self, text: str) -> bool:
+        hashed = np.uint64(_hash(text))
         at = int(np.searchsorted(self.seen, hashed))
         return at < len(self.seen) and bool(self.seen[at] == hashed)
 
     def describe(self) -> str:
-        """Return in words what is done."""
+        """Return a phrase: how new identifiers are generated."""
         if not self.templates:
-            return f"made anew, from {self.largest + 1:,} on"
-        return f"made anew in {len(self.templates):,} pattern{'s' * (len(self.templates) > 1)}, never one that was seen"
+            return f"new numbers, from {self.largest + 1:,} on"
+        return f"new ones in {len(self.templates):,} format{'s' * (len(self.templates) > 1)}, never one of the training rows"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the codec as plain JSON values."""
+        """Return the transformer as plain JSON values."""
         return {
             "kind": self.kind,
             "name": self.name,
             "type": self.type,
             "block": None if self.block is None else self.block.to_dict(),
-            "templates": [[places, list(signs), often] for places, signs, often in self.templates],
+            "templates": [[classes, list(seen), often] for classes, seen, often in self.templates],
             "seen": packed(self.seen),
             "largest": self.largest,
             "gap": self.gap,
@@ -192,7 +200,9 @@ class IdentifierTransformer:
             name=str(stored["name"]),
             type=str(stored["type"]),
             block=None if block is None else FeatureBlock.from_dict(block),
-            templates=tuple((str(p), tuple(signs), int(often)) for p, signs, often in stored["templates"]),
+            templates=tuple(
+                (str(classes), tuple(at), int(often)) for classes, at, often in stored["templates"]
+            ),
             seen=unpacked(stored["seen"]),
             largest=int(stored["largest"]),
             gap=float(stored["gap"]),
@@ -203,51 +213,54 @@ def _gap(low: int, high: int, distinct: int) -> float:
     return max(1.0, (high - low) / max(1, distinct - 1))
 
 
-def _hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _templates(words: Sequence[str]) -> tuple[tuple[str, tuple[str | None, ...], int], ...]:
-    """Return the commonest templates; a place is a class of signs ("9", "a", "A", "h", "H") or "" for a sign itself."""
-    signs = set().union(*map(set, words))
-    small, large = signs & set("ghijklmnopqrstuvwxyz"), signs & set("GHIJKLMNOPQRSTUVWXYZ")
-    hexadecimal = not small and not large and signs & set("abcdefABCDEF") and signs & set("0123456789")
-    digit = ("h" if signs & set("abcdef") else "H") if hexadecimal else None
+def _templates(texts: Sequence[str]) -> tuple[tuple[str, tuple[str | None, ...], int], ...]:
+    """Return the most frequent templates, as `IdentifierTransformer.templates`.
+
+    The class of a place is "9", "a", "A", "h" or "H" (digits, letters, hexadecimal digits), or NUL for other characters.
+    """
+    characters = set().union(*map(set, texts))
+    lower, upper = characters & set("ghijklmnopqrstuvwxyz"), characters & set("GHIJKLMNOPQRSTUVWXYZ")
+    hexadecimal = (
+        not lower and not upper and characters & set("abcdefABCDEF") and characters & set("0123456789")
+    )
+    digit = ("h" if characters & set("abcdef") else "H") if hexadecimal else None
     groups: dict[str, list[str]] = {}
-    for word in words:
-        groups.setdefault("".join(_class(sign, digit) for sign in word), []).append(word)
+    for text in texts:
+        groups.setdefault("".join(_class(character, digit) for character in text), []).append(text)
     common = Counter({template: len(of_it) for template, of_it in groups.items()}).most_common(
         _MOST_TEMPLATES
     )
     found = []
     for template, often in common:
         places: list[str | None] = []
-        for at, sign in enumerate(template):
-            taken = sorted({word[at] for word in groups[template]})
-            if (
-                sign == "\x00"
-            ):  # neither digit nor letter of the alphabet: as it stands in the first such text
-                places.append("".join(taken) if often >= _ENOUGH else taken[0])
-            else:
-                places.append("".join(taken) if often >= _ENOUGH else None)
+        for at, character_class in enumerate(template):
+            taken = sorted({text[at] for text in groups[template]})
+            if often >= _ENOUGH:
+                places.append("".join(taken))
+            else:  # other characters than digits and letters are copied from the texts of this template
+                places.append(taken[0] if character_class == "\x00" else None)
         found.append((template, tuple(places), often))
     return tuple(found)
 
 
-def _class(sign: str, hexadecimal: str | None) -> str:
-    if sign in "0123456789":
+def _class(character: str, hexadecimal: str | None) -> str:
+    if character in "0123456789":
         return hexadecimal or "9"
-    if "a" <= sign <= "z":
+    if "a" <= character <= "z":
         return hexadecimal or "a"
-    if "A" <= sign <= "Z":
+    if "A" <= character <= "Z":
         return hexadecimal or "A"
-    if sign.isalpha():
-        return "a" if sign.islower() else "A"
+    if character.isalpha():
+        return "a" if character.islower() else "A"
     return "\x00"
 
 
-def _written(template: tuple[str, tuple[str | None, ...], int], stream: np.random.Generator) -> str:
+def _text(template: tuple[str, tuple[str | None, ...], int], stream: np.random.Generator) -> str:
     classes, places, _ = template
     draws = stream.integers(0, 2**31, len(classes))
-    letters = (signs or _CLASSES[sign] for sign, signs in zip(classes, places, strict=True))
+    letters = (seen or _CLASSES[one] for one, seen in zip(classes, places, strict=True))
     return "".join(each[draw % len(each)] for each, draw in zip(letters, draws.tolist(), strict=True))

@@ -1,9 +1,11 @@
-"""Fitting a table's encoder to rows that are never in memory together: a look at some of them, then one counting pass.
+"""Fit a table transformer to rows that do not fit in memory: a sample of rows, then one counting pass over all rows.
 
-What the look takes for granted (a constant column, a function of another one, an order of dates) is checked in every row of
-the pass; where a row breaks it, the look is taken again with that row, or without that function, and the pass begins anew.
+Assumptions inferred from a sample of rows are verified on every row; on a violation the row is added to the sample and the
+fit restarts. The assumptions are: constant columns, whole-number columns, functional dependencies and the order of dates. A
+functional dependency or an order of dates that was violated is not assumed again.
 
-What is counted of a column part by part, so that its codec can be fitted without holding its cells.
+The pass counts each column part by part (a part is a run of consecutive rows of the file), so that a column transformer is
+fitted without holding all of the column's cells.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from saddlepoint.data.tables.csv import NUMBER
 from saddlepoint.data.tables.numeric import cells_of
 from saddlepoint.data.tables.parquet import ParquetRows
 from saddlepoint.data.tables.schema import Schema, infer
-from saddlepoint.data.tables.types import Column, decoded
+from saddlepoint.data.tables.types import GIVEN, Column, decoded
 from saddlepoint.data.transforms.columns import CategoricalTransformer, NumericTransformer, values_of
 from saddlepoint.data.transforms.datetime import DateFormat, DatetimeTransformer
 from saddlepoint.data.transforms.functional_dependencies import FunctionalDependency
@@ -31,16 +33,19 @@ from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError
 
 MOST_VALUES = 2**18
-MOST_WORDS = 2_000_000
+MOST_CATEGORIES = 2_000_000
 _MERGED_AT_ONCE = 16
 
 
 class QuantileSketch:
-    """Distinct numbers and how often each occurred; of more than 2^18 of them a thinned list with a known rank error.
+    """Quantile sketch: distinct numbers and their counts; above 2^18 distinct numbers, a thinned list with a known rank error.
 
-    Thinning joins neighbours up to a weight of total / 2^17 and keeps the largest of them, with their count; the smallest
-    and the largest number and all heavier ones stay as they are. `error`: by how many rows a rank may be off, at most: the
-    weight of the heaviest group joined, summed over all thinnings.
+    Thinning joins neighbours to groups of a count of at most total / 2^17. It keeps the largest number of a group, with the
+    group's count. The smallest and the largest number, and all numbers with a higher count, are kept as they are.
+
+    values: the numbers kept, sorted; None before the first `add`.
+    counts: the count of each.
+    error: the largest rank error in rows: the count of the largest group joined, summed over all thinnings.
     """
 
     def __init__(self) -> None:
@@ -50,11 +55,11 @@ class QuantileSketch:
 
     @property
     def total(self) -> int:
-        """How many numbers were added."""
+        """The number of numbers added."""
         return int(self.counts.sum())
 
     def add(self, values: npt.NDArray[Any]) -> None:
-        """Count more numbers."""
+        """Count more numbers (n,)."""
         if not len(values):
             return
         distinct, counts = np.unique(values, return_counts=True)
@@ -85,7 +90,7 @@ class QuantileSketch:
 
 
 class CategoricalPartialFit:
-    """Counts of words (or of numbers that only ever take the values seen)."""
+    """Counts of a categorical column's values, part by part."""
 
     def __init__(self, transformer: CategoricalTransformer, *, as_numbers: bool) -> None:
         self.transformer, self.as_numbers = transformer, as_numbers
@@ -95,11 +100,11 @@ class CategoricalPartialFit:
 
     @property
     def error(self) -> int:
-        """How many rows a rank may be off."""
+        """The largest rank error, in rows."""
         return 0
 
     def add(self, part: pd.DataFrame) -> None:
-        """Count a part's cells."""
+        """Count the cells of one part."""
         cells = cells_of(part, self.transformer.name)
         if pa.types.is_dictionary(cells.type) and self._dictionary is not None:
             for chunk in cells.chunks:
@@ -122,16 +127,16 @@ class CategoricalPartialFit:
         merged = merged.rename_columns(
             ["values", "counts"] if merged.column_names[0] == "values" else ["counts", "values"]
         )
-        if len(merged) > MOST_WORDS:
+        if len(merged) > MOST_CATEGORIES:
             raise InputError(
-                f"Column {self.transformer.name!r} holds more than {MOST_WORDS:,} different values, too many for categories: leave "
-                f"it out, or have them made anew with --column {self.transformer.name}=identifier."
+                f"Column {self.transformer.name!r} holds more than {MOST_CATEGORIES:,} different values, too many for "
+                f"categories: leave it out, or have new values generated with --column {self.transformer.name}=identifier."
             )
         self._parts = [merged]
         return merged
 
     def result(self) -> CategoricalTransformer:
-        """Return the codec."""
+        """Return the fitted column transformer."""
         merged = self._merge()
         return CategoricalTransformer.of_counts(
             self.transformer.name,
@@ -146,28 +151,28 @@ class CategoricalPartialFit:
 
 
 class NumericPartialFit:
-    """Counts of numbers."""
+    """A quantile sketch of a numeric column, part by part."""
 
     def __init__(self, transformer: NumericTransformer) -> None:
         self.transformer, self.summary, self.nulls = transformer, QuantileSketch(), 0
 
     @property
     def error(self) -> int:
-        """How many rows a rank may be off."""
+        """The largest rank error, in rows."""
         return self.summary.error
 
     def add(self, part: pd.DataFrame) -> None:
-        """Count a part's cells. Raises InputError for infinite ones."""
+        """Count the cells of one part. Raises InputError for infinite ones."""
         values, present = values_of(decoded(cells_of(part, self.transformer.name)))
         self.nulls += int((~present).sum())
         if values.dtype.kind == "f" and np.isinf(values[present]).any():
             raise InputError(
-                f"Column {self.transformer.name!r} holds infinite cells; fill in or leave out these rows."
+                f"Column {self.transformer.name!r} holds infinite cells; replace them, or leave these rows out."
             )
         self.summary.add(values[present])
 
     def result(self) -> NumericTransformer:
-        """Return the codec. Raises InputError where the numbers lie too far apart for int64."""
+        """Return the fitted column transformer. Raises InputError where int64 cannot count the range of the numbers."""
         values = self.summary.values
         counted = None
         if values is not None:
@@ -176,14 +181,14 @@ class NumericPartialFit:
             )
         if counted is None:
             raise InputError(
-                f"The numbers of column {self.transformer.name!r} lie too far apart to be counted; leave it out, or take it as "
-                f"another kind with --column {self.transformer.name}=categorical."
+                f"The numbers of column {self.transformer.name!r} are too far apart to be counted in int64; leave the column "
+                f"out, or treat its values as categories with --column {self.transformer.name}=categorical."
             )
         return replace(self.transformer, bins=counted)
 
 
 class DatetimePartialFit:
-    """Counts of the parts of dates, or of the time since another column's."""
+    """Quantile sketches of the parts of dates, or of the time since another column, part by part."""
 
     def __init__(self, transformer: DatetimeTransformer, base: DatetimeTransformer | None) -> None:
         self.transformer, self.base = transformer, base
@@ -193,12 +198,12 @@ class DatetimePartialFit:
 
     @property
     def error(self) -> int:
-        """How many rows a rank may be off."""
+        """The largest rank error, in rows."""
         return max((each.error for each in self.parts.values()), default=0)
 
     def add(self, part: pd.DataFrame) -> None:
-        """Count a part's cells."""
-        ticks, present = self.transformer.writing.ticks(
+        """Count the cells of one part."""
+        ticks, present = self.transformer.format.ticks(
             decoded(cells_of(part, self.transformer.name)), self.transformer.name
         )
         self.nulls += int((~present).sum())
@@ -208,19 +213,19 @@ class DatetimePartialFit:
         self.first, self.last = min(self.first, int(seen.min())), max(self.last, int(seen.max()))
         origin = None
         if self.base is not None:
-            origin = self._origin(part, self.base.writing)[present]
+            origin = self._origin(part, self.base.format)[present]
         for name, values in self.transformer.split(seen, origin).items():
             self.parts.setdefault(name, QuantileSketch()).add(values)
 
-    def breaks(self, part: pd.DataFrame) -> bool:
-        """Return whether a part breaks the order of the two columns, or lacks the earlier where the later is there."""
+    def violated_by(self, part: pd.DataFrame) -> bool:
+        """Return whether a part violates the two columns' order, or lacks the earlier date where the later is present."""
         if self.base is None:
             return False
-        ticks, present = self.transformer.writing.ticks(
+        ticks, present = self.transformer.format.ticks(
             decoded(cells_of(part, self.transformer.name)), self.transformer.name
         )
         cells = decoded(cells_of(part, self.base.name))
-        origin, there = self.base.writing.ticks(cells, self.base.name)
+        origin, there = self.base.format.ticks(cells, self.base.name)
         away = (ticks - origin)[present]
         ends = self.transformer.parts["since"].steps.value(
             self.transformer.parts["since"].levels.values[[0, -1]]
@@ -228,12 +233,12 @@ class DatetimePartialFit:
         sign = 1 if ends[-1] > 0 else -1
         return bool((present & ~there).any() or (sign * away < 0).any())
 
-    def _origin(self, part: pd.DataFrame, writing: DateFormat) -> npt.NDArray[np.int64]:
+    def _origin(self, part: pd.DataFrame, date_format: DateFormat) -> npt.NDArray[np.int64]:
         name = "" if self.base is None else self.base.name
-        return writing.ticks(decoded(cells_of(part, name)), name)[0]
+        return date_format.ticks(decoded(cells_of(part, name)), name)[0]
 
     def result(self) -> DatetimeTransformer:
-        """Return the codec."""
+        """Return the fitted column transformer."""
         counted = {
             name: (each.values, each.counts) for name, each in self.parts.items() if each.values is not None
         }
@@ -241,7 +246,7 @@ class DatetimePartialFit:
 
 
 class IdentifierPartialFit:
-    """The largest number, or the hashes of the texts, and how many cells are missing."""
+    """The largest number, or the hashes of the texts, and the number of missing cells, part by part."""
 
     def __init__(self, transformer: IdentifierTransformer) -> None:
         self.transformer, self.rows, self.nulls = transformer, 0, 0
@@ -251,11 +256,11 @@ class IdentifierPartialFit:
 
     @property
     def error(self) -> int:
-        """How many rows a rank may be off."""
+        """The largest rank error, in rows."""
         return 0
 
     def add(self, part: pd.DataFrame) -> None:
-        """Note a part's cells."""
+        """Read the cells of one part."""
         plain = decoded(cells_of(part, self.transformer.name))
         self.rows, self.nulls = self.rows + len(plain), self.nulls + plain.null_count
         if self.transformer.templates:
@@ -267,7 +272,7 @@ class IdentifierPartialFit:
             self.high = max(self.high, ends["max"])
 
     def result(self) -> IdentifierTransformer:
-        """Return the codec; its patterns are those of the rows that were looked at first."""
+        """Return the fitted column transformer; its templates are those of the sample."""
         return self.transformer.of_counts(
             self.rows,
             self.nulls,
@@ -280,79 +285,91 @@ PartialFit = CategoricalPartialFit | NumericPartialFit | DatetimePartialFit | Id
 
 
 SAMPLED_ROWS = 50_000
-_ODD_ROWS = 20
+_MOST_UNEXPECTED_ROWS = 20
 
 
 def sample_rows(rows: ParquetRows) -> pd.DataFrame:
-    """Return some rows, spread evenly over the file: what the kinds of columns are inferred from."""
+    """Return at most 50,000 rows, spread evenly over the file, from which the kinds of columns are inferred."""
     count = min(SAMPLED_ROWS, len(rows))
     return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64))]
 
 
-def infer_from(looked: pd.DataFrame, told: Mapping[str, str] | None, rows: int, *, name: str) -> Schema:
-    """Return the schema of a large table by some of its rows.
+def infer_from(sample: pd.DataFrame, overrides: Mapping[str, str] | None, rows: int, *, name: str) -> Schema:
+    """Return the schema of a large table, inferred from a sample of its rows.
 
-    A text that repeats so often among these that the table must hold fewer than half as many values as rows is no key.
+    A text column is no identifier if its values repeat so often in the sample that the whole table must have fewer than half
+    as many distinct values as rows.
+
+    sample: some of the rows.
+    overrides: kinds of columns given by the user, by name.
+    rows: number of rows of the whole table.
+    name: of the table, for error messages.
     """
-    _refuse_words_for_numbers(looked, told, name=name)
-    schema = infer(looked, told, name=name)
-    words = {
+    _check_numeric_text(sample, overrides, name=name)
+    schema = infer(sample, overrides, name=name)
+    repeated = {
         column.name: "categorical"
         for column in schema.columns
-        if column.kind == "identifier" and column.reason != "as told" and _repeats(column, len(looked), rows)
+        if column.kind == "identifier" and column.reason != GIVEN and _repeats(column, len(sample), rows)
     }
-    if words:
-        schema = infer(looked, {**(told or {}), **words}, name=name)
+    if repeated:
+        schema = infer(sample, {**(overrides or {}), **repeated}, name=name)
     return replace(schema, rows=rows)
 
 
-def _refuse_words_for_numbers(part: pd.DataFrame, told: Mapping[str, str] | None, *, name: str) -> None:
-    """Refuse a column of text that is told to be numbers and holds a cell that is none: cells of a file stay as they are.
+def _check_numeric_text(part: pd.DataFrame, overrides: Mapping[str, str] | None, *, name: str) -> None:
+    """Check text columns that the user gave a numeric kind: the cells of a file read in parts are not changed.
 
     Raises:
-        InputError: the cell, and what to do.
+        InputError: a cell is not a number.
     """
-    for column in [each for each, kind in (told or {}).items() if kind in ("numeric", "integer")]:
+    for column in [each for each, kind in (overrides or {}).items() if kind in ("numeric", "integer")]:
         cells = decoded(cells_of(part, column)) if column in part else pa.chunked_array([pa.nulls(0)])
         if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
             continue
         at = pc.index(pc.match_substring_regex(cells, NUMBER), False).as_py()
         if at >= 0:
             raise InputError(
-                f"Column {column!r} of {name} is text and holds {cells[at].as_py()!r}, which is no number; in a file that is "
-                f"read in parts that cell cannot be taken as missing: write the column as numbers first, or take it as words "
-                f"with --column {column}=categorical."
+                f"Column {column!r} of {name} is text and holds {cells[at].as_py()!r}, which is not a number; in a file "
+                "that is read in parts such a cell cannot be read as missing: store the column as numbers first, or treat "
+                f"its values as categories with --column {column}=categorical."
             )
 
 
-def _repeats(column: Column, looked: int, rows: int) -> bool:
+def _repeats(column: Column, sampled: int, rows: int) -> bool:
     if "int" in column.dtype:
         return False
-    present = looked * (1 - column.nulls)
-    met = present - column.distinct
-    # Of K values equally often, n draws meet n^2 / 2K times; where some are more often, K is larger at most by what is rare.
-    return met > 0 and present**2 / (2 * met) < rows / 2
+    present = sampled * (1 - column.nulls)
+    repeats = present - column.distinct
+    # n draws from K equally frequent values repeat n^2 / 2K times; with unequal frequencies K is larger only by rare values.
+    return repeats > 0 and present**2 / (2 * repeats) < rows / 2
 
 
-def fit_streaming(rows: ParquetRows, told: Mapping[str, str] | None = None, *, name: str) -> TableTransformer:
-    """Return the encoder of all rows; `rank_error` says by which share of the rows a number's rank may be off.
+def fit_streaming(
+    rows: ParquetRows, overrides: Mapping[str, str] | None = None, *, name: str
+) -> TableTransformer:
+    """Return the table transformer of all rows; its `rank_error` is the largest rank error of a number, as a share of rows.
+
+    rows: of a Parquet file, read in parts.
+    overrides: kinds of columns given by the user, by name.
+    name: of the table, for error messages.
 
     Raises:
         InputError: as `TableTransformer.fit`, or a column holds infinite numbers.
     """
-    looked, broken = sample_rows(rows), set[str]()
+    sample, violated = sample_rows(rows), set[str]()
     while True:
-        schema = infer_from(looked, told, len(rows), name=name)
-        first = TableTransformer.fit(looked, schema, broken=frozenset(broken))
+        schema = infer_from(sample, overrides, len(rows), name=name)
+        first = TableTransformer.fit(sample, schema, violated=frozenset(violated))
         partial_fits = _partial_fits(first)
         pairs = {each.name: each for each in first.dependencies}
         for part in rows.parts():
-            _refuse_words_for_numbers(part, told, name=name)
-            odd = _odd(first, part)
-            fallen = _fallen(pairs, partial_fits, part)
-            if odd is not None or fallen:
-                broken |= fallen
-                looked = looked if odd is None else pd.concat([looked, odd], ignore_index=True)
+            _check_numeric_text(part, overrides, name=name)
+            unexpected = _unexpected_rows(first, part)
+            new = _violated(pairs, partial_fits, part)
+            if unexpected is not None or new:
+                violated |= new
+                sample = sample if unexpected is None else pd.concat([sample, unexpected], ignore_index=True)
                 break
             for partial_fit in partial_fits:
                 partial_fit.add(part)
@@ -403,62 +420,61 @@ def _partial_fits(first: TableTransformer) -> list[PartialFit]:
     return found
 
 
-def _odd(first: TableTransformer, part: pd.DataFrame) -> pd.DataFrame | None:
-    """Return rows that are not as the look took them: in a constant column, or fractions among whole numbers."""
-    for name, wrong in _suspects(first, part):
+def _unexpected_rows(first: TableTransformer, part: pd.DataFrame) -> pd.DataFrame | None:
+    """Return rows that differ from the sample: another value in a constant column, or fractions among whole numbers."""
+    for wrong in _mismatches(first, part):
         at = np.flatnonzero(np.asarray(wrong.fill_null(False).to_numpy()))
         if len(at):
-            del name
-            return part.iloc[at[:_ODD_ROWS]]
+            return part.iloc[at[:_MOST_UNEXPECTED_ROWS]]
     return None
 
 
-def _suspects(first: TableTransformer, part: pd.DataFrame) -> Iterator[tuple[str, pa.ChunkedArray]]:
+def _mismatches(first: TableTransformer, part: pd.DataFrame) -> Iterator[pa.ChunkedArray]:
+    """Yield for each column with an assumption about its cells which cells violate it, (n,)."""
     for name, value in first.constants.items():
         cells = decoded(cells_of(part, name))
         one = decoded(pa.chunked_array([value]))[0]
         if pa.types.is_null(cells.type):
             continue
         if not one.is_valid:
-            yield name, cells.is_valid()
+            yield cells.is_valid()
         else:
-            yield name, pc.or_(pc.fill_null(pc.not_equal(cells, one), True), cells.is_null())
+            yield pc.or_(pc.fill_null(pc.not_equal(cells, one), True), cells.is_null())
     for name, kind in first.kinds.items():
         cells = decoded(cells_of(part, name))
         if kind == "integer" and pa.types.is_floating(cells.type):
-            yield name, pc.not_equal(cells, pc.round(cells))
+            yield pc.not_equal(cells, pc.round(cells))
 
 
-def _fallen(
+def _violated(
     pairs: dict[str, FunctionalDependency], partial_fits: list[PartialFit], part: pd.DataFrame
 ) -> set[str]:
-    """Return the columns whose function or order a part breaks; pairs that are new are added to the functions."""
-    fallen = {
+    """Return the columns whose functional dependency or order of dates a part violates; new pairs of values are added."""
+    violated = {
         partial_fit.transformer.name
         for partial_fit in partial_fits
-        if isinstance(partial_fit, DatetimePartialFit) and partial_fit.breaks(part)
+        if isinstance(partial_fit, DatetimePartialFit) and partial_fit.violated_by(part)
     }
     for name, each in pairs.items():
         of, mine = cells_of(part, each.of), cells_of(part, name)
         if each.table is None:
             if not of.equals(mine):
-                fallen.add(name)
+                violated.add(name)
             continue
         both = pa.concat_tables(
             [each.table, _distinct(of, mine).cast(each.table.schema)]
         ).unify_dictionaries()
         both = _distinct(both["of"], both["name"])
-        if len(both) != len(
-            pc.unique(both["of"])
-        ):  # a value of the other column that goes with two of this one
-            fallen.add(name)
+        # More pairs than values of the other column: one of these goes with two values of this column.
+        if len(both) != len(pc.unique(both["of"])):
+            violated.add(name)
         else:
             pairs[name] = replace(each, table=both)
-    return fallen
+    return violated
 
 
 def _distinct(of: pa.ChunkedArray, name: pa.ChunkedArray) -> pa.Table:
-    """Return each pair of values that occurs once, columns "of" and "name", in the order of their first rows."""
+    """Return the distinct pairs of values, in columns "of" and "name", in the order of their first rows."""
     both = pa.table({"of": decoded(of), "name": name}).combine_chunks()
     codes = []
     for column in (both["of"], decoded(both["name"])):

@@ -1,8 +1,8 @@
-"""Rows of a table as tensors: one-hot entries of all columns first, then the normal scores.
+"""Rows of a table as tensors: the one-hot entries of all columns first, then the normal scores.
 
-Columns that are functions of others, constants and identifiers are no part of the encoding; they are restored, repeated
-and made anew. What a column becomes is told in `table_codecs`, `table_numbers`, `table_calendar`, `table_identifiers`;
-how levels become entries and scores in `table_spans`.
+Three kinds of columns are not encoded: columns that are functions of others are restored from these, constants are repeated,
+and identifiers are generated in the same format. Column transformers are in `columns`, `datetime` and `identifiers`; how
+their codes become one-hot entries and scores is in `features`; how they are fitted to large files is in `streaming`.
 """
 
 from __future__ import annotations
@@ -43,9 +43,12 @@ _TRANSFORMERS: dict[str, Any] = {
 class TableTransformer:
     """Frames of Arrow-backed columns <-> float tensors (n, width).
 
-    form: a table without rows, of the columns' Arrow types in their order; codecs: of the columns learnt (and of
-    identifiers); dependencies: of the columns restored from others; constants: the one cell of columns that never vary;
-    rank_error: by which share of the rows a number's rank may be off, where they were counted in passes.
+    form: an empty table with the columns' names and Arrow types, in their order.
+    transformers: one for each column that is learnt, and for each identifier.
+    dependencies: one for each column that is restored from another one.
+    constants: the one cell of each column that never varies.
+    kinds: the kind of each column, by name.
+    rank_error: the largest rank error of a number, as a share of the rows; above 0 only if fitted by `streaming`.
     """
 
     form: pa.Table
@@ -57,13 +60,15 @@ class TableTransformer:
 
     @classmethod
     def fit(
-        cls, frame: pd.DataFrame, schema: Schema, *, broken: frozenset[str] = frozenset()
+        cls, frame: pd.DataFrame, schema: Schema, *, violated: frozenset[str] = frozenset()
     ) -> TableTransformer:
-        """Return the encoder of a frame of `tables.frame_of` by the kinds of a schema.
+        """Return the transformer fitted to a frame.
 
-        broken: columns that are not to be taken as functions of others, or as later than other dates.
+        frame: as `tables.read.frame_of` returns it.
+        schema: the kinds of its columns.
+        violated: columns for which no functional dependency and no order of dates is assumed.
 
-        Raises InputError where nothing varies, or a column cannot be of the kind it was given.
+        Raises InputError where nothing varies, or a column cannot be of its given kind.
         """
         cells = {column.name: cells_of(frame, column.name) for column in schema.columns}
         constants = {
@@ -72,8 +77,8 @@ class TableTransformer:
             if column.kind == "constant" or cells[column.name].null_count == len(frame)
         }
         varying = [column for column in schema.columns if column.name not in constants]
-        transformers = _fitted(varying, cells, broken)
-        dependencies = _dependencies(transformers, cells, broken)
+        transformers = _fitted(varying, cells, violated)
+        dependencies = _dependencies(transformers, cells, violated)
         restored = {each.name for each in dependencies}
         learnt = tuple(transformer for transformer in transformers if transformer.name not in restored)
         if not any(
@@ -82,7 +87,7 @@ class TableTransformer:
             if not isinstance(transformer, IdentifierTransformer)
         ):
             raise InputError(
-                "No column varies but identifiers, which are not learnt: there is nothing to learn from this table."
+                "No column varies except identifiers, which are not learnt: there is nothing to learn from this table."
             )
         return cls(
             form=pa.table(cells).slice(0, 0).combine_chunks(),
@@ -99,54 +104,58 @@ class TableTransformer:
 
     @cached_property
     def feature_blocks(self) -> tuple[FeatureBlock, ...]:
-        """Return the spans of all columns, in order."""
+        """Return the feature blocks of all columns, in order."""
         return tuple(block for transformer in self.transformers for block in transformer.feature_blocks)
 
     @property
     def layout(self) -> tuple[tuple[int, bool], ...]:
-        """Return for each span its number of one-hot entries, and whether it has a score."""
+        """Return for each feature block its number of one-hot entries, and whether it has a score."""
         return tuple((block.entries, block.scored) for block in self.feature_blocks)
 
     @property
-    def columns_of_spans(self) -> tuple[int, ...]:
-        """Return for each span the number of its column among the codecs."""
+    def columns_of_blocks(self) -> tuple[int, ...]:
+        """Return for each feature block the index of its column in `transformers`."""
         return tuple(
             at for at, transformer in enumerate(self.transformers) for _ in transformer.feature_blocks
         )
 
     @property
     def shape(self) -> tuple[int]:
-        """Return (width,): all entries and all scores."""
+        """Return (width,): the number of entries plus the number of scores."""
         return (sum(entries + scored for entries, scored in self.layout),)
 
     @property
     def draws(self) -> int:
-        """Return how many uniform numbers a row's scores are redrawn from."""
+        """Return the number of uniform numbers needed to draw a row's scores: one for each score."""
         return sum(scored for _, scored in self.layout)
 
     @property
     def mean_encoded(self) -> torch.Tensor:
-        """Return the shares of the entries, and zeros."""
+        """Return the mean of encoded rows, (width,): each entry's share of rows, and 0 for each score."""
         return torch.cat([self.log_frequencies.exp(), torch.zeros(self.draws)])
 
     @property
     def log_frequencies(self) -> torch.Tensor:
-        """Return the logarithm of each entry's share, (entries,)."""
+        """Return the logarithm of each entry's share of rows, (entries,)."""
         return _joined([block.log_frequencies() for block in self.feature_blocks])
 
     def log_shares(self, rows: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        """Return the sum of the logarithms of the shares of a row's known entries, (n,), as if columns were independent."""
+        """Return log p of each row's known entries, (n,), as if columns were independent: a sum of log shares.
+
+        rows: encoded rows (n, width).
+        known: which feature blocks are known, (n, blocks).
+        """
         of_entries = known[:, [at for at, (entries, _) in enumerate(self.layout) for _ in range(entries)]]
         return (rows[:, : of_entries.shape[1]] * of_entries) @ self.log_frequencies
 
     @property
     def entry_scores(self) -> torch.Tensor:
-        """Return the score that goes with each entry, (entries,); 0 where its span has none."""
+        """Return the score of each entry, (entries,); 0 where its feature block has no score."""
         return _joined([block.entry_scores() for block in self.feature_blocks])
 
     @cached_property
     def _tables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Where each span's levels begin in the flat tables; entry (or -1), low and high of each level."""
+        """Where each feature block begins in the flat tables, and the tables: entry (or -1), low and high of each level."""
         starts, entries, lows, highs, offset, begin = [], [], [], [], 0, 0
         for block in self.feature_blocks:
             entry, low, high = block.tables()
@@ -159,22 +168,24 @@ class TableTransformer:
         edges = [torch.from_numpy(np.concatenate(each)).float() for each in (lows, highs)]
         return torch.tensor(starts), places, edges[0], edges[1]
 
-    def compact(self, frame: pd.DataFrame | ParquetRows) -> torch.Tensor:
-        """Return the level of each row in each span, int32 (n, spans): what stays in memory.
+    def to_codes(self, frame: pd.DataFrame | ParquetRows) -> torch.Tensor:
+        """Return the code of each row in each feature block, int32 (n, blocks): the compact form kept in memory.
 
-        Raises InputError for missing columns, cells of another kind, categories that were not learnt, and missing cells
-        in a column that had none.
+        A code is the index of a level; a missing cell has the number of levels as its code.
+
+        Raises InputError for missing columns, cells of another kind, unknown categories, and missing cells in a column that
+        had none in training.
         """
         if isinstance(frame, ParquetRows):
-            levels, at = torch.empty(len(frame), len(self.feature_blocks), dtype=torch.int32), 0
+            filled, at = torch.empty(len(frame), len(self.feature_blocks), dtype=torch.int32), 0
             for part in frame.parts():
-                levels[at : at + len(part)] = self.compact(part)
+                filled[at : at + len(part)] = self.to_codes(part)
                 at += len(part)
-            return levels
+            return filled
         missing = [name for name in self.form.column_names if name not in frame.columns]
         if missing:
             raise InputError(
-                f"The table lacks column {missing[0]!r}; it needs {', '.join(self.form.column_names[:12])}."
+                f"The table lacks column {missing[0]!r}; the columns needed are {', '.join(self.form.column_names[:12])}."
             )
         columns: list[npt.NDArray[np.int32]] = []
         for transformer in self.transformers:
@@ -183,13 +194,14 @@ class TableTransformer:
                 if block.nulls == 0 and (each == len(block.counts)).any():
                     row = int(np.flatnonzero(each == len(block.counts))[0])
                     raise InputError(
-                        f"Column {transformer.name!r} is empty in row {row + 1}, which never occurred in training; fill it in."
+                        f"Column {transformer.name!r} is empty in row {row + 1}, which never occurred in training; "
+                        "fill the cell in."
                     )
             columns += codes
         return torch.from_numpy(np.column_stack(columns))
 
     def encodable(self, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
-        """Return which rows of a frame hold only categories that were learnt, and missing cells only where there were some."""
+        """Return which rows have only known categories, and missing cells only in columns that had some in training, (n,)."""
         good = np.ones(len(frame), dtype=bool)
         for transformer in self.transformers:
             cells = decoded(cells_of(frame, transformer.name))
@@ -204,14 +216,18 @@ class TableTransformer:
                 good &= ~missing
         return good
 
-    def expand(self, levels: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
-        """Return rows (n, width) of levels (n, spans), each score drawn within its level's interval by uniforms (n, draws)."""
-        starts, entry, low, high = (each.to(levels.device) for each in self._tables)
-        at = levels.long() + starts
-        blocks = torch.tensor([entries > 0 for entries, _ in self.layout], device=levels.device)
-        scored = torch.tensor([scored for _, scored in self.layout], device=levels.device)
+    def to_features(self, codes: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
+        """Return encoded rows (n, width).
+
+        codes: as `to_codes` returns them, (n, blocks).
+        uniforms: numbers in (0, 1), (n, draws): the place of each score within its level's interval.
+        """
+        starts, entry, low, high = (each.to(codes.device) for each in self._tables)
+        at = codes.long() + starts
+        blocks = torch.tensor([entries > 0 for entries, _ in self.layout], device=codes.device)
+        scored = torch.tensor([scored for _, scored in self.layout], device=codes.device)
         hot = entry[at[:, blocks]]
-        rows = uniforms.new_zeros(len(levels), self.shape[0])
+        rows = uniforms.new_zeros(len(codes), self.shape[0])
         rows.scatter_(1, hot, 1.0)
         if self.draws:
             within = at[:, scored]
@@ -221,24 +237,24 @@ class TableTransformer:
 
     def encode(self, rows: pd.DataFrame, *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Return the rows as a tensor (n, width), each score in the middle of its level's interval."""
-        levels = self.compact(rows)
-        return self.expand(levels, torch.full((len(levels), self.draws), 0.5, dtype=dtype))
+        codes = self.to_codes(rows)
+        return self.to_features(codes, torch.full((len(codes), self.draws), 0.5, dtype=dtype))
 
     def decode(self, encoded: torch.Tensor) -> pd.DataFrame:
-        """Return an encoded tensor (n, width) as a frame of Arrow-backed columns, in the order and types that came in.
+        """Return an encoded tensor (n, width) as a frame of Arrow-backed columns, in their original order and types.
 
         Raises InputError for another width, or for numbers that are not finite.
         """
         return self.decode_chunks([encoded])
 
     def decode_chunks(self, parts: Iterable[torch.Tensor]) -> pd.DataFrame:
-        """Return the frame that `decode` makes of all parts together, of which one at a time is held."""
+        """Return the frame that `decode` returns for all parts together, with one part in memory at a time."""
         digest, rows = hashlib.sha256(), 0
         found: list[list[Decoded]] = [[] for _ in self.feature_blocks]
         for encoded in parts:
             if encoded.ndim != 2 or encoded.shape[1] != self.shape[0]:
                 raise InputError(
-                    f"encoded rows of width {self.shape[0]} are needed, not {tuple(encoded.shape)}."
+                    f"encoded rows of width {self.shape[0]} are needed, not of shape {tuple(encoded.shape)}."
                 )
             numbers = encoded.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
             if not np.isfinite(numbers).all():
@@ -247,7 +263,7 @@ class TableTransformer:
             rows += len(numbers)
             for kept, each in zip(found, self._decoded(numbers), strict=True):
                 kept.append(each)
-        levels = iter([_whole(each) for each in found])
+        levels = iter([_concatenated(each) for each in found])
         stream = np.random.default_rng(np.frombuffer(digest.digest(), np.uint32))
         cells: dict[str, pa.Array] = {}
         ticks: dict[str, npt.NDArray[np.int64]] = {}
@@ -258,7 +274,7 @@ class TableTransformer:
                     mine, None if transformer.since is None else ticks[transformer.since]
                 )
                 ticks[transformer.name] = moments
-                cells[transformer.name] = transformer.writing.cells(moments, present)
+                cells[transformer.name] = transformer.format.cells(moments, present)
             elif isinstance(transformer, IdentifierTransformer):
                 cells[transformer.name] = transformer.cells(mine, rows, stream)
             else:
@@ -279,16 +295,18 @@ class TableTransformer:
 
     def describe(self) -> list[tuple[str, str, str]]:
         """Return (name, kind, how it is learnt) for each column, in the table's order."""
-        said = {transformer.name: transformer.describe() for transformer in self.transformers}
+        descriptions = {transformer.name: transformer.describe() for transformer in self.transformers}
         for name, value in self.constants.items():
-            said[name] = (
-                "always the same, repeated" if value[0].is_valid else "empty in every row, kept empty"
+            descriptions[name] = (
+                "constant, repeated" if value[0].is_valid else "empty in every row, kept empty"
             )
-        said |= {each.name: f"a function of {each.of}, restored from it" for each in self.dependencies}
-        return [(name, self.kinds[name], said[name]) for name in self.form.column_names]
+        descriptions |= {
+            each.name: f"a function of {each.of}, restored from it" for each in self.dependencies
+        }
+        return [(name, self.kinds[name], descriptions[name]) for name in self.form.column_names]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the encoder as plain JSON values."""
+        """Return the transformer as plain JSON values."""
         return {
             "kind": "tables",
             "form": packed_table(self.form),
@@ -315,7 +333,8 @@ class TableTransformer:
             )
         except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
             raise StoredFileError(
-                f"the stored table encoder is damaged or of another version of saddlepoint ({error!r}): train the model again."
+                f"the stored table encoder is damaged or from another version of saddlepoint ({error!r}): "
+                "train the model again."
             ) from None
 
     def _codes(self, transformer: ColumnTransformer, frame: pd.DataFrame) -> list[npt.NDArray[np.int32]]:
@@ -323,7 +342,7 @@ class TableTransformer:
         if isinstance(transformer, DatetimeTransformer) and transformer.since is not None:
             base = next(each for each in self.transformers if each.name == transformer.since)
             if isinstance(base, DatetimeTransformer):
-                return transformer.codes(cells, cells_of(frame, base.name), base.writing)
+                return transformer.codes(cells, cells_of(frame, base.name), base.format)
         return transformer.codes(cells)
 
     def _decoded(self, numbers: npt.NDArray[np.float32]) -> list[Decoded]:
@@ -341,8 +360,8 @@ class TableTransformer:
         return found
 
 
-def _whole(parts: list[Decoded]) -> Decoded:
-    """Return the parts of a span's decoded rows as one."""
+def _concatenated(parts: list[Decoded]) -> Decoded:
+    """Return the decoded parts of one feature block, concatenated."""
     if len(parts) == 1:
         return parts[0]
     first, second, weight = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -350,16 +369,16 @@ def _whole(parts: list[Decoded]) -> Decoded:
 
 
 def _fitted(
-    columns: list[Column], cells: Mapping[str, pa.ChunkedArray], broken: frozenset[str]
+    columns: list[Column], cells: Mapping[str, pa.ChunkedArray], violated: frozenset[str]
 ) -> list[ColumnTransformer]:
     dates = []
     for column in columns:
         if column.kind == "date-time":
             plain = decoded(cells[column.name])
-            writing = DateFormat.of(column, plain)
-            if writing is not None and not pa.types.is_dictionary(cells[column.name].type):
-                dates.append((column.name, writing, *writing.ticks(plain, column.name)))
-    after = {name: of for name, of in ordered_after(dates).items() if name not in broken}
+            date_format = DateFormat.of(column, plain)
+            if date_format is not None and not pa.types.is_dictionary(cells[column.name].type):
+                dates.append((column.name, date_format, *date_format.ticks(plain, column.name)))
+    after = {name: of for name, of in ordered_after(dates).items() if name not in violated}
     transformers: dict[str, ColumnTransformer] = {}
     for column in columns:
         mine = cells[column.name]
@@ -377,7 +396,7 @@ def _fitted(
 
 
 def _dependencies(
-    transformers: list[ColumnTransformer], cells: Mapping[str, pa.ChunkedArray], broken: frozenset[str]
+    transformers: list[ColumnTransformer], cells: Mapping[str, pa.ChunkedArray], violated: frozenset[str]
 ) -> tuple[FunctionalDependency, ...]:
     exact = {
         transformer.name: transformer.codes(cells[transformer.name])[0]
@@ -397,7 +416,7 @@ def _dependencies(
         for other in able[:at]
         if name not in origins and cells[name].type == cells[other].type and cells[name].equals(cells[other])
     ]
-    found = {name: of for name, of in find(exact, equal).items() if name not in broken}
+    found = {name: of for name, of in find(exact, equal).items() if name not in violated}
     same = {name for name, other in found.items() if (name, other) in equal}
     return tuple(
         FunctionalDependency(

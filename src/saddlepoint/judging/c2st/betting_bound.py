@@ -1,4 +1,4 @@
-"""The certified lower bound: betting against small means, and the other bounds that the verdict prints.
+"""The betting bound: a lower confidence bound for a bounded mean; and the other bounds that a verdict prints.
 
 **Theorem** (Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting", arXiv
 2010.09686, section 4, the fixed-n bets with a capped predictable plug-in). Let u_1, ..., u_n lie in [0, 1]
@@ -13,12 +13,12 @@ with E[u_t | u_1, ..., u_{t-1}] = mu. With
 
 *Proof sketch.* lam_t(m) depends on the past only, and lam_t(m) <= c/m keeps every factor at least 1 - c > 0.
 At m = mu the factors have conditional mean 1, so K_t(mu) is a nonnegative martingale that starts at 1 and
-Ville's inequality gives P(max_t K_t(mu) >= 1/alpha) <= alpha. Every factor falls in m (also where the cap
-acts, for it is then 1 + c (u/m - 1)), so K_t(m) does: {L > mu} lies inside {max_t K_t(mu) >= 1/alpha}, and
-bisection finds L. []
+Ville's inequality gives P(max_t K_t(mu) >= 1/alpha) <= alpha. Every factor decreases in m (also where the cap
+is active, because it is then 1 + c (u/m - 1)), so K_t(m) does: {L > mu} is a subset of {max_t K_t(mu) >=
+1/alpha}, and bisection finds L. []
 
-Nothing is assumed about the shape of the distribution: a normal or bootstrap interval misses here (rare, very
-negative payoffs that a sample did not show), Hoeffding's and the empirical Bernstein bound hold but are wide.
+Nothing is assumed about the shape of the distribution. A normal or bootstrap interval fails here (rare, very
+negative payoffs that a sample did not contain); Hoeffding's and the empirical Bernstein bound hold but are wide.
 """
 
 from __future__ import annotations
@@ -40,18 +40,22 @@ def lower_bound(values: Floats, low: float, high: float, *, alpha: float, cap: f
     """Return the betting lower bound, at level 1 - alpha, for the mean of values that lie in [low, high].
 
     ``low + (high - low) * L(u)`` with ``u = (values - low) / (high - low)`` and L as in the module's theorem.
+    Returns shape (...), in the unit of the values; at least `low` and never above their largest value.
 
-    values: shape (..., n), in random order; leading axes are separate samples. Returns shape (...), in the
-    unit of the values; never above their largest value and at least `low`.
+    values: shape (..., n), in random order; leading axes are separate samples.
+    low, high: the range of the values.
+    alpha: probability that the bound is above the mean.
+    cap: the constant c of the theorem.
+
     Raises InputError when a value lies outside [low, high] or alpha outside (0, 1).
     Source: arXiv 2010.09686, section 4.
     """
     values = np.asarray(values, dtype=np.float64)
     if not 0 < alpha < 1:
-        raise InputError(f"alpha is {alpha}; it must lie between 0 and 1.")
+        raise InputError(f"alpha is {alpha}; give a number between 0 and 1.")
     if not high > low:
         raise InputError(
-            f"The range of the values is [{low}, {high}]; its upper end must exceed its lower end."
+            f"The range of the values is [{low}, {high}]; its upper end must be above its lower end."
         )
     u = (values - low) / (high - low)
     n = u.shape[-1]
@@ -63,7 +67,7 @@ def lower_bound(values: Floats, low: float, high: float, *, alpha: float, cap: f
     bets = _bets(u, alpha)
     goal = math.log(1 / alpha)
 
-    def rich(m: Floats) -> NDArray[np.bool_]:
+    def reaches_goal(m: Floats) -> NDArray[np.bool_]:
         m = m[..., None]
         factors = np.minimum(bets, cap / np.maximum(m, 1e-12)) * (u - m)
         wealth = np.cumsum(np.log1p(factors), axis=-1).max(axis=-1)
@@ -72,7 +76,7 @@ def lower_bound(values: Floats, low: float, high: float, *, alpha: float, cap: f
     below, above = np.zeros(u.shape[:-1]), np.ones(u.shape[:-1])
     for _ in range(BISECTIONS):
         middle = (below + above) / 2
-        won = rich(middle)
+        won = reaches_goal(middle)
         below, above = np.where(won, middle, below), np.where(won, above, middle)
     return np.asarray(low + (high - low) * below)
 
@@ -91,19 +95,17 @@ def floor(n: int, *, alpha: float, reals: int = 1, fakes: int = 1) -> float:
 
     ``floor(n) = log(1/alpha) (1/reals + 1/fakes) / n``: near p = q the payoff's variance is JSD (1/reals +
     1/fakes) / 2, and the bound exceeds zero about when JSD > 2 log(1/alpha) variance / (n JSD). At 95 %
-    log(1/alpha) = 3.0; one real and four fake rows a block and n = 3,000 give 0.00125.
+    log(1/alpha) = 3.0; one real and four fake rows per block and n = 3,000 give 0.00125.
 
-    It is a JSD of the two laws, never a bound for one: a referee that sees all certifies about J - sqrt(J floor) of a
-    JSD J above it, which may be any positive number. No JSD is so small that it is never certified: with that referee
-    (normal laws, n from 27 to 2,000) a JSD of floor was certified in 60 to 93 % of cases, of floor / 4 in up to 26 %.
+    It is a JSD of the two distributions, never a limit for bounds: the optimal referee certifies about J - sqrt(J floor)
+    of a JSD J above it, which may be any positive number. No JSD is too small to be certified: with that referee (normal
+    distributions, n from 27 to 2,000) a JSD of floor was certified in 60 to 93 % of cases, of floor / 4 in up to 26 %.
     """
     return math.log(1 / alpha) * (1 / reals + 1 / fakes) / n if n > 0 else math.inf
 
 
 def proportion_bounds(found: int, n: int, *, alpha: float) -> tuple[float, float]:
-    """Return Clopper and Pearson's one-sided lower and upper bounds, each at level 1 - alpha, for found
-    of n.
-    """
+    """Return the one-sided Clopper-Pearson lower and upper bounds, each at level 1 - alpha, for found of n."""
     lower = float(beta.ppf(alpha, found, n - found + 1)) if found > 0 else 0.0
     upper = float(beta.ppf(1 - alpha, found + 1, n - found)) if found < n else 1.0
     return lower, upper
@@ -112,8 +114,7 @@ def proportion_bounds(found: int, n: int, *, alpha: float) -> tuple[float, float
 def total_variation_bound(
     real_right: int, n_real: int, fake_right: int, n_fake: int, *, alpha: float
 ) -> float:
-    """Return the lower bound, at level 1 - alpha, for the total variation distance by a referee's right
-    calls.
+    """Return a lower bound, at level 1 - alpha, for the total variation distance from a classifier's correct decisions.
 
     ``TV >= a_real + a_fake - 1`` with Clopper-Pearson lower bounds a, at alpha/2 each, for P(D > 1/2 | real)
     and P(D <= 1/2 | fake): any event's probabilities differ by at most TV. Never below zero.

@@ -1,11 +1,8 @@
-"""The one reading of the evaluate rows: the bound, the estimate, the accuracy, the bound on total
-variation.
+"""The classifier ensemble of the two-sample test: referees fitted on fit rows, combined on select rows, evaluated once.
 
-The panel: a pool of fresh referees per kind, fitted on fit rows, and the combination that select rows
-chose.
-
-No family of referees wins everywhere (boosted trees miss wrong mode widths, networks miss categories,
-neighbours miss many dimensions), so all are fitted and combined. The panel never sees the evaluate rows.
+No family of classifiers is best everywhere (boosted trees miss wrong mode widths, networks miss categories, nearest
+neighbours fail in many dimensions), so several are fitted and combined. The evaluate rows are used once, by `evaluate`,
+for the bound, the estimate, the accuracy and the bound on total variation.
 """
 
 from __future__ import annotations
@@ -26,13 +23,13 @@ from saddlepoint.judging.samples import Kind, Samples
 
 Pool = Literal["full", "quick"]
 POOLS: tuple[Pool, ...] = ("full", "quick")
-MOST_FOR_NEIGHBOURS = 30_000  # fit rows; beyond, the vote costs more than it adds
+MOST_FOR_NEIGHBOURS = 30_000  # fit rows; with more, nearest neighbours cost more than they add
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassifierEnsemble:
-    """Fitted referees by name, in order, and what the select rows chose to make of them."""
+    """Fitted referees by name, in order, and the combination of them that the select rows chose."""
 
     referees: dict[str, Logit]
     choice: Selection
@@ -43,9 +40,7 @@ class ClassifierEnsemble:
 
 
 def pool(kind: Kind, size: Pool, *, n_fit: int, categorical: NDArray[np.bool_]) -> dict[str, Referee]:
-    """Return the referees of this kind of data: the full pool, or a quick one (weaker bound, just as
-    valid).
-    """
+    """Return the referees for this kind of data: the full pool, or a quick one (a weaker bound, just as valid)."""
     if kind == "points":
         members: dict[str, Referee] = {"logistic": points.logistic, "trees": points.trees}
         if size == "full":
@@ -53,7 +48,7 @@ def pool(kind: Kind, size: Pool, *, n_fit: int, categorical: NDArray[np.bool_]) 
             if n_fit <= MOST_FOR_NEIGHBOURS:
                 members["neighbours"] = points.neighbours
         return members
-    if kind == "table":
+    if kind == "tables":
         from saddlepoint.judging.classifiers import tables
 
         return tables.pool(size, categorical=categorical)
@@ -65,9 +60,7 @@ def pool(kind: Kind, size: Pool, *, n_fit: int, categorical: NDArray[np.bool_]) 
 def fit_ensemble(
     samples: Samples, splits: Splits, *, size: Pool, alpha: float, seed: int, progress: Progress | None = None
 ) -> ClassifierEnsemble:
-    """Return the panel: referees fitted on the fit rows, combined on the select rows, with no look at
-    the others.
-    """
+    """Return the ensemble: referees fitted on the fit rows and combined on the select rows; evaluate rows are not used."""
     real, fake = samples.real[splits.real.fit], samples.fake[splits.fake.fit]
     context = FitContext(categorical=samples.categorical, seed=seed, quick=size == "quick")
     fitted: dict[str, Logit] = {}
@@ -93,8 +86,14 @@ def fit_ensemble(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """What the evaluate rows said: JSDs in nats, rates between 0 and 1, the combined logit of every row
-    read.
+    """Results on the evaluate rows: JSDs in nats, rates between 0 and 1.
+
+    lower: certified lower bound for the JSD.
+    estimate: mean payoff of the combination with the largest one.
+    accuracy: classifier accuracy, real and fake rows weighted equally.
+    tv_lower: lower bound for the total variation distance.
+    right: correctly classified (real, fake) rows.
+    real_logits, fake_logits: combined logit of every row.
     """
 
     lower: float
@@ -106,10 +105,8 @@ class Evaluation:
     fake_logits: Floats
 
 
-def read(ensemble: ClassifierEnsemble, samples: Samples, splits: Splits, *, alpha: float) -> Evaluation:
-    """Return what the panel's fixed decision finds on the evaluate rows; each bound holds at level 1 -
-    alpha.
-    """
+def evaluate(ensemble: ClassifierEnsemble, samples: Samples, splits: Splits, *, alpha: float) -> Evaluation:
+    """Return the results of the ensemble's fixed decision on the evaluate rows; each bound holds at level 1 - alpha."""
     real = ensemble.logits(samples.real[splits.real.evaluate])
     fake = ensemble.logits(samples.fake[splits.fake.evaluate])
     rule = ensemble.choice.bound
@@ -120,7 +117,7 @@ def read(ensemble: ClassifierEnsemble, samples: Samples, splits: Splits, *, alph
     right = int((real_logits > 0).sum()), int((fake_logits <= 0).sum())
     return Evaluation(
         lower=lower,
-        # The two clips are chosen apart: a bound above one mean shows that the other is the better one.
+        # Bound and estimate have clips of their own: if the bound is above this mean, the mean of the other is better.
         estimate=max(0.0, mean, float(payoffs.mean()) if mean < lower else 0.0),
         accuracy=float(np.mean([right[0] / len(real_logits), right[1] / len(fake_logits)])),
         tv_lower=betting_bound.total_variation_bound(

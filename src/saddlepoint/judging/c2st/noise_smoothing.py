@@ -1,9 +1,10 @@
-"""The noise ladder: the same judgement after the same noise on both sides, for what saturates at log 2.
+"""Noise-smoothed bounds: the test repeated after the same noise was added to both sides, for JSDs that saturate at log 2.
 
-Two laws on thin supports have JSD log 2 however near they lie (Arjovsky & Bottou, arXiv 1701.04862). Adding
-N(0, sigma^2) to both sides is data processing, so each rung's bound is a lower bound for the JSD of the data
-too; how fast the rungs fall grades generators that all saturate. alpha is spent evenly over the rungs: they
-hold jointly. The quick pool judges them, on at most 3,000 fit rows a side.
+Two distributions on low-dimensional supports have JSD log 2 however near they are (Arjovsky & Bottou, arXiv 1701.04862;
+instance noise: Sønderby et al., arXiv 1610.04490). Adding N(0, sigma^2) to both sides is data processing, so the bound
+at each noise level is a lower bound for the JSD of the data too. How fast the bounds fall with sigma compares generators
+that all saturate. alpha is divided evenly over the noise levels: the bounds hold jointly. The quick pool is used, on at
+most 3,000 fit rows per side.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saddlepoint.judging.c2st.ensemble import fit_ensemble, read
+from saddlepoint.judging.c2st.ensemble import evaluate, fit_ensemble
 from saddlepoint.judging.c2st.splits import Side, Splits
 from saddlepoint.judging.samples import Samples
 
@@ -24,7 +25,7 @@ NOISE_LEVELS = (
     0.2,
     0.4,
     0.8,
-)  # of the real fit rows' standard deviation, column by column (pictures: over all pixels)
+)  # in standard deviations of the real fit rows, column by column (pictures: over all pixels)
 SATURATED = 0.9 * math.log(2)
 MOST_FIT, MOST_BLOCKS = 3000, 3000
 
@@ -32,7 +33,7 @@ MOST_FIT, MOST_BLOCKS = 3000, 3000
 def smooth_with_noise(
     samples: Samples, splits: Splits, *, alpha: float, seed: int
 ) -> tuple[dict[str, Any], ...]:
-    """Return one record a rung: sigma (in standard deviations), jsd_lower and jsd_estimate in nats."""
+    """Return one record per noise level: sigma (in standard deviations), jsd_lower and jsd_estimate in nats."""
     fewer = _fewer(splits)
     used = [np.concatenate([side.fit, side.select, side.evaluate]) for side in (fewer.real, fewer.fake)]
     renumbered = replace(fewer, real=_renumbered(fewer.real), fake=_renumbered(fewer.fake))
@@ -44,10 +45,10 @@ def smooth_with_noise(
             _add(rows[chosen], sigma * spread, rng)
             for rows, chosen in zip((samples.real, samples.fake), used)
         ]
-        rung = replace(samples, real=noisy[0], fake=noisy[1])
+        smoothed = replace(samples, real=noisy[0], fake=noisy[1])
         level = alpha / len(NOISE_LEVELS)
-        ensemble = fit_ensemble(rung, renumbered, size="quick", alpha=level, seed=seed)
-        found = read(ensemble, rung, renumbered, alpha=level)
+        ensemble = fit_ensemble(smoothed, renumbered, size="quick", alpha=level, seed=seed)
+        found = evaluate(ensemble, smoothed, renumbered, alpha=level)
         out.append({"sigma": sigma, "jsd_lower": found.lower, "jsd_estimate": found.estimate})
     return tuple(out)
 

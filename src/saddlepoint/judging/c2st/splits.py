@@ -1,10 +1,10 @@
-"""Which rows fit the referees (50 %), choose between them (20 %) and are read once (30 %).
+"""Splits of the rows: to fit the referees (50 %), to select a combination (20 %), to evaluate once (30 %).
 
-Evaluate rows come in *blocks* of `reals` real and `fakes` fake rows (one of the two is 1), so that the more
-plentiful side lowers the variance while one independent bounded payoff a block remains.
+Evaluate rows come in *blocks* of `reals` real and `fakes` fake rows (one of the two numbers is 1). So the larger side
+lowers the variance, while each block gives one independent bounded payoff.
 
-Rows of one group stay on one side. On the select and evaluate side a group is then one observation, so one
-row of it, drawn at random, speaks for the group: the law judged is that of a random row of a random group.
+Rows of one group stay in one split. In the select and evaluate splits a group counts as one observation: one row of it,
+drawn at random, represents it. So the distribution judged is that of a random row of a random group.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from saddlepoint.judging.c2st import betting_bound
 Indices = NDArray[np.int64]
 SELECT, EVALUATE = 0.2, 0.3
 MOST_PER_BLOCK = 4
-MOST_FAKES_TO_FIT = 40_000  # unless more real rows fit; more fakes add time, not sight
-NEARLY = 1.02  # twice as many rows, but for a few, still make blocks of two
-FEWEST_BLOCKS = 9  # 9 blocks are the fewest whose floor at 95 % lies under log 2, the largest JSD there is
+MOST_FAKES_TO_FIT = 40_000  # unless there are more real fit rows; more fake rows add time, not power
+NEARLY = 1.02  # blocks of two also if the larger side is up to 2 % short of twice as many rows
+FEWEST_BLOCKS = 9  # the fewest blocks whose floor at 95 % is below log 2, the largest possible JSD
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Side:
-    """The rows of one sample: indices that fit, select and evaluate; the last two in blocks."""
+    """Row indices of one sample: fit, select and evaluate; the last two in blocks."""
 
     fit: Indices
     select: Indices
@@ -37,7 +37,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Splits:
-    """Both samples' splits: blocks of `reals` real rows and `fakes` fake rows."""
+    """The splits of both samples, in blocks of `reals` real rows and `fakes` fake rows."""
 
     real: Side
     fake: Side
@@ -46,21 +46,26 @@ class Splits:
 
     @property
     def n_select(self) -> int:
-        """The number of blocks that choose."""
+        """The number of select blocks."""
         return len(self.real.select) // self.reals
 
     @property
     def n_evaluate(self) -> int:
-        """The number of blocks that are read once."""
+        """The number of evaluate blocks."""
         return len(self.real.evaluate) // self.reals
 
 
 def split(n_real: int, n_fake: int, *, groups: Any = None, alpha: float, rng: np.random.Generator) -> Splits:
-    """Return random splits of n_real and n_fake rows, no group of real rows torn.
+    """Return random splits of n_real and n_fake rows; rows of one group stay together.
 
-    Fakes a block: min(4, n_fake // n_real), 2 % short of a multiple being forgiven; where fakes are the
-    scarcer side, reals a block likewise. Raises InputError when so few rows could certify nothing, with what
-    they could.
+    Fake rows per block: min(4, n_fake // n_real), also if up to 2 % of a multiple are missing; if there are fewer fake
+    than real rows, real rows per block likewise.
+
+    groups: one label per real row, or None.
+    alpha: level of the bound, to decide whether the rows are enough.
+    rng: source of the random order.
+
+    Raises InputError for too few rows to certify any JSD.
     """
     units = np.arange(n_real) if groups is None else _codes(groups, n_real)
     n_units = int(units.max()) + 1
@@ -96,7 +101,9 @@ def split(n_real: int, n_fake: int, *, groups: Any = None, alpha: float, rng: np
 def _codes(groups: Any, n_real: int) -> Indices:
     groups = np.asarray(groups)
     if groups.shape != (n_real,):
-        raise InputError(f"The groups have shape {groups.shape}; {n_real} real rows need ({n_real},).")
+        raise InputError(
+            f"The groups have shape {groups.shape}; {n_real} real rows need ({n_real},), one label per row."
+        )
     return np.unique(groups, return_inverse=True)[1].astype(np.int64)
 
 
@@ -108,19 +115,17 @@ def _enough(n_real: int, n_units: int, n_fake: int, n_evaluate: int, *, alpha: f
     most = "nothing at all" if could >= np.log(2) else f"only a JSD above {could:.2f} nats, of at most 0.69"
     raise InputError(
         f"{n_real} real rows{grouped} and {n_fake} fake rows are too few to judge: {n_evaluate} would "
-        f"be left to "
-        f"evaluate, and they could certify {most}. Give at least "
-        f"{int(np.ceil(FEWEST_BLOCKS / EVALUATE))} of each, "
-        f"better 2,000."
+        f"be left to evaluate, and they could certify {most}. Give at least "
+        f"{int(np.ceil(FEWEST_BLOCKS / EVALUATE))} of each, better 2,000."
     )
 
 
 def copies_as_groups(rows: NDArray[Any]) -> tuple[Indices | None, int]:
-    """Return group codes that keep identical real rows together, and how many rows have an earlier twin.
+    """Return group codes that keep identical real rows together, and the number of rows that repeat an earlier one.
 
-    Only where two equal rows cannot be two draws (`cannot_repeat`). Rows of categories and rounded numbers
-    repeat by chance; keeping those together would tear the law itself apart (all ones on one side, all zeros
-    on the other), so they stay single: (None, 0).
+    Only if two equal rows cannot be two independent draws (`cannot_repeat`). Rows of categories and rounded numbers
+    repeat by chance; grouping those would give the splits different distributions (all ones in one split, all zeros in
+    another), so they are not grouped: (None, 0).
     """
     if not cannot_repeat(rows):
         return None, 0
@@ -130,9 +135,7 @@ def copies_as_groups(rows: NDArray[Any]) -> tuple[Indices | None, int]:
 
 
 def cannot_repeat(rows: NDArray[Any]) -> bool:
-    """Tell whether two equal rows cannot be two draws: pictures, and rows with numbers of more than six
-    decimals.
-    """
+    """Return whether equal rows cannot be independent draws: pictures, and rows with numbers of more than six decimals."""
     if rows.ndim > 2:
         return True
     with np.errstate(invalid="ignore"):
@@ -141,6 +144,6 @@ def cannot_repeat(rows: NDArray[Any]) -> bool:
 
 
 def row_keys(rows: NDArray[Any]) -> NDArray[Any]:
-    """Return one comparable key a row, equal only for rows equal in every byte."""
+    """Return one comparable key per row; keys are equal only for rows equal in every byte."""
     flat = np.ascontiguousarray(rows.reshape(len(rows), -1))
     return flat.view(np.dtype(f"S{flat.dtype.itemsize * flat.shape[1]}")).ravel()

@@ -1,16 +1,16 @@
-"""One decision out of many referees, chosen on select rows only.
+"""Stacking: one decision rule out of the referees' logits, chosen on select rows only.
 
-Every candidate is a weighted sum of the referees' logits: each referee alone, their mean, and a stack (a
-logistic regression on the logits); each as it is and recalibrated (Platt: slope and intercept). Its decision
-is d = 2D - 1 = tanh(logit / 2), clipped to [-clip_low, clip_high]: a clipped D is just another D, so nothing
-is biased, and the payoff of a block
+Every candidate is a weighted sum of the referees' logits: each referee alone, their mean, and a stack (a logistic
+regression on the logits); each as it is and recalibrated (Platt: slope and intercept). Its decision is d = 2D - 1 =
+tanh(logit / 2), clipped to [-clip_low, clip_high]: a clipped D is just another D, so clipping adds no bias, and the
+payoff of a block
 
     Z = 1/2 [mean log(1 + d(real)) + mean log(1 - d(fake))],   E Z = log 2 + V(D)/2 <= JSD(p_data, p_g)
 
-is bounded (Goodfellow et al. 2014, section 4.1, turned into a bound for any D). The two ends are clipped
-apart: a mode that the fakes lack needs d near 1 and no d below 0. Two combinations come out: the one with the
-largest *predicted lower bound*, and the one with the largest mean payoff for the point estimate, since the
-former is conservative near the floor.
+is bounded (Goodfellow et al. 2014, section 4.1, turned into a bound for any D). The two ends have clips of their own: a
+mode that the fake rows lack needs d near 1 and no d below 0. Two rules are chosen: the one with the largest *predicted
+lower bound*, and for the point estimate the one with the largest mean payoff, because the former is conservative near
+the floor.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ BETS = np.array([0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0])
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionRule:
-    """A decision rule: logit = intercept + sum of weights x referees' logits, d clipped to [-clip_low,
-    clip_high].
-    """
+    """A decision rule: logit = intercept + sum of weights x referees' logits, d clipped to [-clip_low, clip_high]."""
 
     name: str
     weights: tuple[float, ...]
@@ -44,24 +42,24 @@ class DecisionRule:
     clip_high: float
 
     def logit(self, logits: Floats) -> Floats:
-        """Return the combined logits, shape (n,), of the referees' logits, shape (referees, n)."""
+        """Return the combined logits (n,) from the referees' logits (referees, n)."""
         clipped = np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)
         return np.asarray(np.asarray(self.weights) @ clipped + self.intercept)
 
     def payoffs(self, real: Floats, fake: Floats, *, reals: int, fakes: int) -> Floats:
-        """Return Z, shape (blocks,) in nats, of the referees' logits of real and fake rows in blocks."""
+        """Return the payoffs Z (blocks,), in nats, from the referees' logits of real and fake rows in blocks."""
         gain, loss = _log_terms(self.logit(real), self.logit(fake))
         return _blocks(gain, loss, self.clip_low, self.clip_high, reals=reals, fakes=fakes)
 
     @property
     def range(self) -> tuple[float, float]:
-        """The smallest and the largest payoff that can occur, in nats."""
+        """The smallest and the largest possible payoff, in nats."""
         return _range(self.clip_low, self.clip_high)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What the select rows chose: a combination for the bound, one for the estimate, the bound predicted."""
+    """What the select rows chose: a rule for the bound, one for the estimate, and the predicted bound."""
 
     bound: DecisionRule
     estimate: DecisionRule
@@ -78,10 +76,14 @@ def choose(
     n_evaluate: int,
     alpha: float,
 ) -> Selection:
-    """Return the combinations with the largest predicted bound at n_evaluate blocks, and the largest mean
-    payoff.
+    """Return the rules with the largest predicted bound at n_evaluate blocks and with the largest mean payoff.
 
-    real: (referees, blocks * reals) and fake: (referees, blocks * fakes) logits of the *select* rows.
+    real: logits of the *select* rows, (referees, blocks * reals).
+    fake: likewise, (referees, blocks * fakes).
+    names: of the referees.
+    reals, fakes: rows per block.
+    n_evaluate: number of evaluate blocks.
+    alpha: level of the bound.
     """
     best: tuple[float, DecisionRule] | None = None
     most: tuple[float, DecisionRule] | None = None
@@ -105,10 +107,10 @@ def choose(
 def _candidates(
     real: Floats, fake: Floats, names: tuple[str, ...]
 ) -> list[tuple[str, tuple[float, ...], float]]:
-    many = len(names)
-    rules: list[tuple[str, Floats, float]] = [(name, np.eye(many)[i], 0.0) for i, name in enumerate(names)]
-    if many > 1:
-        rules.append(("mean", np.full(many, 1 / many), 0.0))
+    count = len(names)
+    rules: list[tuple[str, Floats, float]] = [(name, np.eye(count)[i], 0.0) for i, name in enumerate(names)]
+    if count > 1:
+        rules.append(("mean", np.full(count, 1 / count), 0.0))
         weights, intercept = _regress(real, fake, strength=0.3)
         rules.append(("stack", weights, intercept))
     out = []
@@ -134,7 +136,7 @@ def _regress(real: Floats, fake: Floats, *, strength: float) -> tuple[Floats, fl
 
 
 def _log_terms(real: Floats, fake: Floats) -> tuple[Floats, Floats]:
-    """Return log(1 + d) of real rows and log(1 - d) of fake rows: log 2 + log sigmoid(+-logit), stable."""
+    """Return log(1 + d) of real rows and log(1 - d) of fake rows, as log 2 + log sigmoid(+-logit) (numerically stable)."""
     return math.log(2) - np.logaddexp(0, -real), math.log(2) - np.logaddexp(0, fake)
 
 
@@ -154,9 +156,7 @@ def _blocks(
 def _try_clips(
     gain: Floats, loss: Floats, *, reals: int, fakes: int, n_evaluate: int, alpha: float, finalists: int = 3
 ) -> list[tuple[float | None, float, float, float]]:
-    """Return (predicted bound or None, mean, clip_low, clip_high) of every clip; predictions for the
-    best few only.
-    """
+    """Return (predicted bound or None, mean, clip_low, clip_high) for every pair of clips; predictions for the best few."""
     blocks = min(len(gain) // reals, MOST_BLOCKS)
     gain, loss = gain[: blocks * reals], loss[: blocks * fakes]
     goal = math.log(1 / alpha)
@@ -182,10 +182,9 @@ def _try_clips(
 
 
 def predicted_bound(z: Floats, low: float, high: float, *, n_evaluate: int, alpha: float) -> float:
-    """Return the bound that n_evaluate blocks like these would give: the largest m at which some constant bet
-    wins.
+    """Return the bound that n_evaluate blocks like these would give: the largest m at which some constant bet wins.
 
-    Largest m with ``n_evaluate max_lambda mean log(1 + lambda (u - m)) >= log(1/alpha)``, u = z on [0, 1].
+    This is the largest m with ``n_evaluate max_lambda mean log(1 + lambda (u - m)) >= log(1/alpha)``, u = z on [0, 1].
     """
     u = (z - low) / (high - low)
     goal = math.log(1 / alpha) / n_evaluate

@@ -1,7 +1,7 @@
-"""Fresh networks that judge: their own few lines, sharing nothing with the players of the game.
+"""Neural networks as classifiers of the two-sample test; they share no code with the generator and discriminator.
 
-Each is trained from scratch on balanced batches (as many real as fake rows), keeps the weights of its best
-epoch on a seventh of the fit rows, and is turned into a function from rows to logits.
+Each is trained from scratch on balanced batches (as many real as fake rows), keeps the weights of its best epoch on a
+seventh of the fit rows, and becomes a function from rows to logits.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ def dense(width: int) -> nn.Module:
 
 
 def convolutional(channels: int, height: int, width: int) -> nn.Module:
-    """Return a small convolutional network, (n, channels, height, width) -> (n, 1); about 1e5 weights at
-    28 x 28.
-    """
+    """Return a small convolutional network, (n, channels, height, width) -> (n, 1); about 1e5 weights at 28 x 28."""
     layers: list[nn.Module] = []
     out, deepest = 24, 96
     while True:
@@ -66,39 +64,48 @@ def train(
     rate: float = 2e-3,
     patience: int = 5,
 ) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
-    """Return the logit function of a network trained to tell real from fake rows, early stopped.
+    """Return the logit function of a network trained to classify real and fake rows, with early stopping.
 
-    An epoch sees as many rows of each side as the scarcer side holds (at least one batch). The global random
-    state of torch is left as it was.
+    In an epoch as many rows of each side are used as the smaller side has (at least one batch). The global random state
+    of torch is not changed.
+
+    build: makes the network.
+    encode: maps rows to its input.
+    real, fake: the fit rows.
+    seed: of weights and batches.
+    epochs: at most.
+    batch: rows of each side per step.
+    rate: learning rate of AdamW, with cosine decay.
+    patience: epochs without improvement before training stops.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build()
         optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
-        held = [max(1, len(rows) // 7) for rows in (real, fake)]
-        checks = [encode(rows[:n]) for rows, n in zip((real, fake), held)]
-        players = [encode(rows[n:]) for rows, n in zip((real, fake), held)]
-        a_round = max(1, min(len(rows) for rows in players) // batch)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * a_round)
+        sizes = [max(1, len(rows) // 7) for rows in (real, fake)]
+        validation = [encode(rows[:n]) for rows, n in zip((real, fake), sizes)]
+        training = [encode(rows[n:]) for rows, n in zip((real, fake), sizes)]
+        steps = max(1, min(len(rows) for rows in training) // batch)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
         best, kept, waited = np.inf, copy.deepcopy(network.state_dict()), 0
         for _ in range(epochs):
             network.train()
-            orders = [_order(len(rows), a_round * batch) for rows in players]
-            for step in range(a_round):
+            orders = [_order(len(rows), steps * batch) for rows in training]
+            for step in range(steps):
                 piece = slice(step * batch, (step + 1) * batch)
-                pair = [rows[order[piece]] for rows, order in zip(players, orders)]
+                pair = [rows[order[piece]] for rows, order in zip(training, orders)]
                 logits = network(torch.cat(pair))[:, 0]
                 loss = F.softplus(-logits[: len(pair[0])]).mean() + F.softplus(logits[len(pair[0]) :]).mean()
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
-            now = float(
-                F.softplus(-_logits(network, checks[0])).mean()
-                + F.softplus(_logits(network, checks[1])).mean()
+            loss_now = float(
+                F.softplus(-_logits(network, validation[0])).mean()
+                + F.softplus(_logits(network, validation[1])).mean()
             )
-            if now < best - 1e-4:
-                best, kept, waited = now, copy.deepcopy(network.state_dict()), 0
+            if loss_now < best - 1e-4:
+                best, kept, waited = loss_now, copy.deepcopy(network.state_dict()), 0
             else:
                 waited += 1
                 if waited >= patience:
@@ -114,8 +121,8 @@ def train(
 
 
 def _order(n: int, wanted: int) -> Tensor:
-    rounds = -(-wanted // n)
-    return torch.cat([torch.randperm(n) for _ in range(rounds)])[:wanted]
+    repeats = -(-wanted // n)
+    return torch.cat([torch.randperm(n) for _ in range(repeats)])[:wanted]
 
 
 def _logits(network: nn.Module, rows: Tensor) -> Tensor:

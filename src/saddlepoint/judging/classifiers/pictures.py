@@ -1,6 +1,4 @@
-"""Referees of pictures: a small convolutional network trained fresh, and two on pooled and projected
-pixels.
-"""
+"""Classifiers for pictures: a small convolutional network, a logistic regression on pooled pixels, and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -15,13 +13,13 @@ from torch.nn import functional as F
 from saddlepoint.judging.classifiers import networks, points
 from saddlepoint.judging.classifiers.points import FitContext, Floats, Logit, Referee
 
-LARGEST_SIDE = 64  # larger pictures are averaged down first, which is data processing: the bound still holds
+LARGEST_SIDE = (
+    64  # larger pictures are averaged down first; this is data processing, so the bound still holds
+)
 
 
 def pool(size: str) -> dict[str, Referee]:
-    """Return the referees of pictures; the quick pool leaves the neighbours out and trains the network
-    briefly.
-    """
+    """Return the classifiers for pictures; the quick pool has no nearest neighbours and trains the network for less time."""
     members: dict[str, Referee] = {"network": network, "pooled": pooled}
     if size == "full":
         members["neighbours"] = neighbours
@@ -29,9 +27,7 @@ def pool(size: str) -> dict[str, Referee]:
 
 
 def encode(rows: NDArray[Any], *, side: int = LARGEST_SIDE) -> torch.Tensor:
-    """Return pictures (n, H, W, C) of levels 0 to 255 as float32 (n, C, h, w) in [-1, 1], averaged to <=
-    side pixels.
-    """
+    """Return pictures (n, H, W, C), levels 0 to 255, as float32 (n, C, h, w) in [-1, 1], averaged to at most `side` pixels."""
     out = torch.from_numpy(np.ascontiguousarray(rows)).permute(0, 3, 1, 2).float() / 127.5 - 1
     height, width = out.shape[2:]
     if max(height, width) > side:
@@ -41,10 +37,10 @@ def encode(rows: NDArray[Any], *, side: int = LARGEST_SIDE) -> torch.Tensor:
 
 
 def network(real: NDArray[Any], fake: NDArray[Any], context: FitContext) -> Logit:
-    """A small convolutional network, early stopped; about 60,000 pictures of each side are seen."""
+    """A small convolutional network with early stopping; it is trained on about 60,000 pictures of each side."""
     channels, height, width = encode(real[:1]).shape[1:]
-    seen = 20_000 if context.quick else 60_000
-    epochs = int(np.clip(seen / min(len(real), len(fake)), 4, 40))
+    pictures_used = 20_000 if context.quick else 60_000
+    epochs = int(np.clip(pictures_used / min(len(real), len(fake)), 4, 40))
     return networks.train(
         lambda: networks.convolutional(channels, height, width), encode, real, fake,
         seed=context.seed, epochs=epochs, batch=int(np.clip(len(real) // 12, 8, 128)),
@@ -66,7 +62,7 @@ def pooled(real: NDArray[Any], fake: NDArray[Any], context: FitContext) -> Logit
 
 
 def neighbours(real: NDArray[Any], fake: NDArray[Any], context: FitContext) -> Logit:
-    """The vote of the nearest pictures in the first 40 principal components of the pixels."""
+    """Nearest neighbours in the first 40 principal components of the pixels."""
     (real, fake), place = project(real, fake, seed=context.seed)
     logit = points.vote(real, fake, seed=context.seed)
     return lambda rows: logit(place(rows))
@@ -75,9 +71,7 @@ def neighbours(real: NDArray[Any], fake: NDArray[Any], context: FitContext) -> L
 def project(
     real: NDArray[Any], fake: NDArray[Any], *, seed: int, most: int = 40
 ) -> tuple[tuple[Floats, Floats], Any]:
-    """Return both sides in the first principal components of the fit rows' pixels (<= 32 a side), and
-    the projection.
-    """
+    """Return both sides in the first principal components of the fit rows' pixels (<= 32 x 32), and the projection."""
 
     def flat(rows: NDArray[Any]) -> Floats:
         return np.asarray(encode(rows, side=32).flatten(1).numpy())

@@ -1,6 +1,6 @@
-"""Referees of points: each is fitted on real and fake rows and returns a function from rows to logits.
+"""Classifiers for points: each is fitted on real and fake rows and returns a function from rows to logits.
 
-All balance the two sides by weights, so that a logit of 0 says "as likely real as fake" whatever the counts.
+All weight the two sides equally, so that a logit of 0 means "as likely real as fake" whatever the numbers of rows.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, Stand
 Floats = NDArray[np.float64]
 Logit = Callable[[NDArray[Any]], Floats]
 CHUNK = 4096
-STEPS = 255  # the most that the trees tell apart in a column
+STEPS = 255  # the largest number of bins of the trees
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FitContext:
-    """What every referee is told: which columns are categories, its seed, and whether it must be quick."""
+    """What every classifier is given: which columns are categories, its seed, and whether it must be quick."""
 
     categorical: NDArray[np.bool_]
     seed: int
@@ -40,7 +40,7 @@ Referee = Callable[[NDArray[Any], NDArray[Any], FitContext], Logit]
 
 
 def labelled(real: NDArray[Any], fake: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64], Floats]:
-    """Return rows, labels (1 real, 0 fake) and weights under which both sides weigh the same."""
+    """Return rows, labels (1 real, 0 fake), and weights that give both sides the same total."""
     labels = np.repeat(np.array([1, 0]), [len(real), len(fake)])
     weights = np.where(
         labels == 1, (len(real) + len(fake)) / (2 * len(real)), (len(real) + len(fake)) / (2 * len(fake))
@@ -49,9 +49,7 @@ def labelled(real: NDArray[Any], fake: NDArray[Any]) -> tuple[NDArray[Any], NDAr
 
 
 def logistic(real: Floats, fake: Floats, context: FitContext) -> Logit:
-    """A logistic regression on the coordinates, their products (up to 20 columns; squares beyond) and
-    the squared norm.
-    """
+    """A logistic regression on coordinates and their products; beyond 20 columns on squares and the squared norm instead."""
     rows, labels, weights = labelled(real, fake)
     widen: Any = (
         PolynomialFeatures(2, include_bias=False)
@@ -76,9 +74,7 @@ def logistic(real: Floats, fake: Floats, context: FitContext) -> Logit:
 def boosted(
     rows: Floats, labels: NDArray[np.int64], weights: Floats, context: FitContext, *, categorical: Any = None
 ) -> Logit:
-    """Histogram gradient boosting, early stopped on 15 % of the fit rows; NaN and category codes as they
-    are.
-    """
+    """Histogram gradient boosting with early stopping on 15 % of the fit rows; NaN and category codes are native."""
     model = HistGradientBoostingClassifier(
         max_iter=60 if context.quick else 250,
         learning_rate=0.15 if context.quick else 0.08,
@@ -99,10 +95,10 @@ def boosted(
 def steps_of(
     rows: Floats, weights: Floats, *, skip: NDArray[np.bool_] | None = None
 ) -> Callable[[NDArray[Any]], Floats]:
-    """Return the map from rows to numbers of steps, 255 a column at its weighted quantiles (NaN stays; so do columns to skip).
+    """Return the map from rows to bin numbers, 255 per column at its weighted quantiles; NaN and skipped columns stay.
 
-    What the trees would do themselves, a column in 70 ms with weights (scikit-learn 1.9) and in 2 ms here; they leave numbers
-    of so few values as they are.
+    The trees would bin by themselves, but with weights they take 70 ms per column (scikit-learn 1.9), and this takes 2 ms;
+    they do not bin columns of at most 255 values again.
     """
     edges: list[Floats | None] = []
     for column, values in enumerate(rows.T):
@@ -112,9 +108,9 @@ def steps_of(
         there = np.flatnonzero(~np.isnan(values))
         order = there[np.argsort(values[there], kind="stable")]
         mass = np.cumsum(weights[order])
-        few = np.unique(values[order])
-        if len(few) <= STEPS:
-            edges.append((few[:-1] + few[1:]) / 2)
+        distinct = np.unique(values[order])
+        if len(distinct) <= STEPS:
+            edges.append((distinct[:-1] + distinct[1:]) / 2)
             continue
         at = np.searchsorted(mass, np.arange(1, STEPS) / STEPS * mass[-1])
         edges.append(np.unique(values[order[at.clip(max=len(order) - 1)]]))
@@ -136,11 +132,10 @@ def trees(real: Floats, fake: Floats, context: FitContext) -> Logit:
 
 
 def geometry(real: Floats, fake: Floats, context: FitContext) -> Logit:
-    """Boosted trees that also see the log distances to the two nearest centres: the one that sees wrong mode
-    widths.
+    """Boosted trees on coordinates and log distances to the two nearest k-means centres; it detects wrong mode widths.
 
-    Per number of k-means centres (8, 25, 64) fitted on both sides: x, the log distances to the two nearest
-    centres, their difference, and the nearest centre's number; the logits of the three are averaged.
+    One model for each number of centres (8, 25, 64), fitted on both sides. Inputs are x, the log distances to the two
+    nearest centres, their difference, and the nearest centre's number. The logits of the three models are averaged.
     """
     rows, labels, weights = labelled(real, fake)
     scaler = StandardScaler().fit(rows)
@@ -160,7 +155,7 @@ def geometry(real: Floats, fake: Floats, context: FitContext) -> Logit:
 
 
 def k_means(rows: Floats, centres: int, seed: int) -> KMeans:
-    """Return k-means cells; rows that repeat may leave fewer than asked, which is no fault here."""
+    """Return fitted k-means cells; with repeated rows there may be fewer than `centres`, which is fine here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return KMeans(centres, n_init=1, max_iter=50, random_state=seed).fit(rows)
@@ -173,9 +168,7 @@ def _with_distances(rows: Floats, cells: KMeans) -> Floats:
 
 
 def neighbours(real: Floats, fake: Floats, context: FitContext) -> Logit:
-    """The vote of the nearest rows in standardised coordinates, beyond 30 columns in 30 principal
-    components.
-    """
+    """Nearest neighbours in standardised coordinates; with more than 30 columns in 30 principal components."""
     steps: list[Any] = [StandardScaler()]
     if real.shape[1] > 30:
         steps.append(PCA(min(30, len(real)), svd_solver="randomized", random_state=context.seed))
@@ -185,8 +178,9 @@ def neighbours(real: Floats, fake: Floats, context: FitContext) -> Logit:
 
 
 def vote(real: Floats, fake: Floats, *, seed: int) -> Logit:
-    """Return the balanced log-odds (real + 1/2) / (fake + 1/2) among the k = sqrt(n)/2 nearest fit rows,
-    <= 5,000 a side.
+    """Return the balanced log-odds (real + 1/2) / (fake + 1/2) among the k = sqrt(n)/2 nearest fit rows.
+
+    At most 5,000 fit rows per side are used.
     """
     rng = np.random.default_rng(seed)
     real, fake = (rows[rng.permutation(len(rows))[:5000]] for rows in (real, fake))
@@ -208,7 +202,7 @@ def vote(real: Floats, fake: Floats, *, seed: int) -> Logit:
 
 
 def network(real: Floats, fake: Floats, context: FitContext) -> Logit:
-    """A network of two hidden layers on standardised coordinates."""
+    """A network with two hidden layers on standardised coordinates."""
     import torch
 
     from saddlepoint.judging.classifiers import networks

@@ -1,7 +1,6 @@
-"""Referees of tables: columns of numbers and category codes, NaN for null.
+"""Classifiers for tables of numbers and category codes (NaN for null), and binned columns.
 
-Columns as a few whole numbers: quantile bins of numbers, frequent categories, a bin of their own for
-nulls.
+Bins are quantiles of numbers, frequent categories, and one bin per column for nulls.
 """
 
 from __future__ import annotations
@@ -23,16 +22,14 @@ from saddlepoint.judging.classifiers.points import FitContext, Floats, Logit, Re
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bins:
-    """Fitted bins: per column its inner edges (numbers) or its frequent codes (categories)."""
+    """Fitted bins: for each column the inner edges (numbers) or the frequent codes (categories)."""
 
     cuts: tuple[Floats, ...]
     categorical: NDArray[np.bool_]
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """The number of codes of each column: its bins (categories: and one for the rest), and one for
-        nulls.
-        """
+        """The number of codes of each column: its bins, one more for other categories, and one for nulls."""
         return np.array([len(cuts) + 2 for cuts in self.cuts], dtype=np.int64)
 
     def codes(self, rows: Floats) -> NDArray[np.int64]:
@@ -49,9 +46,7 @@ class Bins:
 
 
 def fit_bins(rows: Floats, categorical: NDArray[np.bool_], *, most: int) -> Bins:
-    """Return bins of about equal counts, at most `most` a column; a value that many rows share has its
-    own bin.
-    """
+    """Return bins of about equal counts, at most `most` per column; a value that many rows share has its own bin."""
     cuts = []
     for i in range(rows.shape[1]):
         column = rows[:, i]
@@ -64,7 +59,7 @@ def fit_bins(rows: Floats, categorical: NDArray[np.bool_], *, most: int) -> Bins
             if len(values) <= most:
                 cuts.append(values[1:])
                 continue
-            # An atom's lower edge and the next value above it, so that the atom is alone in its bin.
+            # A frequent value's lower edge and the next larger value, so that it is alone in its bin.
             heavy = np.flatnonzero(counts > len(column) / most)
             edges = [
                 np.quantile(column, np.linspace(0, 1, most - 2 * len(heavy) // 3 + 1)[1:-1], method="higher")
@@ -76,12 +71,12 @@ def fit_bins(rows: Floats, categorical: NDArray[np.bool_], *, most: int) -> Bins
 
 MOST_CATEGORIES = 250  # the trees' own limit is 255
 MOST_PAIRS = 300
-MOST_ROWS = 20_000  # a side, for the pairs: their indicators take 2.5 kB a row
+MOST_ROWS = 20_000  # per side, for the pairs: their indicators take 2.5 kB per row
 HASHED = 1 << 16
 
 
 def pool(size: str, *, categorical: NDArray[np.bool_]) -> dict[str, Referee]:
-    """Return the referees of a table; geometry only where two columns of numbers make a space."""
+    """Return the classifiers for a table; geometry only with at least two numeric columns."""
     members: dict[str, Referee] = {"trees": trees, "pairs": pairs}
     if size == "full" and np.count_nonzero(~categorical) >= 2:
         members["geometry"] = geometry
@@ -89,9 +84,9 @@ def pool(size: str, *, categorical: NDArray[np.bool_]) -> dict[str, Referee]:
 
 
 def trees(real: Floats, fake: Floats, context: FitContext) -> Logit:
-    """Boosted trees with categories as categories and nulls as nulls; rare categories beyond 250 are one."""
+    """Boosted trees with native categories and nulls; categories beyond the 250 most frequent are merged into one."""
     rows, labels, weights = points.labelled(real, fake)
-    empty = np.isnan(rows).all(axis=0)  # which the trees cannot bin
+    empty = np.isnan(rows).all(axis=0)  # the trees cannot bin such columns
     frequent = []
     for i in np.flatnonzero(context.categorical):
         values, counts = np.unique(rows[~np.isnan(rows[:, i]), i], return_counts=True)
@@ -110,9 +105,7 @@ def trees(real: Floats, fake: Floats, context: FitContext) -> Logit:
 
 
 def pairs(real: Floats, fake: Floats, context: FitContext) -> Logit:
-    """A logistic regression on every column's bins and every pair of columns' bins, hashed to 65,536
-    indicators.
-    """
+    """A logistic regression on the bins of every column and every pair of columns, hashed to 65,536 indicators."""
     rows, labels, weights = points.labelled(real[:MOST_ROWS], fake[:MOST_ROWS])
     bins = fit_bins(rows, context.categorical, most=12)
     together = list(itertools.combinations(range(rows.shape[1]), 2))
@@ -149,11 +142,11 @@ def pairs(real: Floats, fake: Floats, context: FitContext) -> Logit:
 
 
 def geometry(real: Floats, fake: Floats, context: FitContext) -> Logit:
-    """The points' referee of distances to centres, on the columns of numbers, nulls at their median."""
+    """`points.geometry` on the numeric columns, with nulls replaced by the median."""
     numbers = ~context.categorical
     fit = np.concatenate([real, fake])[:, numbers]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a column of nulls only has no median
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column with nulls only has no median
         middle = np.nan_to_num(np.nanmedian(fit, axis=0))
 
     def fill(z: NDArray[Any]) -> Floats:

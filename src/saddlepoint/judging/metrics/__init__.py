@@ -1,1 +1,1 @@
-"""Metrics that the field reports, beside the certified bound; nothing is decided by them."""
+"""Metrics that the literature reports, beside the certified bound; they decide nothing."""

@@ -1,32 +1,30 @@
-"""Companions of a verdict, on request: the figures that others report, each with its protocol, its rows and its error.
+"""GAN metrics beside the certified bound: precision, recall, density, coverage, energy distance, MMD, Frechet distance.
 
-None of them is a bound for anything, and all hang on coordinates, so each says in which ones it was measured: columns
-standardised (categories one-hot, pictures in principal components of their pixels), with means and scales of the real rows;
-of both samples together for the two tests, which permute labels. FID and KID are what these figures are called on the
-features of Inception's network alone; ours are the same formulas on other features, and are called by the formula's name.
-
-Errors are delete-half jackknife ones: the standard deviation over halves of both samples, drawn without replacement (drawing
-again with it would make neighbours of a row and its copy); that of recall is rather too large. "one law": what the same rows
-give when their labels are drawn anew, since precision, coverage and the Frechet distance of few rows lie away from 1 and 0
-even then.
-
-Detail at full size: how much power pictures have in the top octave of their spectrum.
-
-Frequencies of a half to the whole of the highest one that a picture of its size can hold (0.25 to 0.5 cycles a pixel, along
-either side) are those that a picture enlarged from half the size does not have.
-
-Figures that others report beside a distance, as pure functions of two samples: nothing here is a bound.
+None of them is a bound. Each is reported with its protocol, its number of rows and its standard error.
 
 Neighbours. x_i is covered by samples in its ball, whose radius r_k(x_i) is the distance to its k-th nearest other row.
     precision   share of fakes inside the ball of any real row      recall     share of real rows inside the ball of any fake
     density     (1/kM) sum_ij 1[y_j in ball(x_i)]                   coverage   share of real rows whose ball holds a fake
 Kynkäänniemi et al. 2019 (arXiv 1904.06991); Naeem et al. 2020 (arXiv 2002.09797).
 
-Two samples of one law, as unbiased U-statistics, with an exact permutation test:
+Distances of two samples as unbiased U-statistics, with an exact permutation test:
     energy      2 E|X - Y| - E|X - X'| - E|Y - Y'|                  MMD^2      E k(X,X') + E k(Y,Y') - 2 E k(X,Y)
 Székely and Rizzo 2013; Gretton et al. 2012. With k(x, y) = (x.y/d + 1)^3 the latter is the kernel distance (arXiv 1801.01401).
 
 Frechet: |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), of means and covariances (arXiv 1706.08500).
+
+Coordinates. All metrics depend on the coordinates, so each names its own: standardised columns (categories one-hot, pictures
+in principal components of their pixels), with means and scales of the real rows; of both samples together for the two
+tests, which permute labels. FID and KID are these formulas on features of the Inception network only; ours are the same
+formulas on other features, and carry the formula's name.
+
+Errors are delete-half jackknife errors: the standard deviation over halves of both samples, drawn without replacement (with
+replacement, a row and its copy would be neighbours); that of recall is somewhat too large. Beside a metric that is biased
+is its value on the same rows under permuted labels: precision, coverage and the Frechet distance of few rows differ from 1
+and 0 even if both samples have the same distribution.
+
+Fine detail of pictures: the power in the top octave of their spectrum, 0.25 to 0.5 cycles per pixel along either side. A
+picture enlarged from half its size has none.
 """
 
 from __future__ import annotations
@@ -52,7 +50,11 @@ BANDWIDTHS = (0.5, 1.0, 2.0)
 
 
 def neighbour_figures(apart: Floats, real: Whole, fake: Whole) -> Floats:
-    """Return precision, recall, density and coverage, (4,), of rows real and fake of a matrix of distances (n, n)."""
+    """Return precision, recall, density and coverage, shape (4,).
+
+    apart: matrix of distances (n, n).
+    real, fake: row numbers in it.
+    """
     within_real = _radii(apart, real, (PRECISION_K, COVERAGE_K))
     (fake_radius,) = _radii(apart, fake, (PRECISION_K,))
     across = apart[np.ix_(real, fake)]
@@ -63,22 +65,22 @@ def neighbour_figures(apart: Floats, real: Whole, fake: Whole) -> Floats:
 
 
 def _radii(apart: Floats, rows: Whole, ks: tuple[int, ...]) -> list[Floats]:
-    """Return for each k the distance of each row to its k-th nearest other one; the nearest of all is the row itself."""
+    """Return for each k the distance of each row to its k-th nearest other row (number 0 is the row itself)."""
     own = np.partition(apart[np.ix_(rows, rows)], ks, axis=1)
     return [own[:, k] for k in ks]
 
 
 def expected_coverage(n: int, m: int) -> float:
-    """Return the mean coverage of n real rows by m fakes of the same continuous law.
+    """Return the expected coverage of n real rows by m fakes of the same continuous distribution.
 
-    A ball holds no fake where the k nearest of the other n - 1 + m rows are all real.
+    A ball holds no fake if the k nearest of the other n - 1 + m rows are all real.
     """
     steps = np.arange(COVERAGE_K)
     return float(1 - np.prod((n - 1 - steps) / (n + m - 1 - steps)))
 
 
 def frechet(one: Floats, other: Floats) -> float:
-    """Return the Frechet distance of the Gaussians with the moments of two samples (n, d)."""
+    """Return the Frechet distance of the Gaussians with the moments of two samples, each (n, d)."""
     means, covariances = zip(*((rows.mean(0), np.cov(rows, rowvar=False, ddof=1)) for rows in (one, other)))
     first, second = (np.atleast_2d(each) for each in covariances)
     values, vectors = np.linalg.eigh(first)
@@ -94,9 +96,9 @@ def distances(rows: Floats) -> Floats:
 
 
 def gaussian_kernel(apart: Floats) -> Floats:
-    """Return the mean of three Gaussian kernels, of half, once and twice the median distance.
+    """Return the mean of three Gaussian kernels, with half, once and twice the median distance as bandwidth.
 
-    The median is over all rows, blind to which are real: only then may labels be permuted.
+    The median is over all rows, without their labels: only then may labels be permuted.
     """
     median = float(np.median(apart[np.triu_indices(len(apart), 1)])) or 1.0
     squares = -0.5 * (apart / median) ** 2
@@ -111,8 +113,11 @@ def cubic_kernel(rows: Floats) -> Floats:
 def u_statistics(kernel: Floats, real: NDArray[np.bool_], fake: NDArray[np.bool_] | None = None) -> Floats:
     """Return mean k(X,X') + mean k(Y,Y') - 2 mean k(X,Y) without diagonals for each labelling, (labellings,).
 
-    kernel: (n, n), symmetric; real, fake: (n, labellings) marks, fake all others if left out. The energy distance is this of
-    the negative distances.
+    With negative distances as kernel it is the energy distance.
+
+    kernel: (n, n), symmetric.
+    real: bool (n, labellings).
+    fake: likewise; all other rows if not given.
     """
     ours = real.astype(np.float64)
     theirs = 1 - ours if fake is None else fake.astype(np.float64)
@@ -125,9 +130,9 @@ def u_statistics(kernel: Floats, real: NDArray[np.bool_], fake: NDArray[np.bool_
 
 
 def permutation_p(kernel: Floats, n: int, *, permutations: int, rng: np.random.Generator) -> float:
-    """Return P(a random labelling of the same sizes gives as much or more), the given one counted: P(p <= a) <= a.
+    """Return the permutation p-value, with P(p <= a) <= a; the given labelling counts as one permutation.
 
-    The first n rows of the kernel are the real ones.
+    kernel: (rows, rows); its first n rows are the real ones.
     """
     marks = np.zeros((len(kernel), permutations + 1), dtype=bool)
     marks[:n] = True
@@ -140,10 +145,10 @@ TOP = 0.25
 
 
 def top_octave(pictures: npt.NDArray[Any]) -> float:
-    """Return the mean power of pictures (n, H, W, C) at frequencies of at least 0.25 cycles a pixel along either side.
+    """Return the mean power of pictures (n, H, W, C) at frequencies of at least 0.25 cycles per pixel along either side.
 
-    In squared units of the pictures a pixel: white noise of variance v has about v / 4 below and 3 v / 4 above. Each picture's
-    mean is taken off, and a Hann window keeps its border, which is no detail, from counting as one.
+    In squared units of the pictures per pixel: white noise of variance v has about v / 4 below and 3 v / 4 above. Each
+    picture's mean is subtracted, and a Hann window removes the jump at its border, which is not detail.
     """
     _, height, width, _ = pictures.shape
     window = _hann(height)[:, None] * _hann(width)
@@ -168,10 +173,15 @@ PERMUTATIONS, HALVES, RELABELLED = 499, 20, 4
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One figure: its value and standard error on so many rows of each sample, in which coordinates, and how it was got.
+    """One metric.
 
-    same_distribution: what the same rows give under labels drawn anew (None: 0, the figure is unbiased). p: of the hypothesis that both
-    samples have one law, by permutation (None: no test).
+    name: as printed.
+    value, error: the metric and its standard error.
+    rows: rows of each sample.
+    features: the coordinates, as text.
+    protocol: how it was computed.
+    same_distribution: value on the same rows under permuted labels (None: 0, the metric is unbiased).
+    p: permutation p-value of the hypothesis that both samples have the same distribution (None: no test).
     """
 
     name: str
@@ -189,7 +199,9 @@ class Metric:
 
 
 def chosen_of(metrics: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the names of companions, each once, in our order; "all" stands for every one, and commas part them.
+    """Return the names of the chosen metrics, each once, in the order of METRICS; "all" means every one.
+
+    metrics: names, or names separated by commas.
 
     Raises:
         InputError: a name is unknown.
@@ -201,17 +213,23 @@ def chosen_of(metrics: str | Sequence[str]) -> tuple[str, ...]:
         if name.lower() in ("fid", "kid"):
             ours = {"fid": "frechet", "kid": "kernel"}[name.lower()]
             raise InputError(
-                f"{name.upper()} is measured on the features of Inception's network, which is no part of this package; "
+                f"{name.upper()} is measured on features of the Inception network, which is not part of this package; "
                 f"{ours} is the same formula on coordinates that are named beside it. {allowed}"
             )
-        raise InputError(f"Unknown companion {name!r}{nearest(name, METRICS) or '.'} {allowed}")
+        raise InputError(f"Unknown metric {name!r}{nearest(name, METRICS) or '.'} {allowed}")
     return METRICS if "all" in wanted else tuple(name for name in METRICS if name in wanted)
 
 
 def measure_metrics(
     samples: Samples, chosen: Sequence[str], *, groups: NDArray[Any] | None = None, seed: int = 0
 ) -> tuple[Metric, ...]:
-    """Return the chosen figures of two samples, on as many rows of each; of groups one row each is taken."""
+    """Return the chosen metrics of two samples, on equally many rows of each.
+
+    samples: the two samples.
+    chosen: names of metrics.
+    groups: one label per real row; one row per group is used.
+    seed: of rows, halves and permutations.
+    """
     rng = np.random.default_rng(seed)
     real, fake = rng.permutation(len(samples.real)), rng.permutation(len(samples.fake))
     if groups is not None:
@@ -220,12 +238,12 @@ def measure_metrics(
     for name in chosen:
         rows = min(len(real), len(fake), MOST_ROWS[name])
         pair = samples.real[real[:rows]], samples.fake[fake[:rows]]
-        found += _MEASURED[name](_Measured(samples, pair, seed))
+        found += _MEASURES[name](_Comparison(samples, pair, seed))
     return tuple(found)
 
 
-class _Measured:
-    """As many real as fake rows in coordinates, with halves of both and labels drawn anew."""
+class _Comparison:
+    """Equally many real and fake rows in coordinates, with random halves for errors and permuted labels."""
 
     def __init__(self, samples: Samples, pair: tuple[NDArray[Any], NDArray[Any]], seed: int) -> None:
         self._samples, self._pair, self._seed = samples, pair, seed
@@ -238,36 +256,38 @@ class _Measured:
         ]
 
     def rows(self, *, pooled: bool) -> Floats:
-        """Return both samples in coordinates (2 n, width), the real one first."""
+        """Return both samples in coordinates (2 n, width), real rows first; pooled: scales of both samples."""
         real, fake = self._pair
-        mask = self._samples.categorical if self._samples.kind == "table" else None
+        mask = self._samples.categorical if self._samples.kind == "tables" else None
         by = np.concatenate(self._pair) if pooled else real
         space = feature_space(by, np.concatenate(self._pair), mask, random_state=self._seed)
         return np.concatenate([space(real), space(fake)])
 
     def features(self, *, pooled: bool = False) -> str:
-        """Return in words what the coordinates are."""
+        """Return a description of the coordinates."""
         if self._samples.kind == "pictures":
             pixels = int(np.prod(self._pair[0].shape[1:]))
-            few = min(PICTURE_COMPONENTS, pixels, self.n)
-            said = "pixels" if pixels <= 2 * few else f"{few} principal components of the pixels"
+            components = min(PICTURE_COMPONENTS, pixels, self.n)
+            description = (
+                "pixels" if pixels <= 2 * components else f"{components} principal components of the pixels"
+            )
         else:
             columns = len(self._samples.names)
-            said = f"{columns} standardised column{'s' if columns > 1 else ''}"
-            said += ", categories one-hot" if self._samples.categorical.any() else ""
-        return said + (", scales of both samples" if pooled else "")
+            description = f"{columns} standardised column{'s' if columns > 1 else ''}"
+            description += ", categories one-hot" if self._samples.categorical.any() else ""
+        return description + (", scales of both samples" if pooled else "")
 
-    def spread(self, figure: Callable[[Whole, Whole], Any]) -> Any:
-        """Return the delete-half jackknife error of a figure of row numbers."""
+    def standard_error(self, figure: Callable[[Whole, Whole], Any]) -> Any:
+        """Return the delete-half jackknife error of a function of (real, fake) row numbers."""
         return np.std([figure(*half) for half in self.halves], axis=0, ddof=1)
 
-    def relabelled(self, figure: Callable[[Whole, Whole], Any]) -> Any:
-        """Return the mean of a figure of row numbers under labels drawn anew."""
+    def mean_relabelled(self, figure: Callable[[Whole, Whole], Any]) -> Any:
+        """Return the mean of a function of (real, fake) row numbers under permuted labels."""
         orders = [self.rng.permutation(2 * self.n) for _ in range(RELABELLED)]
         return np.mean([figure(order[: self.n], order[self.n :]) for order in orders], axis=0)
 
-    def tested(self, name: str, kernel: Floats, protocol: str, *, pooled: bool) -> Metric:
-        """Return a U-statistic of a kernel, and where labels may be permuted (pooled coordinates) its p-value."""
+    def u_statistic(self, name: str, kernel: Floats, protocol: str, *, pooled: bool) -> Metric:
+        """Return the U-statistic of a kernel, with a p-value if labels may be permuted (pooled coordinates)."""
         marks = [np.zeros((2 * self.n, HALVES), dtype=bool) for _ in range(2)]
         for place, half in enumerate(self.halves):
             for mark, numbers in zip(marks, half):
@@ -288,15 +308,15 @@ class _Measured:
         )
 
 
-def _neighbours(measured: _Measured) -> list[Metric]:
-    apart = distances(measured.rows(pooled=False))
+def _neighbours(comparison: _Comparison) -> list[Metric]:
+    apart = distances(comparison.rows(pooled=False))
 
     def figure(real: Whole, fake: Whole) -> Floats:
         return neighbour_figures(apart, real, fake)
 
-    ours = np.arange(2 * measured.n)
-    values = figure(ours[: measured.n], ours[measured.n :])
-    errors, same = measured.spread(figure), measured.relabelled(figure)
+    ours = np.arange(2 * comparison.n)
+    values = figure(ours[: comparison.n], ours[comparison.n :])
+    errors, same = comparison.standard_error(figure), comparison.mean_relabelled(figure)
     source = {
         "precision": f"k = {PRECISION_K}, Kynkäänniemi et al. 2019",
         "recall": f"k = {PRECISION_K}, Kynkäänniemi et al. 2019",
@@ -308,8 +328,8 @@ def _neighbours(measured: _Measured) -> list[Metric]:
             name=name,
             value=float(values[place]),
             error=float(errors[place]),
-            rows=measured.n,
-            features=measured.features(),
+            rows=comparison.n,
+            features=comparison.features(),
             protocol=how,
             same_distribution=float(same[place]),
         )
@@ -317,45 +337,45 @@ def _neighbours(measured: _Measured) -> list[Metric]:
     ]
 
 
-def _energy(measured: _Measured) -> list[Metric]:
-    kernel = -distances(measured.rows(pooled=True))
-    return [measured.tested("energy distance", kernel, "unbiased", pooled=True)]
+def _energy(comparison: _Comparison) -> list[Metric]:
+    kernel = -distances(comparison.rows(pooled=True))
+    return [comparison.u_statistic("energy distance", kernel, "unbiased", pooled=True)]
 
 
-def _mmd(measured: _Measured) -> list[Metric]:
-    kernel = gaussian_kernel(distances(measured.rows(pooled=True)))
+def _mmd(comparison: _Comparison) -> list[Metric]:
+    kernel = gaussian_kernel(distances(comparison.rows(pooled=True)))
     widths = ", ".join(f"{width:g}" for width in BANDWIDTHS)
     how = f"unbiased, Gaussian kernels of {widths} times the median distance"
-    return [measured.tested("MMD^2", kernel, how, pooled=True)]
+    return [comparison.u_statistic("MMD^2", kernel, how, pooled=True)]
 
 
-def _kernel(measured: _Measured) -> list[Metric]:
-    kernel = cubic_kernel(measured.rows(pooled=False))
-    name = f"kernel distance on {measured.features()}"
-    return [measured.tested(name, kernel, "unbiased, cubic kernel", pooled=False)]
+def _kernel(comparison: _Comparison) -> list[Metric]:
+    kernel = cubic_kernel(comparison.rows(pooled=False))
+    name = f"kernel distance on {comparison.features()}"
+    return [comparison.u_statistic(name, kernel, "unbiased, cubic kernel", pooled=False)]
 
 
-def _frechet(measured: _Measured) -> list[Metric]:
-    rows = measured.rows(pooled=False)
+def _frechet(comparison: _Comparison) -> list[Metric]:
+    rows = comparison.rows(pooled=False)
 
     def figure(real: Whole, fake: Whole) -> float:
         return frechet(rows[real], rows[fake])
 
-    ours = np.arange(2 * measured.n)
+    ours = np.arange(2 * comparison.n)
     return [
         Metric(
-            name=f"Frechet distance on {measured.features()}",
-            value=figure(ours[: measured.n], ours[measured.n :]),
-            error=float(measured.spread(figure)),
-            rows=measured.n,
-            features=measured.features(),
+            name=f"Frechet distance on {comparison.features()}",
+            value=figure(ours[: comparison.n], ours[comparison.n :]),
+            error=float(comparison.standard_error(figure)),
+            rows=comparison.n,
+            features=comparison.features(),
             protocol="of the Gaussians with the samples' moments",
-            same_distribution=float(measured.relabelled(figure)),
+            same_distribution=float(comparison.mean_relabelled(figure)),
         )
     ]
 
 
-_MEASURED: dict[str, Callable[[_Measured], list[Metric]]] = {
+_MEASURES: dict[str, Callable[[_Comparison], list[Metric]]] = {
     "neighbours": _neighbours,
     "energy": _energy,
     "mmd": _mmd,

@@ -1,4 +1,4 @@
-"""How far two tables are apart, column by column and pair by pair: total variation, and rank correlations."""
+"""Marginal distances of two tables: total variation of columns and of pairs of columns, and rank correlations."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from saddlepoint.judging.classifiers.tables import fit_bins
 
 Floats = NDArray[np.float64]
 BINS, PAIR_BINS = 20, 10
-_EVERY_WORD = 10**9
+_EVERY_CATEGORY = 10**9
 
 
 def total_variations(real: Floats, fake: Floats, categorical: NDArray[np.bool_]) -> Floats:
-    """Return for each column sum_b |p_b - q_b| / 2 over its bins b, (d,): between 0 and 1.
+    """Return the total variation distance of each column, sum_b |p_b - q_b| / 2 over its bins b, shape (d,), from 0 to 1.
 
-    real (n, d), fake (m, d): numbers in 20 bins of equal count among the real rows, categories as they are, and a bin of
-    missing cells (NaN).
+    Numbers are binned into 20 bins of equal count among the real rows; each category and missing cells (NaN) have bins.
+
+    real, fake: (n, d) and (m, d).
+    categorical: bool (d,), True for columns of codes.
     """
     codes, sizes = _binned(real, fake, categorical, BINS)
     return np.array([_distance(codes[0][:, i], codes[1][:, i], int(sizes[i])) for i in range(len(sizes))])
@@ -28,7 +30,7 @@ def total_variations(real: Floats, fake: Floats, categorical: NDArray[np.bool_])
 def pair_variations(
     real: Floats, fake: Floats, categorical: NDArray[np.bool_], *, most: int = 200
 ) -> list[tuple[int, int, float]]:
-    """Return (column, column, total variation of the pair) of the first `most` pairs, the largest first; 10 bins a column."""
+    """Return (column, column, total variation) for the first `most` pairs, largest first; 10 bins per column."""
     codes, sizes = _binned(real, fake, categorical, PAIR_BINS)
     found = []
     for first, second in list(combinations(range(len(sizes)), 2))[:most]:
@@ -40,9 +42,9 @@ def pair_variations(
 def correlations(
     real: Floats, fake: Floats, categorical: NDArray[np.bool_], *, most: int = 200
 ) -> list[tuple[int, int, float, float]]:
-    """Return (column, column, rank correlation among real rows, among fake rows) of numbers, the largest difference first.
+    """Return (column, column, correlation of real rows, of fake rows) for numeric columns, largest difference first.
 
-    Spearman's, on the rows that have both cells; of the first `most` pairs of columns.
+    Spearman's rank correlation on the rows that have both cells; only the first `most` pairs are used.
     """
     found = []
     for first, second in list(combinations(np.flatnonzero(~categorical).tolist(), 2))[:most]:
@@ -63,9 +65,9 @@ def _binned(
     real: Floats, fake: Floats, categorical: NDArray[np.bool_], most: int
 ) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
     numbers = fit_bins(real, np.zeros(real.shape[1], dtype=bool), most=most)
-    words = fit_bins(real, np.ones(real.shape[1], dtype=bool), most=_EVERY_WORD)
-    sides = [np.where(categorical, words.codes(side), numbers.codes(side)) for side in (real, fake)]
-    return sides, np.where(categorical, words.sizes, numbers.sizes)
+    categories = fit_bins(real, np.ones(real.shape[1], dtype=bool), most=_EVERY_CATEGORY)
+    sides = [np.where(categorical, categories.codes(side), numbers.codes(side)) for side in (real, fake)]
+    return sides, np.where(categorical, categories.sizes, numbers.sizes)
 
 
 def _distance(first: NDArray[np.int64], second: NDArray[np.int64], size: int) -> float:

@@ -4,7 +4,8 @@
              = logsumexp_i(-|x - s_i|^2 / (2 sigma^2)) - log n - d log(sigma sqrt(2 pi))
 
 with s_i drawn from the generator and sigma chosen on rows that are neither trained on nor scored. It grows with the
-number of samples and rewards blurred averages (Theis et al. 2016, arXiv 1511.01844): compare only like with like.
+number of samples and rewards blurred averages (Theis et al. 2016, arXiv 1511.01844): compare it only between equal numbers
+of samples.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ def log_density(points: npt.ArrayLike, samples: npt.ArrayLike, sigma: float) -> 
     """Return the Parzen log-density (nats) of each point (n, d) under samples (m, d); float64, in chunks.
 
     Raises:
-        InputError: widths differ, something is empty, or sigma is not above 0.
+        InputError: widths differ, an array is empty, or sigma is not above 0.
     """
     density: Floats = log_densities(points, samples, [sigma])[0]
     return density
 
 
 def log_densities(points: npt.ArrayLike, samples: npt.ArrayLike, sigmas: Sequence[float]) -> Floats:
-    """Return log-densities (len(sigmas), n) for several bandwidths at the price of one distance matrix.
+    """Return log-densities (len(sigmas), n) for several bandwidths at the cost of one distance matrix.
 
     Raises:
-        InputError: widths differ, something is empty, or a sigma is not above 0.
+        InputError: widths differ, an array is empty, or a sigma is not above 0.
     """
     x, s = _rows(points, "points"), _rows(samples, "samples")
     if x.shape[1] != s.shape[1]:
         raise InputError(
-            f"The points have {x.shape[1]} numbers a row and the samples {s.shape[1]}; both must be alike."
+            f"The points have {x.shape[1]} numbers per row and the samples {s.shape[1]}; both must have the same."
         )
     widths = np.asarray(sigmas, dtype=np.float64)
     if widths.size == 0 or not (np.isfinite(widths) & (widths > 0)).all():
@@ -71,7 +72,7 @@ def log_densities(points: npt.ArrayLike, samples: npt.ArrayLike, sigmas: Sequenc
 
 
 def choose_sigma(validation: npt.ArrayLike, samples: npt.ArrayLike, sigmas: Sequence[float]) -> float:
-    """Return the bandwidth of the list under which the validation rows have the largest mean log-density."""
+    """Return the bandwidth that gives the validation rows the largest mean log-density."""
     means = log_densities(validation, samples, sigmas).mean(axis=1)
     return float(sigmas[int(np.argmax(means))])
 
@@ -79,5 +80,5 @@ def choose_sigma(validation: npt.ArrayLike, samples: npt.ArrayLike, sigmas: Sequ
 def _rows(values: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
     rows = np.asarray(values, dtype=np.float64)
     if rows.ndim != 2 or rows.size == 0:
-        raise InputError(f"The {what} have shape {rows.shape}; a non-empty array of shape (n, d) is needed.")
+        raise InputError(f"The {what} have shape {rows.shape}; give a non-empty array of shape (n, d).")
     return rows

@@ -1,7 +1,8 @@
-"""Are made rows of use in the place of real ones? Train on made rows, test on real ones, column by column.
+"""TSTR: train on synthetic rows, test on real ones, column by column (Esteban et al. 2017, arXiv 1706.02633).
 
-Each target column is predicted from all others by boosted trees: fitted once on made rows and once on as many training
-rows, both tested on the same held-out real rows. What the second reaches and the first does not is lost in the made rows.
+Each target column is predicted from all others by boosted trees, fitted once on synthetic rows and once on as many
+training rows; both models are tested on the same held-out real rows. The difference of the two scores is what the
+synthetic rows lose.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ _MOST_CLASSES, _FEWEST_OF_A_CLASS, _MOST_CODES = 10, 5, 250
 
 @dataclass(frozen=True, kw_only=True)
 class TSTRScore:
-    """One column predicted from the others.
+    """Scores of one column predicted from the others.
 
-    class: balanced accuracy, the mean share told right over the classes; number: the rank correlation (Spearman) of
-    prediction and truth. by_guessing: 1 / classes, or 0.
+    kind: "class": scores are balanced accuracies; "number": rank correlations (Spearman) of prediction and truth.
+    from_synthetic, from_real: score after fitting on synthetic and on training rows.
+    by_guessing: 1 / classes, or 0.
     """
 
     name: str
@@ -41,7 +43,7 @@ class TSTRScore:
 
 def tstr(
     train: Floats,
-    made: Floats,
+    synthetic: Floats,
     held_out: Floats,
     *,
     names: Sequence[str],
@@ -49,27 +51,32 @@ def tstr(
     most: int = MOST_TARGETS,
     seed: int = 0,
 ) -> list[TSTRScore]:
-    """Return how well columns are predicted after fitting on made rows and on training rows, the last columns first.
+    """Return scores of columns predicted after fitting on synthetic and on training rows, the last columns first.
 
-    Rows are (n, d) numbers, NaN for a missing cell, `categorical` marking codes that all three share. At most `most`
-    columns, and 2,000 rows to fit on; classes beyond the ten commonest are left out. Nothing where there are too few rows.
+    Empty for fewer than 30 rows of a sample. At most 2,000 rows are used to fit; only the ten commonest classes are used.
+
+    train, synthetic, held_out: numbers (n, d), NaN for a missing cell.
+    names: of the columns.
+    categorical: bool (d,), True for columns of codes, which all three samples share.
+    most: largest number of target columns.
+    seed: of the row samples and the trees.
     """
-    n = min(len(train), len(made), MOST_ROWS)
+    n = min(len(train), len(synthetic), MOST_ROWS)
     if n < FEWEST_ROWS or len(held_out) < FEWEST_ROWS or train.shape[1] < 2:
         return []
     order = np.random.default_rng(seed)
-    sides = [side[np.sort(order.permutation(len(side))[:n])] for side in (made, train)]
+    sides = [side[np.sort(order.permutation(len(side))[:n])] for side in (synthetic, train)]
     found = []
     for target in reversed(range(train.shape[1])):
-        use = _use(target, sides, held_out, names[target], categorical, seed)
-        if use is not None:
-            found.append(use)
+        score = _score_column(target, sides, held_out, names[target], categorical, seed)
+        if score is not None:
+            found.append(score)
         if len(found) == most:
             break
     return found
 
 
-def _use(
+def _score_column(
     target: int, sides: list[Floats], held_out: Floats, name: str, categorical: NDArray[np.bool_], seed: int
 ) -> TSTRScore | None:
     others = np.arange(held_out.shape[1]) != target
@@ -86,26 +93,26 @@ def _use(
         if len(classes) < 2 or any(len(np.unique(part[:, target])) < 2 for part in parts):
             return None
 
-        def scored(part: Floats) -> float:
+        def score(part: Floats) -> float:
             model = HistGradientBoostingClassifier(max_iter=40, categorical_features=mask, random_state=seed)
             model.fit(_inputs(part, others, mask), part[:, target])
-            said = model.predict(_inputs(parts[2], others, mask))
+            predicted = model.predict(_inputs(parts[2], others, mask))
             truth = parts[2][:, target]
-            return float(np.mean([(said[truth == each] == each).mean() for each in np.unique(truth)]))
+            return float(np.mean([(predicted[truth == each] == each).mean() for each in np.unique(truth)]))
 
         guess = 1 / len(np.unique(parts[2][:, target]))
         kind: Literal["class", "number"] = "class"
     else:
 
-        def scored(part: Floats) -> float:
+        def score(part: Floats) -> float:
             model = HistGradientBoostingRegressor(max_iter=40, categorical_features=mask, random_state=seed)
             model.fit(_inputs(part, others, mask), rankdata(part[:, target]))
-            said = model.predict(_inputs(parts[2], others, mask))
-            return _rank_correlation(said, parts[2][:, target])
+            predicted = model.predict(_inputs(parts[2], others, mask))
+            return _rank_correlation(predicted, parts[2][:, target])
 
         guess, kind = 0.0, "number"
-    made, real = scored(parts[0]), scored(parts[1])
-    return TSTRScore(name=name, kind=kind, from_synthetic=made, from_real=real, by_guessing=guess)
+    synthetic, real = score(parts[0]), score(parts[1])
+    return TSTRScore(name=name, kind=kind, from_synthetic=synthetic, from_real=real, by_guessing=guess)
 
 
 def _classes(codes: Floats) -> Floats:
@@ -116,7 +123,7 @@ def _classes(codes: Floats) -> Floats:
 
 
 def _inputs(rows: Floats, others: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Floats:
-    """Return the columns to predict from; codes count by falling frequency, so that those beyond 250 are rare."""
+    """Return the columns to predict from; codes are in order of falling frequency, so that those beyond 250 are rare."""
     inputs = rows[:, others].copy()
     inputs[:, mask] = np.minimum(inputs[:, mask], _MOST_CODES)
     empty = np.isnan(inputs).all(axis=0)

@@ -1,1 +1,1 @@
-"""What is measured while a game is played: a quick two-sample test, power, mode collapse, when to stop."""
+"""Measurements during training: a quick two-sample test, power analysis, the coverage test, stopping rules."""

@@ -1,21 +1,21 @@
-"""The collapse alarm: regions of the data that a generator leaves (almost) empty, or fills far too narrowly.
+"""The coverage test for mode collapse: regions of the data where a generator has (almost) no samples, or far too narrow ones.
 
-Regions are found once, on training rows: k-means cells in the coordinates of `copy_space`, and *groups* of cells between
-which the rows do not thin out (two neighbouring cells belong together unless a gap lies between their centres). So
-separate modes are one group each, and one connected cloud is a single group, which is looked at cell by cell too. Two modes
-may touch: each group is also looked at in two halves, which a mode that is merely too narrow fills alike.
+Regions are found once, on training rows: k-means cells in the coordinates of `feature_space`, and *groups* of cells between
+which the density does not drop (two neighbouring cells belong together unless there is a gap between their centres). So
+separate modes are one group each, and one connected cloud is a single group, which is also tested cell by cell. Two modes may
+touch: each group is also tested in two halves, which a mode that is only too narrow fills equally.
 
-Missing. r of n real rows and f of m fakes lie in a region. Under the hypothesis that its fake share is at least a third
+**Missing.** r of n real rows and f of m fakes are in a region. Under the hypothesis that its fake share is at least a third
 of its real share, f given r + f is at least binomial with probability (m/3)/(n + m/3): an exact p-value for rows that did not
-choose the regions. The training rows did, and are counted with the others all the same: that moves a share by some
-per cent, where the hypothesis leaves a factor of three (of 8 held-back rows in a mode too often only 4 are drawn).
+choose the regions. The training rows did, but are counted with the others: that changes a share by a few per cent, while the
+hypothesis leaves a factor of three (a mode with 8 expected held-out rows has too often only 4).
 
-Narrow. For a group, squared distances are taken from its mean, scaled by its own spread. Under the hypothesis that the fakes
-are at least 0.7 times as wide, log(mean square of fakes / of real rows) - 2 log 0.7 lies above 0 but for noise, whose
-variance is the sum of both means' relative variances: Welch's one-sided t-test.
+**Narrow.** For a group, squared distances are taken from its mean, scaled by its own standard deviations. Under the
+hypothesis that the fakes are at least 0.7 times as wide, log(mean square of fakes / of real rows) - 2 log 0.7 is above 0 up
+to noise, whose variance is the sum of both means' relative variances: Welch's one-sided t-test.
 
-Both hypotheses leave room (a third of the share, 0.7 of the width): a generator that is merely not exact raises no
-alarm. A quarter of the level of a look is spent evenly over the regions that may be missing, three over the harder test.
+Both hypotheses leave a margin (a third of the share, 0.7 of the width): a generator that is only inexact raises no alarm. A
+quarter of a check's level is divided evenly over the regions for "missing", three quarters over the groups for the harder test.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from saddlepoint.judging.classifiers.points import Floats, k_means
 
 SHARE, WIDTH = 1 / 3, 0.7
 MOST_CELLS, ROWS_A_CELL, NEAR = 64, 40, 5
-LARGE = 0.25  # of all cells, in one group
+LARGE = 0.25  # share of all cells, from which a group counts as large
 FEWEST_IN_GROUP = 30
 NARROW_LEVEL = 0.75
 _GAP = 0.5
@@ -41,11 +41,15 @@ _GAP = 0.5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Region:
-    """Cells of the data, as one: `members` are cell numbers, `centre` the mean of its training rows (coordinates).
+    """One region: a cell or a group of cells.
 
-    example: the training row (its number) nearest to the centre. Of a group: spread, its standard deviation by coordinate;
-    square, the mean squared distance in these units; noise, the relative variance of that mean; rows, how many it is of.
-    spread is None for a region that is a single cell of a larger group.
+    members: cell numbers.
+    centre: mean of its training rows, in coordinates.
+    example: number of the training row nearest to the centre.
+    spread: for a group, its standard deviation in each coordinate; None for a part of a group.
+    square: for a group, the mean squared distance from the centre in these units.
+    noise: for a group, the relative variance of that mean.
+    rows: for a group, the number of rows behind that mean.
     """
 
     members: tuple[int, ...]
@@ -76,7 +80,7 @@ class Region:
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """What was found in a region: kind "missing" or "narrow", its number, shares of real and fake rows, the p-value."""
+    """An alarm about a region: kind ("missing" or "narrow"), its number, shares of real and fake rows, the p-value."""
 
     kind: str
     region: int
@@ -86,19 +90,22 @@ class Alarm:
 
 
 class CoverageTest:
-    """Regions of the training rows, ready to be counted again and again.
+    """The coverage test, with regions of the training rows, for repeated use on samples.
 
-    train: (n, d) coordinates; held: (k, d) coordinates of held-back rows.
+    train: coordinates of training rows, (n, d).
+    validation: coordinates of validation rows (monitor), (k, d).
+    seed: of k-means.
     """
 
-    def __init__(self, train: Floats, held: Floats, *, seed: int = 0) -> None:
+    def __init__(self, train: Floats, validation: Floats, *, seed: int = 0) -> None:
         self.cells = k_means(train, max(2, min(MOST_CELLS, len(train) // ROWS_A_CELL)), seed)
         placed = self.cells.predict(train)
-        many = self.cells.n_clusters
+        n_cells = self.cells.n_clusters
         groups = _groups(self.cells.cluster_centers_, train, placed)
-        # Within a mode of its own a thin cell means another width, not a hole: only large groups are looked at cell by cell.
-        large = np.bincount(groups)[groups] > LARGE * many
-        rows, at = np.concatenate([train, held]), np.concatenate([placed, self.cells.predict(held)])
+        # In a separate mode a thin cell means another width, not a hole: only large groups are tested cell by cell.
+        large = np.bincount(groups)[groups] > LARGE * n_cells
+        rows = np.concatenate([train, validation])
+        cell_of = np.concatenate([placed, self.cells.predict(validation)])
         self.regions = [_region(train, placed, (int(cell),)) for cell in np.flatnonzero(large)]
         for group in range(groups.max() + 1):
             self.regions += _halves(
@@ -109,18 +116,18 @@ class CoverageTest:
             inside = int(np.isin(placed, members).sum())
             if inside >= FEWEST_IN_GROUP:
                 region = _region(train, placed, members)
-                self.regions.append(measured(region, rows[np.isin(at, members)]))
-        self.real = np.bincount(at, minlength=many)
+                self.regions.append(measure_spread(region, rows[np.isin(cell_of, members)]))
+        self.real = np.bincount(cell_of, minlength=n_cells)
 
     @property
     def tests(self) -> int:
-        """How many tests a look makes."""
+        """The number of tests per check."""
         return len(self.regions) + sum(region.spread is not None for region in self.regions)
 
-    def look(self, fake: Floats, *, alpha: float) -> list[Alarm]:
-        """Return the alarms that fakes (m, d) raise, clearest first, one a region and its parts, all jointly at alpha.
+    def find_alarms(self, fake: Floats, *, alpha: float) -> list[Alarm]:
+        """Return the alarms for fakes (m, d), smallest p-value first; level alpha jointly over all tests.
 
-        A cell is left out where its whole group is named.
+        There is at most one alarm for a group and its parts: a cell is left out if its whole group has one.
         """
         placed = self.cells.predict(fake)
         counts = np.bincount(placed, minlength=self.cells.n_clusters)
@@ -139,16 +146,16 @@ class CoverageTest:
             r, f = int(self.real[members].sum()), int(counts[members].sum())
             p_missing = missing_p(r, n, f, m)
             p_narrow = region.narrow_p(fake[np.isin(placed, members)])
-            seen = {"missing": p_missing, "narrow": p_narrow}
-            kind = min(seen, key=lambda each: seen[each] / levels[each])
-            p = seen[kind]
+            p_values = {"missing": p_missing, "narrow": p_narrow}
+            kind = min(p_values, key=lambda each: p_values[each] / levels[each])
+            p = p_values[kind]
             if p <= levels[kind]:
                 found.append(Alarm(kind=kind, region=number, real_share=r / n, fake_share=f / m, p=p))
         return sorted(found, key=lambda each: each.p)
 
 
 def missing_p(r: int, n: int, f: int, m: int) -> float:
-    """Return the exact p-value of the hypothesis that the fake share (f of m) is at least a third of the real (r of n)."""
+    """Return the exact p-value of the hypothesis that the fake share (f of m) is at least a third of the real one (r of n)."""
     odds = SHARE * m
     return float(binom.cdf(f, r + f, odds / (n + odds)))
 
@@ -163,7 +170,7 @@ def _region(train: Floats, placed: NDArray[np.int64], members: tuple[int, ...]) 
 def _halves(
     centres: Floats, train: Floats, placed: NDArray[np.int64], cells: NDArray[np.int64], seed: int
 ) -> list[Region]:
-    """Return the two halves of a group as regions, of whole cells; nothing where one would hold too few rows."""
+    """Return the two halves of a group as regions of whole cells; empty if a half would hold too few rows."""
     rows = np.isin(placed, cells)
     if len(cells) < 2 or rows.sum() < 2 * FEWEST_IN_GROUP:
         return []
@@ -174,8 +181,8 @@ def _halves(
     return [_region(train, placed, half) for half in halves]
 
 
-def measured(region: Region, rows: Floats) -> Region:
-    """Return a group with what "narrow" is measured by, from all its real rows."""
+def measure_spread(region: Region, rows: Floats) -> Region:
+    """Return a group with the figures that the test for "narrow" needs, from all its real rows."""
     spread = np.maximum(rows.std(0), 1e-3 * max(1e-9, float(rows.std(0).max())))
     region = replace(region, spread=spread, rows=len(rows))
     squares = region.squares(rows)
@@ -184,22 +191,24 @@ def measured(region: Region, rows: Floats) -> Region:
 
 
 def _groups(centres: Floats, rows: Floats, placed: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the group of each cell: neighbours belong together unless the rows thin out between their centres."""
-    many = len(centres)
+    """Return the group of each cell: neighbours belong together unless the density drops between their centres."""
+    n_cells = len(centres)
     away = np.linalg.norm(centres[:, None] - centres[None], axis=2)
     np.fill_diagonal(away, np.inf)
     one, other = [], []
-    for cell in range(many):
-        for near in np.argsort(away[cell])[: min(NEAR, many - 1)]:
+    for cell in range(n_cells):
+        for near in np.argsort(away[cell])[: min(NEAR, n_cells - 1)]:
             if _joined(rows[placed == cell], rows[placed == near], centres[cell], centres[near]):
                 one.append(cell)
                 other.append(int(near))
-    links = coo_matrix((np.ones(len(one)), (np.array(one, int), np.array(other, int))), shape=(many, many))
+    links = coo_matrix(
+        (np.ones(len(one)), (np.array(one, int), np.array(other, int))), shape=(n_cells, n_cells)
+    )
     return np.asarray(connected_components(links, directed=False)[1])
 
 
 def _joined(first: Floats, second: Floats, start: Floats, end: Floats) -> bool:
-    """Tell whether rows are as dense half-way between two centres as about the thinner of them, or half as dense."""
+    """Return whether rows half-way between two centres are at least half as dense as around the sparser centre."""
     line = end - start
     length = float(line @ line)
     if length == 0 or min(len(first), len(second)) == 0:

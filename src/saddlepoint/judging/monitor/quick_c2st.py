@@ -1,23 +1,22 @@
-"""The referee at the ringside: a judgement in a fraction of a second, for checks between rounds.
+"""The quick two-sample test between rounds: `QuickJudge` with certified bounds for checks, `quick_estimate` without.
 
-Three referees that need no time, all on the coordinates of `copy_space` (numbers standardised, categories one-hot,
-pictures in principal components), so that every kind of data that can be judged can be checked: a quadratic logistic
-regression, the vote of the nearest rows, and a table of shares by cell and distance from its centre. (Boosted trees on
-the distances to centres, tried too, took four times as long and saw no more.)
+**QuickJudge** takes a fraction of a second. Three cheap classifiers work on the coordinates of `feature_space` (numbers
+standardised, categories one-hot, pictures in principal components), so that all kinds of data can be checked: a quadratic
+logistic regression, nearest neighbours, and a table of shares by cell and distance from its centre. (Boosted trees on the
+distances to centres were tried too: they took four times as long and detected no more.)
 
-The rows that fit and choose are *training* rows; every row held back is read. That is valid (for any decision fixed
-before the rows are read, its mean payoff is at most the JSD) and spends no held-back row on fitting. What it cannot see is
-copying, since copies look like the rows that it was fitted on; that is another test (`copies`).
+The rows used to fit and to choose are *training* rows, and every validation row (monitor) is read. That is valid (for any
+decision fixed before the rows are read, its mean payoff is at most the JSD) and uses no validation row for fitting. It cannot
+detect copies, because they resemble the rows that it was fitted on; that is the memorisation test (`memorisation`).
 
-A glance between rounds: two quick referees, an estimate with its standard error, no bound.
-
-Rows of both sides are cut in two; each half is read by referees that were fitted on the other: the mean logit l of boosted
-trees on coordinates and distances to cells, and of a small network. Then
+**quick_estimate** gives an estimate with its standard error and no bound. Rows of both sides are split in two; each half is
+read by two classifiers fitted on the other half. Their mean logit is l (of boosted trees on coordinates and distances to
+cells, and of a small network). Then
 
     JSD ~ log 2 + mean_real log s(l) / 2 + mean_fake log s(-l) / 2
 
-in nats, s(l) = 1/(1 + e^-l), which in expectation is at most the true JSD (Goodfellow et al. 2014, theorem 1). It is good
-for comparing snapshots of one game on the same rows; a verdict is what `judge` gives.
+in nats, s(l) = 1/(1 + e^-l), which in expectation is at most the true JSD (Goodfellow et al. 2014, theorem 1). It serves to
+compare snapshots of one game on the same rows; for a verdict use `judge`.
 """
 
 from __future__ import annotations
@@ -50,10 +49,13 @@ _LARGEST_LOGIT = 6.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuickEstimate:
-    """An estimate of the JSD in nats, which may lie below 0 where nothing is seen.
+    """An estimate of the JSD in nats; it may be below 0 if no difference is detected.
 
-    real (n,), fake (m,): log s(l) + log 2 of each real row and log s(-l) + log 2 of each fake; the mean of their means is
-    the estimate. Of two glances at the same real rows, and at fakes of the same noise, they are compared row by row.
+    The estimate is the mean of the two means. Two estimates on the same real rows, and fakes from the same noise, can be
+    compared row by row.
+
+    real: log s(l) + log 2 of each real row, (n,).
+    fake: log s(-l) + log 2 of each fake, (m,).
     """
 
     real: Floats
@@ -77,16 +79,18 @@ class QuickEstimate:
 def quick_estimate(
     real: Floats, fake: Floats, *, categorical: NDArray[np.bool_] | None = None, seed: int = 0
 ) -> QuickEstimate:
-    """Return how far fakes (m, d) seem to be from real rows (n, d), n and m at least 10; more fakes see more.
+    """Return an estimate of the JSD between real rows and fakes; with more fakes it detects more.
 
-    Of a table `categorical` (d,) marks columns of codes, and trees and pairs of columns are the referees.
+    real, fake: (n, d) and (m, d), n and m at least 10.
+    categorical: for tables: bool (d,), True for columns of codes; the classifiers are then trees and pairs of columns.
+    seed: of halves and classifiers.
 
     Raises:
         InputError: too few rows.
     """
     if min(len(real), len(fake)) < FEWEST_ROWS:
         raise InputError(
-            f"{len(real)} real and {len(fake)} fake rows are too few for a glance; give {FEWEST_ROWS} of each."
+            f"{len(real)} real and {len(fake)} fake rows are too few for a quick estimate; give {FEWEST_ROWS} of each."
         )
     none = np.zeros(real.shape[1], dtype=bool)
     context = FitContext(categorical=none if categorical is None else categorical, seed=seed, quick=True)
@@ -119,7 +123,7 @@ _CELLS, _SHELLS = 48, 4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuickVerdict:
-    """What was seen, in nats: see `stopping.Check`; payoffs (n,) of the rows read, whose mean is the estimate."""
+    """Results of a quick test in nats, see `stopping.Check`; payoffs: (n,), of the rows read; their mean is the estimate."""
 
     estimate: float
     error: float
@@ -130,16 +134,18 @@ class QuickVerdict:
 
 
 class QuickJudge:
-    """Real rows in coordinates, ready to be compared with fakes again and again.
+    """The quick two-sample test, with real rows in coordinates, for repeated use on fakes.
 
-    train: rows that fit (4 in 5) and choose; held: rows that are only read; both as arrays of one kind, categorical (d,)
-    marking codes.
+    train: rows to fit (4 in 5) and to choose a combination.
+    validation: rows that are only read.
+    categorical: bool (d,), True for columns of codes.
+    seed: of row samples and classifiers.
     """
 
     def __init__(
         self,
         train: NDArray[Any],
-        held: NDArray[Any],
+        validation: NDArray[Any],
         *,
         categorical: NDArray[np.bool_] | None = None,
         seed: int = 0,
@@ -151,33 +157,33 @@ class QuickJudge:
         self.space = feature_space(train[order[:MOST_TO_FIT]], train[:1], categorical, random_state=seed)
         self.select = self.space(train[order[:chosen]])
         self.fit = self.space(train[order[chosen : chosen + MOST_TO_FIT]])
-        self.held = self.space(held[random.permutation(len(held))[:MOST_TO_READ]])
-        self.fakes = max(1, min(FAKES_PER_REAL, MOST_FAKES // len(self.held)))
+        self.validation_rows = self.space(validation[random.permutation(len(validation))[:MOST_TO_READ]])
+        self.fakes = max(1, min(FAKES_PER_REAL, MOST_FAKES // len(self.validation_rows)))
 
     @property
     def fakes_wanted(self) -> int:
-        """How many fake rows a look needs: to be read, to choose by, to fit."""
-        return self.fakes * (len(self.held) + len(self.select)) + len(self.fit)
+        """The number of fake rows that a test needs: to be read, to choose, to fit."""
+        return self.fakes * (len(self.validation_rows) + len(self.select)) + len(self.fit)
 
-    def look(self, fake: NDArray[Any], *, alpha: float) -> QuickVerdict:
-        """Return what is seen of fakes, rows as they came; each bound holds at level 1 - alpha."""
-        return self.sample_rows(self.space(fake), alpha=alpha)
+    def judge(self, fake: NDArray[Any], *, alpha: float) -> QuickVerdict:
+        """Return the results on fakes, rows as they were drawn; each bound holds at level 1 - alpha."""
+        return self.judge_encoded(self.space(fake), alpha=alpha)
 
-    def sample_rows(self, fake: Floats, *, alpha: float, coarse: bool = False) -> QuickVerdict:
-        """Return what is seen of fakes in coordinates, `fakes_wanted` rows: to be read, to choose by, to fit.
+    def judge_encoded(self, fake: Floats, *, alpha: float, coarse: bool = False) -> QuickVerdict:
+        """Return the results on fakes in coordinates, `fakes_wanted` rows: to be read, to choose, to fit.
 
-        coarse: after noise of half a standard deviation on both sides, the same each time.
+        coarse: add noise of half a standard deviation to both sides, the same noise each time.
         """
-        sides = [self.held, self.select, self.fit]
-        ends = np.cumsum([self.fakes * len(self.held), self.fakes * len(self.select)])
+        sides = [self.validation_rows, self.select, self.fit]
+        ends = np.cumsum([self.fakes * len(self.validation_rows), self.fakes * len(self.select)])
         fakes = np.split(fake, ends)
         if coarse:
             random = np.random.default_rng(self.seed)
             sides, fakes = ([_noisy(each, random) for each in side] for side in (sides, fakes))
-        return read(sides, fakes, fakes_per_real=self.fakes, alpha=alpha, seed=self.seed)
+        return evaluate_quickly(sides, fakes, fakes_per_real=self.fakes, alpha=alpha, seed=self.seed)
 
 
-def read(
+def evaluate_quickly(
     real: list[Floats],
     fake: list[Floats],
     *,
@@ -185,7 +191,7 @@ def read(
     alpha: float,
     seed: int,
 ) -> QuickVerdict:
-    """Return what referees fitted on the third part of each side, and chosen on the second, see on the first."""
+    """Return the results on the first array of each side, of classifiers fitted on the third and combined on the second."""
     context = FitContext(categorical=np.zeros(real[0].shape[1], dtype=bool), seed=seed, quick=True)
     members: dict[str, Referee] = {
         "logistic": points.logistic,
@@ -193,7 +199,7 @@ def read(
         "cells": cells,
     }
     fitted = [referee(real[2], fake[2], context) for referee in members.values()]
-    chosen = _chosen(fitted, tuple(members), real, fake, fakes_per_real, alpha)
+    chosen = _choose(fitted, tuple(members), real, fake, fakes_per_real, alpha)
     logits = [_logits(fitted, side[0]) for side in (real, fake)]
     rule, other = chosen.estimate, chosen.bound
     payoffs, cautious = (each.payoffs(*logits, reals=1, fakes=fakes_per_real) for each in (rule, other))
@@ -210,16 +216,16 @@ def read(
 
 
 def cells(real: Floats, fake: Floats, context: FitContext) -> Logit:
-    """A table: the log ratio of real to fake shares by k-means cell (of the real rows) and distance from its centre.
+    """The log ratio of real to fake shares by k-means cell (of the real rows) and distance from its centre.
 
-    Four shells a cell, at the quartiles of the real rows' distances, counts raised by a half; the one that sees missing
-    modes, their weights and their widths in no time.
+    Four shells per cell, at the quartiles of the real rows' distances; a half is added to each count. It detects missing
+    modes, wrong weights and wrong widths quickly.
     """
-    many = max(2, min(_CELLS, len(real) // 40))
-    centres = k_means(real, many, context.seed)
+    n_cells = max(2, min(_CELLS, len(real) // 40))
+    centres = k_means(real, n_cells, context.seed)
     own, away = _placed(centres, real)
-    edges = np.zeros((many, _SHELLS - 1))
-    for cell in range(many):
+    edges = np.zeros((n_cells, _SHELLS - 1))
+    for cell in range(n_cells):
         if (own == cell).any():
             edges[cell] = np.quantile(away[own == cell], np.arange(1, _SHELLS) / _SHELLS)
 
@@ -227,9 +233,9 @@ def cells(real: Floats, fake: Floats, context: FitContext) -> Logit:
         cell, distance = _placed(centres, rows)
         return np.asarray(cell * _SHELLS + (distance[:, None] > edges[cell]).sum(1))
 
-    counts = [np.bincount(shell(rows), minlength=many * _SHELLS) + 0.5 for rows in (real, fake)]
-    table = np.log(counts[0] / counts[0].sum()) - np.log(counts[1] / counts[1].sum())
-    return lambda rows: np.asarray(table[shell(rows)])
+    counts = [np.bincount(shell(rows), minlength=n_cells * _SHELLS) + 0.5 for rows in (real, fake)]
+    log_ratios = np.log(counts[0] / counts[0].sum()) - np.log(counts[1] / counts[1].sum())
+    return lambda rows: np.asarray(log_ratios[shell(rows)])
 
 
 def _placed(centres: Any, rows: Floats) -> tuple[NDArray[np.int64], Floats]:
@@ -238,7 +244,7 @@ def _placed(centres: Any, rows: Floats) -> tuple[NDArray[np.int64], Floats]:
     return cell, distances[np.arange(len(rows)), cell]
 
 
-def _chosen(
+def _choose(
     fitted: list[Logit],
     names: tuple[str, ...],
     real: list[Floats],

@@ -1,26 +1,27 @@
-"""When to stop: a pure function from the checks of a game so far to one of seven states, with its evidence in words.
+"""Stopping rules: a pure function from the checks of a game so far to one of seven states, with its evidence as text.
 
-A *check* is what quick referees saw at a planned round. States, the first that holds:
+A *check* is a quick two-sample test at a planned round. The state is the first of these that holds:
 
-collapsed    a region of the data gets (almost) no samples, or far too narrow ones: at three checks in a row, or at two where
-             it was covered before; and the distance does not fall meanwhile. While nothing has been learnt yet (every
-             estimate above 0.4 nats) only six checks in a row count: modes come and go at first
-memorising   fakes lie nearer to training rows than to held-back ones, by an exact test
-reached      no difference certified, and the upper end for what the referee sees lies within the tolerance, and the
-             ruler (a planted defect of the tolerance's size) was found in at least 4 of 5 trials
-diverging    three checks in a row clearly above the best before them, not on their way down
+collapsed    a region of the data gets (almost) no samples, or far too narrow ones: at three checks in a row, or at two if it
+             was covered before; and the distance does not fall meanwhile. While nothing has been learnt yet (every
+             estimate above 0.4 nats) only six checks in a row count, because modes come and go at first
+memorising   samples are nearer to training rows than to held-out rows, by an exact test
+reached      no difference certified, and the upper limit of what the referee detects is within the tolerance, and the power
+             analysis found a planted defect of the tolerance's size in at least 4 of 5 trials
+diverging    three checks in a row clearly above the best before them, and not falling
 plateau      over the last 8, 12 or 16 checks the trend is flat: the 95 % upper limit of the improvement in four checks is
-             less than delta = max(floor, a tenth of the distance); a fall of a tenth that is plain to see
-             is never flat. (A restless game needs the longer windows.)
-budget       the rounds or minutes are spent
+             less than delta = max(floor, a tenth of the distance). A clear fall of a tenth is never flat. (Games whose
+             distance varies much need the longer windows.)
+budget       the rounds or minutes are used up
 improving    none of these
 
-Where nearly everything is told apart (estimate above 0.6 of at most 0.693 nats) the distance cannot show progress; the
-trend is then that of `coarse`, the distance after the same noise on both sides.
+If nearly all rows are classified correctly (estimate above 0.6 of at most 0.693 nats), the distance cannot show progress;
+then the trend of `coarse` is used, the distance after the same noise on both sides.
 
-False alarms on a law that does not move (simulated in benchmarks/stopping.py): diverging needs three checks in a
-row beyond the one-sided level 0.05 / (2 K) of K planned checks, so at most 0.05 a game by Bonferroni's inequality where
-estimates are normal; collapsed and memorising are tests with levels of their own, spent over the planned checks.
+False alarms while the generator's distribution does not change (simulated in benchmarks/stopping.py): diverging needs three
+checks in a row beyond the one-sided level 0.05 / (2 K) of K planned checks, so at most 0.05 per game by Bonferroni's
+inequality if estimates are normal; collapsed and memorising are tests with levels of their own, divided over the planned
+checks.
 """
 
 from __future__ import annotations
@@ -45,14 +46,18 @@ LEVEL = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What was seen at a round; JSDs in nats.
+    """The results at one round; JSDs in nats.
 
-    estimate: mean payoff of a referee fitted on other rows, unbiased for what that referee sees, which is at most the JSD
-    (so it may lie below 0); error: its standard error; lower: certified lower bound for the JSD; upper: upper end for
-    what the referee sees (none for the JSD); both jointly over all planned checks. floor: the JSD near which so many rows
-    begin to certify. coarse, coarse_error: the same after noise on both sides, where estimate is saturated. missing,
-    narrow: names of the regions without samples or with too narrow ones. copies: the words of the copying test where it
-    rejects. indicative: a remedy has acted on earlier checks, so the bounds no longer hold jointly.
+    estimate: mean payoff of a referee fitted on other rows: unbiased for what that referee detects, which is at most the
+        JSD; it may be below 0.
+    error: its standard error.
+    lower: certified lower bound for the JSD, jointly over all planned checks.
+    upper: upper limit of what the referee detects (not of the JSD), jointly over all planned checks.
+    floor: the JSD near which this many rows begin to certify a difference.
+    coarse, coarse_error: estimate and error after noise on both sides, if the estimate is saturated.
+    missing, narrow: names of the regions without samples, or with too narrow ones.
+    copies: the sentence of the memorisation test, if it rejects.
+    indicative: a remedy has used earlier checks, so the bounds no longer hold jointly.
     """
 
     round: int
@@ -70,7 +75,7 @@ class Check:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Return the regions that an alarm names."""
+        """Return the regions with an alarm."""
         return (*self.missing, *self.narrow)
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,14 +84,19 @@ class Check:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Check:
-        """Return the check that `to_dict` wrote (other keys are left aside)."""
+        """Return the check that `to_dict` wrote (other keys are ignored)."""
         known = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
         return cls(**{**known, "missing": tuple(known["missing"]), "narrow": tuple(known["narrow"])})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What the states are decided by: the tolerance (nats), the ruler's share found (None: not tried), planned checks."""
+    """Constants of the stopping rules.
+
+    tolerance: in nats.
+    found: share of trials in which the planted defect was found (None: not tried).
+    planned: number of planned checks.
+    """
 
     tolerance: float
     found: float | None
@@ -95,29 +105,33 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A state and its evidence, one sentence without its full stop."""
+    """A state and its evidence, one sentence without a full stop."""
 
     name: Name
     evidence: str
 
     @property
     def settled(self) -> bool:
-        """Whether the game need not go on: not told apart at the tolerance, or no longer improving."""
+        """Whether the game need not go on: the tolerance is reached, or it no longer improves."""
         return self.name in SETTLED
 
 
 def state_of(checks: Sequence[Check], rules: Rules, *, spent: bool = False) -> State:
-    """Return the state after these checks (oldest first); spent: the budget is used up.
+    """Return the state after these checks.
 
-    A pure function: the same checks give the same state. Raising the tolerance never undoes "reached".
+    A pure function: the same checks give the same state. A larger tolerance never turns "reached" into another state.
+
+    checks: oldest first.
+    rules: constants of the rules.
+    spent: the budget is used up.
     """
     for rule in (_collapsed, _memorising, _reached, _diverging, _plateau):
         found = rule(checks, rules)
         if found is not None:
             return found
     if spent:
-        return State(name="budget", evidence=_spent(checks))
-    return State(name="improving", evidence=_improving(checks))
+        return State(name="budget", evidence=_evidence_of_budget(checks))
+    return State(name="improving", evidence=_evidence_of_improving(checks))
 
 
 def states_of(checks: Sequence[Check], rules: Rules) -> list[State]:
@@ -126,10 +140,11 @@ def states_of(checks: Sequence[Check], rules: Rules) -> list[State]:
 
 
 def best_of(checks: Sequence[Check]) -> int | None:
-    """Return the place of the best check: the smallest estimate (by `coarse` where all are saturated); None of none.
+    """Return the index of the best check, the one with the smallest estimate; None without checks.
 
-    Checks without an alarm come before those with one: a game that lost a region is not kept for what it gained. But what
-    has learnt nothing yet (above 0.4 nats, where another check is not) is no better for spreading over all regions.
+    If all checks are saturated, `coarse` decides. Checks without an alarm come first: a game that lost a region is not
+    preferred for its other gains. A check that has learnt nothing yet (above 0.4 nats while another is not) counts as one
+    with an alarm, because covering all regions is then no merit.
     """
     if not checks:
         return None
@@ -145,9 +160,9 @@ def best_of(checks: Sequence[Check]) -> int | None:
 
 
 def safest_of(checks: Sequence[Check]) -> int | None:
-    """Return the place of the check to go back to after a collapse: the fewest lost regions, then the smallest estimate.
+    """Return the index of the check to go back to after a collapse: fewest lost regions, then smallest estimate.
 
-    Not always the best one: where every check lacks a region, the nearest may lack the very ones that are to come back.
+    It need not be the best one: if every check lacks a region, the best may lack the regions that are to be recovered.
     """
     if not checks:
         return None
@@ -188,8 +203,8 @@ def _collapsed(checks: Sequence[Check], rules: Rules) -> State | None:
 def _memorising(checks: Sequence[Check], rules: Rules) -> State | None:
     if not checks or checks[-1].copies is None:
         return None
-    words = checks[-1].copies.rstrip(".")
-    return State(name="memorising", evidence=f"{words[:1].lower()}{words[1:]}")
+    sentence = checks[-1].copies.rstrip(".")
+    return State(name="memorising", evidence=f"{sentence[:1].lower()}{sentence[1:]}")
 
 
 def _reached(checks: Sequence[Check], rules: Rules) -> State | None:
@@ -200,9 +215,9 @@ def _reached(checks: Sequence[Check], rules: Rules) -> State | None:
         return None
     return State(
         name="reached",
-        evidence=f"no difference certified at round {now.round:,}: estimate {max(0.0, now.estimate):.4f}, and what the "
-        f"referee sees is at most {max(0.0, now.upper):.4f} of {rules.tolerance:.4f} nats tolerated, while a planted "
-        f"defect of that size was found in {100 * rules.found:.0f} % of trials; no proof of equality",
+        evidence=f"no difference certified at round {now.round:,}: estimate {max(0.0, now.estimate):.4f} nats, what the "
+        f"referee detects at most {max(0.0, now.upper):.4f} (tolerance {rules.tolerance:.4f}), while a planted "
+        f"defect of that size was found in {100 * rules.found:.0f} % of trials; this is no proof of equality",
     )
 
 
@@ -220,25 +235,25 @@ def _diverging(checks: Sequence[Check], rules: Rules) -> State | None:
     if not all(worse(each, best) for each in last):
         return None
     if last[-1].estimate < last[0].estimate - 2 * math.hypot(last[0].error, last[-1].error):
-        return None  # it comes back
+        return None  # it recovers
     return State(
         name="diverging",
-        evidence=f"the last {PATIENCE} checks lie at {last[-1].estimate:.4f} nats and thereabouts, well above the best, "
+        evidence=f"the last {PATIENCE} checks are near {last[-1].estimate:.4f} nats, well above the best, "
         f"{max(0.0, best.estimate):.4f} at round {best.round:,}",
     )
 
 
 def _plateau(checks: Sequence[Check], rules: Rules) -> State | None:
-    for many in WINDOWS:
-        if len(checks) >= many and (words := _flat(checks[-many:])) is not None:
-            seen = checks[best_of(checks) or 0]
-            best = f"best seen {max(0.0, seen.estimate):.4f} at round {seen.round:,}"
-            return State(name="plateau", evidence=f"over the last {many} checks {words}; {best}")
+    for count in WINDOWS:
+        if len(checks) >= count and (trend := _flat(checks[-count:])) is not None:
+            best = checks[best_of(checks) or 0]
+            smallest = f"the smallest is {max(0.0, best.estimate):.4f} at round {best.round:,}"
+            return State(name="plateau", evidence=f"over the last {count} checks {trend}; {smallest}")
     return None
 
 
 def _flat(last: Sequence[Check]) -> str | None:
-    """Return in words that the trend over these checks is flat, or None."""
+    """Return a description of the trend over these checks if it is flat, else None."""
     coarse = all(_saturated(each) for each in last)
     if coarse and all(each.coarse is None for each in last):
         return None
@@ -248,7 +263,7 @@ def _flat(last: Sequence[Check]) -> str | None:
     level = sum(values) / len(values)
     delta = max(last[-1].floor, abs(level) / 10)
     least = fall - (most - fall)
-    # With few rows the floor is high: a fall that is plain to see is progress all the same.
+    # With few rows the floor is high; a clear fall is progress all the same.
     if most >= delta or least <= -delta or (least > 0 and fall > abs(level) / 10):
         return None
     after = " after noise on both sides" if coarse else ""
@@ -260,7 +275,7 @@ def _flat(last: Sequence[Check]) -> str | None:
 
 
 def _falling(checks: Sequence[Check]) -> bool:
-    """Whether the distance fell clearly over these checks: by more than delta and by two standard errors."""
+    """Return whether the distance clearly fell over these checks: by more than delta and by two standard errors."""
     coarse = all(_saturated(each) for each in checks)
     (first, e1), (last, e2) = (_progress(each, coarse=coarse) for each in (checks[0], checks[-1]))
     return first - last > max(checks[-1].floor, abs(last) / 20, 2 * math.hypot(e1, e2))
@@ -277,7 +292,7 @@ def _progress(check: Check, *, coarse: bool) -> tuple[float, float]:
 
 
 def _trend(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return slope a check, its standard error and the scatter about the line, by least squares."""
+    """Return the least-squares slope per check, its standard error, and the residual standard deviation."""
     n = len(values)
     middle, mean = (n - 1) / 2, sum(values) / n
     square = sum((i - middle) ** 2 for i in range(n))
@@ -287,19 +302,19 @@ def _trend(values: Sequence[float]) -> tuple[float, float, float]:
     return slope, scatter / math.sqrt(square), scatter
 
 
-def _spent(checks: Sequence[Check]) -> str:
+def _evidence_of_budget(checks: Sequence[Check]) -> str:
     if not checks:
         return "the budget is spent before the first check"
     place = best_of(checks) or 0
     return (
-        f"the budget is spent while nothing had settled; best seen {max(0.0, checks[place].estimate):.4f} nats at round "
-        f"{checks[place].round:,}"
+        f"the budget is spent before the game settled; the smallest estimate is {max(0.0, checks[place].estimate):.4f} "
+        f"nats at round {checks[place].round:,}"
     )
 
 
-def _improving(checks: Sequence[Check]) -> str:
+def _evidence_of_improving(checks: Sequence[Check]) -> str:
     if not checks:
         return "nothing was checked yet"
     now = checks[-1]
-    words = f"estimate {now.estimate:.4f} +- {now.error:.4f} nats at round {now.round:,}, at least {now.lower:.4f} for certain"
-    return words + (f"; not covered yet: {', '.join(now.regions)}" if now.regions else "")
+    evidence = f"estimate {now.estimate:.4f} +- {now.error:.4f} nats at round {now.round:,}, certified bound {now.lower:.4f}"
+    return evidence + (f"; not covered yet: {', '.join(now.regions)}" if now.regions else "")

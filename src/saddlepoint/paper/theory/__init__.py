@@ -1,4 +1,4 @@
-"""Every step of the paper's argument made visible and held against numbers: `saddlepoint paper theory`."""
+"""The steps of the paper's theoretical argument, each checked numerically and drawn: `saddlepoint paper theory`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from saddlepoint.errors import GameError, InputError
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.theory.convergence import converging_run
-from saddlepoint.paper.theory.duality import saddle
-from saddlepoint.paper.theory.independence import each_dimension_apart
-from saddlepoint.paper.theory.low_dimensional_support import thin_sets
+from saddlepoint.paper.theory.duality import saddle_point
+from saddlepoint.paper.theory.independence import independent_marginals
+from saddlepoint.paper.theory.low_dimensional_support import disjoint_supports
 from saddlepoint.paper.theory.optimum import best_discriminator, value_of_the_game
 from saddlepoint.paper.theory.result import Check, Finding
 from saddlepoint.paper.theory.saturation import early_gradients
@@ -23,13 +23,13 @@ __all__ = ["STEPS", "Check", "Finding", "run"]
 STEPS: dict[str, tuple[Callable[..., Finding], dict[str, Any]]] = {
     "a": (best_discriminator, {"steps": 250}),
     "b": (value_of_the_game, {"steps": 150}),
-    "c": (saddle, {}),
-    "d": (thin_sets, {"rows": 1_000}),
-    "e": (each_dimension_apart, {"rows": 2_000, "rounds": 800}),
+    "c": (saddle_point, {}),
+    "d": (disjoint_supports, {"rows": 1_000}),
+    "e": (independent_marginals, {"rows": 2_000, "rounds": 800}),
     "f": (early_gradients, {"rounds": 200}),
     "g": (converging_run, {"rounds": 400, "tolerance": 0.04}),
 }
-"""Each step by its letter, and how much less of it the quick version does."""
+"""The function of each step by its letter, and the arguments that make its quick version shorter."""
 _FIELDS = [field.name for field in fields(Check)]
 
 
@@ -41,24 +41,27 @@ def run(
     say: Callable[[str], None] = print,
     command: str = "",
 ) -> bool:
-    """Do the steps, write theory.json, a picture each and the page; return whether every number holds.
+    """Run the steps, write theory.json, one figure for each and the page; return whether every check holds.
 
-    A step that is done, and held, is not done again. Raises InputError for an unknown step.
+    A step that was run before, and whose checks all hold, is not run again.
+
+    Raises:
+        InputError: a step is unknown.
     """
     for step in steps:
         if step not in STEPS:
             raise InputError(f"There is no step {step!r}; the steps are {', '.join(STEPS)}.")
     name = "theory-quick" if quick else "theory"
-    held = True
+    all_hold = True
     for step in steps:
-        there = results.read(name).get("steps", {}).get(step)
-        if there is not None and all(check["holds"] for check in there["checks"]):
-            say(f"({step}) {there['title']}: done before")
+        stored = results.read(name).get("steps", {}).get(step)
+        if stored is not None and all(check["holds"] for check in stored["checks"]):
+            say(f"({step}) {stored['title']}: done before")
             continue
-        made, less = STEPS[step]
+        function, shorter = STEPS[step]
         say(f"({step}) ...")
         began, wall = time.process_time(), time.monotonic()
-        found = partial(made, **less)() if quick else made()
+        found = partial(function, **shorter)() if quick else function()
         results.picture(found.figure, f"{name}-{step}")
         record = {
             "title": found.title,
@@ -66,7 +69,7 @@ def run(
             "done": found.done,
             "reading": found.reading,
             "checks": [{**asdict(check), "holds": check.holds} for check in found.checks],
-            "settings": less if quick else {},
+            "settings": shorter if quick else {},
             "cpu_seconds": round(time.process_time() - began, 1),
             "seconds": round(time.monotonic() - wall, 1),
         }
@@ -75,18 +78,18 @@ def run(
             content["command"] = command
         for check in found.checks:
             say(f"    {check}")
-            held = held and check.holds
+            all_hold = all_hold and check.holds
         say(f"({step}) {found.title}: {record['cpu_seconds']:.0f} CPU s")
     page(results, name, quick=quick)
-    return held
+    return all_hold
 
 
 def page(results: Results, name: str, *, quick: bool) -> None:
     """Write the page of the steps from their JSON."""
     content = results.read(name)
-    got: list[str] = []
+    sections: list[str] = []
     for step, record in sorted(content.get("steps", {}).items()):
-        got += [
+        sections += [
             f"### ({step}) {record['title']}",
             "",
             f"*The paper:* {record['paper']}",
@@ -106,10 +109,10 @@ def page(results: Results, name: str, *, quick: bool) -> None:
         title="The argument, step by step",
         paper="that the game's optimum is p_g = p_data, by Propositions 1 and 2 and Theorem 1.",
         got=[
-            "In the lists below p is p_data and q is p_g. A number is what was measured; in brackets stand what the theorem "
-            "says it is, and how far it may be away.",
+            "In the lists below p is p_data and q is p_g. The first number is what was measured; in brackets are the value "
+            "that the theorem predicts and the tolerance.",
             "",
-            *got,
+            *sections,
         ],
         settings={
             "seeds": "fixed (0)",
@@ -120,13 +123,13 @@ def page(results: Results, name: str, *, quick: bool) -> None:
     )
 
 
-def refuse(held: bool) -> None:
-    """Raise GameError if a number of the theory does not hold.
+def refuse(all_hold: bool) -> None:
+    """Refuse results in which a check of the theory failed.
 
     Raises:
-        GameError: one does not.
+        GameError: a check failed.
     """
-    if not held:
+    if not all_hold:
         raise GameError(
-            "A number of the theory is not what the theorem says (marked NOT MET on the page): please report it."
+            "A measured number differs from what the theorem predicts (marked NOT MET on the page): please report it."
         )

@@ -1,4 +1,4 @@
-"""(g) A run in which p_g tends to p_data and D to 1/2."""
+"""(g) Convergence: a run in which p_g tends to p_data and D to 1/2."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from saddlepoint.paper.theory.result import Check, Finding
 
 
 def converging_run(*, rounds: int = one_dimensional_game.ROUNDS, tolerance: float = 0.02) -> Finding:
-    """(g) A real game on a line: distance of p_g to p_data, and of D to 1/2, through the rounds."""
-    looks = sorted({0, *np.unique(np.geomspace(5, rounds, 14).astype(int)).tolist()})
-    moments = one_dimensional_game.play(looks)
+    """(g) A real one-dimensional game: the distances of p_g to p_data and of D to 1/2 as rounds pass."""
+    measured_rounds = sorted({0, *np.unique(np.geomspace(5, rounds, 14).astype(int)).tolist()})
+    moments = one_dimensional_game.play(measured_rounds)
     x = one_dimensional_game.draw(4_000, 99)
     away = [one_dimensional_game.kolmogorov(moment.samples) for moment in moments]
-    unsure = [float(np.abs(1 / (1 + np.exp(-moment.model.logits(x))) - 0.5).mean()) for moment in moments]
+    from_half = [float(np.abs(1 / (1 + np.exp(-moment.model.logits(x))) - 0.5).mean()) for moment in moments]
     last = moments[-1]
     grid = np.linspace(-3.5, 3.5, 200)
     d = 1 / (1 + np.exp(-last.model.logits(grid[:, None])))
@@ -26,15 +26,15 @@ def converging_run(*, rounds: int = one_dimensional_game.ROUNDS, tolerance: floa
                 title="distance of p_g to p_data",
                 across="round",
                 up="Kolmogorov distance",
-                traces=[Trace(x=looks[1:], y=away[1:], role="model")],
+                traces=[Trace(x=measured_rounds[1:], y=away[1:], role="model")],
                 log_x=True,
                 log_y=True,
             ),
             Panel(
-                title="how sure D is",
+                title="distance of D from 1/2",
                 across="round",
                 up="mean |D - 1/2| on data",
-                traces=[Trace(x=looks[1:], y=unsure[1:], role="discriminator")],
+                traces=[Trace(x=measured_rounds[1:], y=from_half[1:], role="discriminator")],
                 log_x=True,
                 log_y=True,
             ),
@@ -56,10 +56,10 @@ def converging_run(*, rounds: int = one_dimensional_game.ROUNDS, tolerance: floa
     return Finding(
         letter="g",
         title="A run that converges",
-        paper="Proposition 2: with enough capacity and D at its best in each round, p_g converges to p_data, where D is "
-        "1/2 (Theorem 1). (Perceptrons and joint updates void its assumptions; a run shows what happens.)",
-        done=f"A game of {rounds:,} rounds on 20,000 points of a known law on the line, noise of one dimension, with a "
-        "light R1 penalty, falling rates and the average of G; 20,000 samples compared with the exact law.",
+        paper="Proposition 2: with enough capacity and an optimal D in each round, p_g converges to p_data, where D is "
+        "1/2 (Theorem 1). (Neural networks and simultaneous updates violate its assumptions; a run shows what happens.)",
+        done=f"A game of {rounds:,} rounds on 20,000 points of a known distribution on the line, with noise of one dimension, "
+        "a small R1 penalty, falling learning rates and the average of G; 20,000 samples compared with the exact distribution.",
         checks=(
             Check(
                 what="largest difference of the distribution functions at the end",
@@ -69,10 +69,10 @@ def converging_run(*, rounds: int = one_dimensional_game.ROUNDS, tolerance: floa
             ),
             Check(what="the same, end minus beginning", found=away[-1] - away[0], expected=-0.1, below=True),
             Check(
-                what="mean |D - 1/2| on data at the end", found=unsure[-1], expected=0, tolerance=tolerance
+                what="mean |D - 1/2| on data at the end", found=from_half[-1], expected=0, tolerance=tolerance
             ),
         ),
-        reading="D at 1/2 is what a won game looks like; a D too weak to see a difference looks the same, which is why "
-        "the distance to the data is measured apart from D.",
+        reading="D is 1/2 when G has reached the data. A D too weak to see a difference is also 1/2, so the distance to the "
+        "data is measured without D.",
         figure=figure,
     )

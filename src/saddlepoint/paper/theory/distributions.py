@@ -1,4 +1,4 @@
-"""Laws whose densities are known, on grids: the integrals of the theorems become sums of stated precision."""
+"""Known distributions on grids: the integrals of the theorems become sums of known precision."""
 
 from __future__ import annotations
 
@@ -16,62 +16,74 @@ LOG4 = math.log(4.0)
 
 @dataclass(frozen=True)
 class Grid:
-    """Points (n, d) of a regular grid, the volume of a cell, and the grid's shape."""
+    """A regular grid.
+
+    points: its points, (n, d).
+    cell: the volume of a cell.
+    shape: the number of points along each axis.
+    """
 
     points: Floats
     cell: float
     shape: tuple[int, ...]
 
     def normalised(self, density: Floats) -> Floats:
-        """Return a density's masses on the cells, summing to 1."""
+        """Return the probabilities of the cells under a density, summing to 1."""
         return np.asarray(density / density.sum())
 
 
 def line(low: float, high: float, count: int) -> Grid:
-    """Return a grid on a line."""
+    """Return a grid of `count` points on the interval from low to high."""
     x = np.linspace(low, high, count)
     return Grid(x[:, None], float(x[1] - x[0]), (count,))
 
 
 def plane(low: float, high: float, count: int) -> Grid:
-    """Return a grid on a square."""
+    """Return a grid of `count` x `count` points on the square from low to high."""
     x = np.linspace(low, high, count)
     across, up = np.meshgrid(x, x)
     return Grid(np.column_stack([across.ravel(), up.ravel()]), float(x[1] - x[0]) ** 2, (count, count))
 
 
 def mixture(points: Floats, centres: Floats, width: float) -> Floats:
-    """Return the density of an even mixture of N(c, width^2 I) at points (n, d)."""
+    """Return the density at points (n, d) of an equally weighted mixture of N(c, width^2 I), c in centres (k, d)."""
     squared = ((points[:, None] - centres[None]) ** 2).sum(2)
     constant = (2 * math.pi * width**2) ** (-points.shape[1] / 2)
     return np.asarray(constant * np.exp(-squared / (2 * width**2)).mean(1))
 
 
 def jsd(p: Floats, q: Floats) -> float:
-    """Return the Jensen-Shannon divergence in nats of two vectors of masses, 0 <= JSD <= log 2."""
+    """Return the Jensen-Shannon divergence in nats of two vectors of probabilities, 0 <= JSD <= log 2."""
     m = (p + q) / 2
     parts = [float((each[each > 0] * np.log(each[each > 0] / m[each > 0])).sum()) for each in (p, q)]
     return 0.5 * sum(parts)
 
 
 def best_value(p: Floats, q: Floats) -> float:
-    """Return C = max_D V = sum p log D* + q log(1 - D*) with D* = p / (p + q), evaluated as it stands."""
+    """Return C = max_D V = sum p log D* + q log(1 - D*) with D* = p / (p + q), by this formula, not by the JSD."""
     both = p + q
-    some = [(each[each > 0], both[each > 0]) for each in (p, q)]
-    return sum(float((each * np.log(each / total)).sum()) for each, total in some)
+    positive = [(each[each > 0], both[each > 0]) for each in (p, q)]
+    return sum(float((each * np.log(each / total)).sum()) for each, total in positive)
 
 
 def value(p: Floats, q: Floats, logits: Floats) -> float:
-    """Return V(D, G) for D = sigmoid(logits) on the cells: the paper's equation 1."""
+    """Return V(D, G) for D = sigmoid(logits) on the cells, the paper's equation 1."""
     return float(-(p * np.logaddexp(0, -logits)).sum() - (q * np.logaddexp(0, logits)).sum())
 
 
 def trained_logits(
     grid: Grid, p: Floats, q: Floats, *, width: int = 48, steps: int = 400, seed: int = 0
 ) -> Floats:
-    """Return the logits of a perceptron D trained to the end against fixed p and q: V maximised over its weights.
+    """Return the logits of an MLP D trained to convergence against fixed p and q: V maximised over its weights.
 
-    The expectations are sums over the grid, so nothing is sampled; L-BFGS in float64.
+    The expectations are sums over the grid, so nothing is sampled. The optimiser is L-BFGS, in float64.
+
+    grid: the grid.
+    p: probabilities of its cells under p_data.
+    q: probabilities of its cells under p_g.
+    width: units of each of the two hidden layers.
+    steps: the most iterations.
+    seed: seed of the first weights.
     """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)

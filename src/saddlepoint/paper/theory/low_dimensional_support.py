@@ -1,4 +1,4 @@
-"""(d) Noise of fewer dimensions than the data: p_g lives on a thin set, and its JSD is log 2 however good samples are."""
+"""(d) Low-dimensional support: with noise of fewer dimensions than the data the JSD is log 2, however good samples are."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from saddlepoint.paper.theory.result import Check, Finding
 _GAPS = (0.5, 0.1, 0.02)
 
 
-def blurred_jsd(gap: float, sigma: float) -> float:
-    """Return the JSD (nats) of two parallel lines `gap` apart in the plane after N(0, sigma^2 I) on both.
+def smoothed_jsd(gap: float, sigma: float) -> float:
+    """Return the JSD (nats) of two parallel lines `gap` apart in the plane, after adding N(0, sigma^2 I) noise to both.
 
-    Along the lines nothing differs; across them it is that of N(0, sigma^2) and N(gap, sigma^2).
+    Along the lines nothing differs; across them it is the JSD of N(0, sigma^2) and N(gap, sigma^2).
     """
     far = gap / sigma
 
@@ -32,22 +32,22 @@ def blurred_jsd(gap: float, sigma: float) -> float:
 
 
 def circle(n: int, radius: float, random: np.random.Generator) -> Floats:
-    """Return points on a circle: one number of noise, two of data."""
+    """Return n points (n, 2) on a circle: one-dimensional noise, two-dimensional data."""
     angle = random.uniform(0, 2 * np.pi, n)
     return radius * np.column_stack([np.cos(angle), np.sin(angle)])
 
 
-def thin_sets(*, rows: int = 2_000) -> Finding:
-    """(d) Two thin sets that hardly differ have JSD log 2; noise of both grades them."""
+def disjoint_supports(*, rows: int = 2_000) -> Finding:
+    """(d) Two disjoint curves have JSD log 2 even when they are close; noise on both makes the JSD depend on the distance."""
     sigmas = np.geomspace(3e-3, 1, 60)
-    exact = {gap: np.array([blurred_jsd(gap, sigma) for sigma in sigmas]) for gap in _GAPS}
+    exact = {gap: np.array([smoothed_jsd(gap, sigma) for sigma in sigmas]) for gap in _GAPS}
     random = np.random.default_rng(0)
     verdicts = {}
     for gap in (0.1, 0.02):
         verdicts[gap] = judge(
             circle(rows, 1.0, random), circle(rows, 1.0 + gap, random), held_out="declared", pool="quick"
         )
-    near, far = (blurred_jsd(0.02, s) for s in (1e-3, 0.2))
+    near, far = (smoothed_jsd(0.02, s) for s in (1e-3, 0.2))
     roles = ("first", "model", "second")
     arc = np.linspace(0, 2 * np.pi, 300)
     figure = panels(
@@ -77,25 +77,25 @@ def thin_sets(*, rows: int = 2_000) -> Finding:
             ),
         ],
         title="Noise of fewer dimensions than the data",
-        notes=["Right: two parallel lines, which are what two such circles are at close sight; exact."],
+        notes=["Right: exact, for two parallel lines, which approximate two such circles locally."],
     )
     bounds = {gap: verdict.jsd_lower or 0.0 for gap, verdict in verdicts.items()}
-    rungs = {
-        gap: [rung["jsd_estimate"] for rung in verdict.noise_smoothed or ()]
+    smoothed = {
+        gap: [level["jsd_estimate"] for level in verdict.noise_smoothed or ()]
         for gap, verdict in verdicts.items()
     }
-    said = "; ".join(
+    estimates = "; ".join(
         f"{gap:g} away: certified JSD >= {bounds[gap]:.3f}, after noise of .1, .2, .4, .8 standard deviations of the data "
-        + (", ".join(f"{max(0.0, each):.3f}" for each in rungs[gap]) or "not climbed")
+        + (", ".join(f"{max(0.0, each):.3f}" for each in smoothed[gap]) or "not estimated")
         for gap in bounds
     )
     return Finding(
         letter="d",
-        title="Thin sets",
-        paper="The proofs write E_z log(1 - D(G(z))) as an integral over x against a density p_g(x). With noise of "
-        "fewer dimensions than x (100 against 784) there is no such density, and that step, as we read it, is loose.",
-        done=f"Two thin sets a gap apart: exactly, and by the judge on {rows:,} + {rows:,} points of circles of "
-        "radius 1 and 1 + gap.",
+        title="Low-dimensional support",
+        paper="The proofs write E_z log(1 - D(G(z))) as an integral over x against a density p_g(x). With noise of fewer "
+        "dimensions than x (100 against 784) there is no such density, so that step, as we read it, needs an assumption.",
+        done=f"The JSD of two disjoint curves a gap apart: exactly, and by the judge on {rows:,} + {rows:,} points of "
+        "circles of radius 1 and 1 + gap.",
         checks=(
             Check(what="JSD at noise 0.001, gap 0.02", found=near, expected=math.log(2), tolerance=1e-9),
             Check(
@@ -112,7 +112,7 @@ def thin_sets(*, rows: int = 2_000) -> Finding:
             ),
             Check(
                 what="ratio of the JSDs of gaps 0.1 and 0.02 at noise 0.4",
-                found=blurred_jsd(0.1, 0.4) / blurred_jsd(0.02, 0.4),
+                found=smoothed_jsd(0.1, 0.4) / smoothed_jsd(0.02, 0.4),
                 expected=25,
                 tolerance=0.3,
             ),
@@ -123,7 +123,7 @@ def thin_sets(*, rows: int = 2_000) -> Finding:
                 tolerance=0.1,
             ),
         ),
-        reading=f"Without noise every such G scores C(G) = 0, its worst, and no gradient says which of them is nearer. "
-        f"The same noise on both sides grades them (the ladder of `saddlepoint judge`): {said}.",
+        reading=f"Without noise every such G scores C(G) = 0, the worst value, and no gradient shows which of them is nearer. "
+        f"The same noise on both sides tells them apart (the noise-smoothed bounds of `saddlepoint judge`): {estimates}.",
         figure=figure,
     )

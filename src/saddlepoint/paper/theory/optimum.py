@@ -1,4 +1,4 @@
-"""(a) The best D for a fixed G, and (b) what the game is worth when D is at its best."""
+"""(a) The optimal D for a fixed G, and (b) the value of the game under the optimal D."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _sigmoid(logits: Floats) -> Floats:
 
 
 def _errors(grid: Grid, p: Floats, q: Floats, steps: int) -> tuple[Floats, float, float]:
-    """Return |D - D*| on the grid, its mean under (p + q) / 2, and its maximum where 99.9 % of that mass lies."""
+    """Return |D - D*| on the grid, its mean under (p + q) / 2, and its maximum over the cells with 99.9 % of that mass."""
     found = _sigmoid(trained_logits(grid, p, q, steps=steps))
     both = (p + q) / 2
     error = np.abs(found - p / (p + q + 1e-300))
@@ -39,11 +39,11 @@ def _errors(grid: Grid, p: Floats, q: Floats, steps: int) -> tuple[Floats, float
 
 
 def best_discriminator(*, steps: int = 400) -> Finding:
-    """(a) Proposition 1: train D to the end on known densities and compare it with p / (p + q)."""
-    flat = line(-5, 6, 441)
-    one = flat.normalised(mixture(flat.points, np.array([[-1.5], [1.5]]), 0.6))
-    other = flat.normalised(mixture(flat.points, np.array([[0.7]]), 1.2))
-    error_1, mean_1, most_1 = _errors(flat, one, other, steps)
+    """(a) Proposition 1: train D to convergence on known densities and compare it with p / (p + q)."""
+    interval = line(-5, 6, 441)
+    p_1 = interval.normalised(mixture(interval.points, np.array([[-1.5], [1.5]]), 0.6))
+    q_1 = interval.normalised(mixture(interval.points, np.array([[0.7]]), 1.2))
+    error_1, mean_1, most_1 = _errors(interval, p_1, q_1, steps)
     square = plane(-3.2, 3.2, 49)
     angles = 2 * np.pi * np.arange(3) / 3
     p = square.normalised(
@@ -51,18 +51,18 @@ def best_discriminator(*, steps: int = 400) -> Finding:
     )
     q = square.normalised(mixture(square.points, np.array([[0.4, 0.0]]), 1.1))
     error_2, mean_2, most_2 = _errors(square, p, q, steps)
-    x, top = flat.points[:, 0], max(one.max(), other.max())
-    trained = _sigmoid(trained_logits(flat, one, other, steps=steps))
+    x, top = interval.points[:, 0], max(p_1.max(), q_1.max())
+    trained = _sigmoid(trained_logits(interval, p_1, q_1, steps=steps))
     figure = panels(
         [
             Panel(
-                title="1-D: laws and D",
+                title="1-D: densities and D",
                 across="x",
                 room=0.6,
                 traces=[
-                    Trace(x=x, y=one / top, role="data", label="p_data"),
-                    Trace(x=x, y=other / top, role="model", label="p_g"),
-                    Trace(x=x, y=one / (one + other), role="first", label="p / (p + q)"),
+                    Trace(x=x, y=p_1 / top, role="data", label="p_data"),
+                    Trace(x=x, y=q_1 / top, role="model", label="p_g"),
+                    Trace(x=x, y=p_1 / (p_1 + q_1), role="first", label="p / (p + q)"),
                     Trace(x=x, y=trained, role="discriminator", label="trained D"),
                 ],
             ),
@@ -82,18 +82,18 @@ def best_discriminator(*, steps: int = 400) -> Finding:
                 field_name="|D - D*|",
             ),
         ],
-        title="For a fixed G the best D is p_data / (p_data + p_g)",
+        title="For a fixed G the optimal D is p_data / (p_data + p_g)",
         notes=[
-            "Both densities on one scale, the largest value 1. Where neither law has mass (white; the line's ends) D is free: "
-            "nothing in V asks anything of it there."
+            "Both densities on one scale, the largest value 1. Where neither distribution has mass (white; the line's ends) D "
+            "is arbitrary: V does not depend on it there."
         ],
     )
     return Finding(
         letter="a",
-        title="The best discriminator",
+        title="The optimal discriminator",
         paper="Proposition 1: for fixed G the optimal D is p_data(x) / (p_data(x) + p_g(x)).",
-        done="A perceptron D of 2 x 48 units was trained to the end against two known laws on a grid (expectations as "
-        "sums, nothing sampled), in one and in two dimensions.",
+        done="An MLP D of 2 x 48 units was trained to convergence against two known distributions on a grid (expectations are "
+        "sums, nothing is sampled), in one and in two dimensions.",
         checks=(
             Check(what="1-D: mean |D - D*| under (p + q) / 2", found=mean_1, expected=0.0, tolerance=2e-3),
             Check(
@@ -110,13 +110,13 @@ def best_discriminator(*, steps: int = 400) -> Finding:
                 tolerance=5e-2,
             ),
         ),
-        reading="A D trained to the end is the ratio of the two densities in disguise: D / (1 - D) = p_data / p_g.",
+        reading="A D trained to convergence estimates the ratio of the two densities: D / (1 - D) = p_data / p_g.",
         figure=figure,
     )
 
 
 def value_of_the_game(*, steps: int = 400) -> Finding:
-    """(b) Theorem 1: max_D V = -log 4 + 2 JSD, whose minimum -log 4 is at p_g = p_data alone."""
+    """(b) Theorem 1: max_D V = -log 4 + 2 JSD, with the minimum -log 4 only at p_g = p_data."""
     grid = line(-14, 14, 2801)
     x = grid.points[:, 0]
     p = grid.normalised(norm.pdf(x))
@@ -145,13 +145,13 @@ def value_of_the_game(*, steps: int = 400) -> Finding:
                 across="m",
                 up="nats",
                 traces=[Trace(x=shifts, y=criterion[12], role="model")],
-                levels={"-log 4": -LOG4, "0: never beyond": 0.0},
+                levels={"-log 4": -LOG4, "0: the upper limit": 0.0},
             ),
             Panel(
                 title="C(G), p_g = N(0, s²)",
                 across="s",
                 traces=[Trace(x=widths, y=criterion[:, 12], role="model")],
-                levels={"-log 4": -LOG4, "0: never beyond": 0.0},
+                levels={"-log 4": -LOG4, "0: the upper limit": 0.0},
                 log_x=True,
                 ticks_x=(0.3, 1, 3),
             ),
@@ -164,14 +164,14 @@ def value_of_the_game(*, steps: int = 400) -> Finding:
                 field_name="nats",
             ),
         ],
-        title="The value of the game with D at its best: -log 4 + 2 JSD(p_data, p_g), p_data = N(0, 1)",
+        title="The value of the game under the optimal D: -log 4 + 2 JSD(p_data, p_g), p_data = N(0, 1)",
     )
     return Finding(
         letter="b",
-        title="What the game is worth",
-        paper="Theorem 1: C(G) = max_D V(G, D) = -log 4 + 2 JSD(p_data || p_g); its minimum, -log 4, is reached at "
-        "p_g = p_data alone.",
-        done="V at D* was summed as it stands (equation 1 with D* put in) for 625 normal laws p_g and compared with "
+        title="The value of the game",
+        paper="Theorem 1: C(G) = max_D V(G, D) = -log 4 + 2 JSD(p_data || p_g); its minimum, -log 4, is reached only at "
+        "p_g = p_data.",
+        done="V at D* was summed directly (equation 1 with D* inserted) for 625 normal distributions p_g and compared with "
         "the Jensen-Shannon divergence, itself compared with adaptive quadrature; and a D was trained.",
         checks=(
             Check(what="largest |max_D V - (-log 4 + 2 JSD)|", found=worst, expected=0, tolerance=1e-12),
@@ -193,13 +193,15 @@ def value_of_the_game(*, steps: int = 400) -> Finding:
                 tolerance=1e-4,
             ),
         ),
-        reading="V under a perfect D is a distance in disguise; under a D that is not perfect it is a lower bound for "
-        "it. So a loss curve near -log 4 says that D was beaten, or that D was weak.",
+        reading="V under the optimal D is a distance between p_data and p_g, up to a constant; under any other D it is a lower "
+        "bound of it. So a loss curve near -log 4 shows either that G is good or that D is weak.",
         figure=figure,
     )
 
 
 def _integrated_jsd(shift: float, width: float) -> float:
+    """Return the JSD of N(0, 1) and N(shift, width^2) by adaptive quadrature."""
+
     def integrand(t: float) -> float:
         a, b = norm.logpdf(t), norm.logpdf(t, shift, width)
         m = np.logaddexp(a, b) - math.log(2)

@@ -1,4 +1,4 @@
-"""What a step of the argument came to: numbers held against what the theorem says, sentences and a figure."""
+"""The result of one step of the argument: numerical checks against the theorem, text and a figure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A number, what the theorem says it is, and how far it may be away; with `below` it must lie below `expected`."""
+    """A measured number, the value that the theorem predicts, and the tolerance.
+
+    what: what was measured, in words.
+    found: the measured number.
+    expected: the predicted number.
+    tolerance: the largest difference allowed.
+    below: the number must be below `expected` instead of equal to it.
+    """
 
     what: str
     found: float
@@ -20,7 +27,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the number is what the theorem says."""
+        """Whether the measured number agrees with the prediction."""
         if not math.isfinite(self.found):
             return False
         if self.below:
@@ -30,14 +37,14 @@ class Check:
     def __str__(self) -> str:
         within = f"within {self.tolerance:.2g}" if self.tolerance else "exactly"
         relation = (
-            f"below {self._written(self.expected)}"
+            f"below {self._formatted(self.expected)}"
             if self.below
-            else f"{self._written(self.expected)} {within}"
+            else f"{self._formatted(self.expected)} {within}"
         )
-        return f"{self.what}: {self._written(self.found)} ({relation}{'' if self.holds else '; NOT MET'})"
+        return f"{self.what}: {self._formatted(self.found)} ({relation}{'' if self.holds else '; NOT MET'})"
 
-    def _written(self, value: float) -> str:
-        """Return a difference to three digits, of another number the digits that its tolerance leaves."""
+    def _formatted(self, value: float) -> str:
+        """Return a difference with three digits, any other number with the digits that its tolerance makes meaningful."""
         if self.below or self.expected == 0 or self.tolerance == 0:
             return f"{value:.3g}"
         return f"{round(value, min(6, 2 - math.floor(math.log10(self.tolerance)))):g}"
@@ -45,7 +52,16 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One step: its letter, what the paper says, what was done, the checks, what to read from it, and a figure."""
+    """One step of the argument.
+
+    letter: its letter on the page.
+    title: its heading.
+    paper: what the paper says.
+    done: what was computed.
+    checks: measured numbers against predicted ones.
+    reading: the conclusion.
+    figure: the figure.
+    """
 
     letter: str
     title: str

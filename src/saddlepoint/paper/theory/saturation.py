@@ -1,4 +1,4 @@
-"""(f) Early in learning: the gradient that G gets from log(1 - D) and from -log D."""
+"""(f) Saturation early in training: the gradient of G under log(1 - D) and under -log D."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from saddlepoint.training.settings import OptimiserSettings, Schedule
 
 
 def gradients(away: Floats, *, nodes: int = 200) -> tuple[Floats, Floats]:
-    """Return the gradients by m of both losses of G for p_data = N(0, 1), p_g = N(m, 1) and D at its best.
+    """Return d loss / dm of both losses of G for p_data = N(0, 1), p_g = N(m, 1) and the optimal D, at m in `away`.
 
-    The logit of D* is m^2 / 2 - m x, so that d/dm E log(1 - D(m + z)) = m E D and d/dm E -log D(m + z) = m E (1 - D);
-    Gauss-Hermite quadrature over z.
+    The logit of D* is m^2 / 2 - m x. With D held fixed d/dm E log(1 - D(m + z)) = m E D and d/dm E -log D(m + z) =
+    m E (1 - D). The expectations over z are Gauss-Hermite quadratures of `nodes` nodes.
     """
     z, weight = np.polynomial.hermite_e.hermegauss(nodes)
     weight = weight / weight.sum()
@@ -29,7 +29,7 @@ def gradients(away: Floats, *, nodes: int = 200) -> tuple[Floats, Floats]:
 
 
 def by_autograd(away: float, *, n: int = 400_000) -> tuple[float, float]:
-    """Return the same two gradients by automatic differentiation of a Monte Carlo mean (antithetic)."""
+    """Return the same two gradients at m = away, by automatic differentiation of a Monte Carlo mean (n antithetic draws)."""
     z = torch.randn(n // 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     z = torch.cat([z, -z])
     found = []
@@ -47,9 +47,9 @@ def by_autograd(away: float, *, n: int = 400_000) -> tuple[float, float]:
 
 
 def real_run(objective: str, *, rounds: int, seed: int = 0) -> tuple[Floats, Floats]:
-    """Return G's gradient norm and mean sample, round by round, of a game far from its data, N(6, 1).
+    """Return G's gradient norm and mean sample in each round of a game that starts far from its data, N(6, 1).
 
-    D takes 5 steps a round, so that it is ahead, as it is early in a real game.
+    D takes 5 steps per round, so that it is ahead of G, as it is early in a real game.
     """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
@@ -64,26 +64,26 @@ def real_run(objective: str, *, rounds: int, seed: int = 0) -> tuple[Floats, Flo
         while True:
             yield 6 + torch.randn(256, 1, generator=stream)
 
-    move = OptimiserSettings(name="sgd", rate=Schedule(start=0.1))
+    optimiser = OptimiserSettings(name="sgd", rate=Schedule(start=0.1))
     settings = Settings(
         horizon=rounds,
         objective=objective,
         batch=256,
         noise_width=1,
         discriminator_steps=5,
-        discriminator=move,
-        generator=move,
+        discriminator=optimiser,
+        generator=optimiser,
         seed=seed,
     )
-    norms, places = [], []
+    norms, means = [], []
     for record in play(generator, discriminator, batches(), settings=settings):
         norms.append(record.to_dict()["generator_gradient"])
-        places.append(float(generator.bias.detach()))
-    return np.array(norms), np.array(places)
+        means.append(float(generator.bias.detach()))
+    return np.array(norms), np.array(means)
 
 
 def early_gradients(*, rounds: int = 400) -> Finding:
-    """(f) Where D is sure, log(1 - D) gives G nothing and -log D gives it the whole slope."""
+    """(f) Where D is certain, the gradient of log(1 - D) vanishes and that of -log D does not."""
     away = np.linspace(0.1, 8, 80)
     minimax, other = gradients(away)
     checks = []
@@ -105,9 +105,9 @@ def early_gradients(*, rounds: int = 400) -> Finding:
     figure = panels(
         [
             Panel(
-                title="D at its best, exact",
+                title="optimal D, exact",
                 across="distance of p_g from p_data",
-                up="gradient that G gets",
+                up="gradient of G's loss",
                 traces=[
                     Trace(x=away, y=minimax, role="first", label="log(1 - D)"),
                     Trace(x=away, y=other, role="model", label="-log D"),
@@ -139,14 +139,14 @@ def early_gradients(*, rounds: int = 400) -> Finding:
         ],
         title="Early in learning: minimax and non-saturating gradients",
     )
-    reached = [int(np.argmax(np.abs(places - 6) < 1)) or rounds for _, places in runs.values()]
+    reached = [int(np.argmax(np.abs(means - 6) < 1)) or rounds for _, means in runs.values()]
     return Finding(
         letter="f",
         title="Early gradients",
         paper="Early in learning log(1 - D(G(z))) saturates; maximising log D(G(z)) has the same fixed point and much "
         "stronger gradients.",
-        done="Exact gradients for two normal laws a distance apart, checked by automatic differentiation; and a real "
-        "game that starts 6 standard deviations away, D five steps ahead in each round.",
+        done="Exact gradients for two normal distributions at a distance from each other, checked by automatic "
+        "differentiation; and a real game that starts 6 standard deviations away, with five steps of D per round.",
         checks=(
             *checks,
             Check(
@@ -164,9 +164,9 @@ def early_gradients(*, rounds: int = 400) -> Finding:
                 below=True,
             ),
         ),
-        reading=f"Both gradients add up to the distance; where D is sure nearly all of it is in -log D (at 6 standard "
-        f"deviations {at_six[1] / at_six[0]:,.0f} times as much). In the game the mean came within 1 of the data after "
-        f"{reached[1]:,} rounds with -log D, and with log(1 - D) "
+        reading=f"The two gradients add up to the distance. Where D is certain, nearly all of it is the gradient of -log D (at "
+        f"6 standard deviations {at_six[1] / at_six[0]:,.0f} times as much). In the game the mean came within 1 of the data "
+        f"after {reached[1]:,} rounds with -log D, and with log(1 - D) "
         f"{f'not within {rounds:,} rounds' if reached[0] == rounds else f'after {reached[0]:,}'}.",
         figure=figure,
     )
