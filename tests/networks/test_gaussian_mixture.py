@@ -29,7 +29,7 @@ def test_before_the_first_round_samples_are_the_mixtures():
     counts = rows[:, :3].sum(0).detach().numpy()
     assert stats.chisquare(counts, SHARES[0].numpy() * 4000).pvalue > 1e-4
     assert stats.kstest(rows[:, 3].detach().numpy(), "norm").pvalue > 1e-4
-    x = made.components.place(rows[:, :3], rows[:, 3:])
+    x = made.components.decode(rows[:, :3], rows[:, 3:])
     of_first = x[rows[:, 0] == 1].detach().numpy()
     np.testing.assert_allclose(np.cov(of_first.T), (FACTORS[0] @ FACTORS[0].T).numpy(), atol=0.06)
 

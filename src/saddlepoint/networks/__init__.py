@@ -53,7 +53,9 @@ def build(description: dict[str, Any]) -> nn.Module:
     try:
         return NETWORKS[description["name"]](**arguments)
     except (KeyError, TypeError) as error:
-        raise StoredFileError(f"This version cannot build the network {description!r} ({error}): use the version that saved it.") from error
+        raise StoredFileError(
+            f"This version cannot build the network {description!r} ({error}): use the version that saved it."
+        ) from error
 
 
 __all__ = [

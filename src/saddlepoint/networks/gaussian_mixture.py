@@ -54,7 +54,9 @@ class MixtureComponents(nn.Module):
     def sample_components(self, z: Tensor, condition: Tensor | None) -> Tensor:
         """Return one-hot components (batch, K) for z ~ N(0, 1), (batch,): their inverse distribution function at Phi(z)."""
         cumulative = self.shares.cumsum(1).to(z.dtype)
-        cumulative = cumulative[0].expand(len(z), -1) if condition is None else condition.to(z.dtype) @ cumulative
+        cumulative = (
+            cumulative[0].expand(len(z), -1) if condition is None else condition.to(z.dtype) @ cumulative
+        )
         codes = (cumulative[:, :-1] < torch.special.ndtr(z)[:, None]).sum(1)
         return one_hot(codes, self.components, z.dtype)
 
@@ -158,7 +160,9 @@ class MixtureGenerator(nn.Module):
             noise = concat_condition(
                 z[:, 1 : self.noise_width - self.components.components], condition, self.condition_width
             )
-            code = self._gumbel_softmax(self.choice(noise), z[:, self.noise_width - self.components.components :])
+            code = self._gumbel_softmax(
+                self.choice(noise), z[:, self.noise_width - self.components.components :]
+            )
             return torch.cat([code, self.local(torch.cat([noise, code], 1))], 1)
         code, normal = self.components.sample_components(z[:, 0], condition), self._normal(z)
         noise = concat_condition(z[:, 1:], condition, self.condition_width)

@@ -79,7 +79,7 @@ class PCAPriorGenerator(nn.Module):
         rows = torch.logit(rows, eps=_INSIDE) if self.output == "sigmoid" else rows
         return rows - self.get_buffer("mean").to(rows)
 
-    def drift(self, z: Tensor, condition: Tensor | None) -> Tensor | None:
+    def draw_components(self, z: Tensor, condition: Tensor | None) -> Tensor | None:
         """Return what z draws from the components, about its class's mean, at their coarse sides; None without components."""
         if not self.components:
             return None
@@ -89,7 +89,7 @@ class PCAPriorGenerator(nn.Module):
             moved = moved + condition.to(z.dtype) @ self.get_buffer("of_classes").to(z.dtype).flatten(1)
         return moved.reshape(z.shape[0], *drawn.shape[1:])
 
-    def begin(self, drift: Tensor | None, dtype: torch.dtype) -> Tensor:
+    def prior(self, drift: Tensor | None, dtype: torch.dtype) -> Tensor:
         """Return the fixed picture with what was drawn, in the units before the last."""
         mean = self.get_buffer("mean").to(dtype)
         return mean if drift is None else mean + stretched(drift, self.sides)

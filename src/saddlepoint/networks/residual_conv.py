@@ -298,7 +298,7 @@ class PictureGenerator(PCAPriorGenerator):
         """Return pictures (batch, *shape)."""
         h = self.enter(concat_condition(z, condition, self.condition_width)).reshape(z.shape[0], *self._start)
         h = h.contiguous(memory_format=torch.channels_last)
-        last, drift = len(self.levels) - 1, self.drift(z.to(h.dtype), condition)
+        last, drift = len(self.levels) - 1, self.draw_components(z.to(h.dtype), condition)
         for index, level in enumerate(self.levels):
             if index == last and self.tell is not None and drift is not None:
                 narrow, grow, layers = level.children()
@@ -308,7 +308,7 @@ class PictureGenerator(PCAPriorGenerator):
         h = self.leave(h if self._rectified else leaky(h))
         if self.folding.times:
             h = self.folding.inverse(h * self.get_buffer("scales").to(h.dtype))
-        return activate(h + self.begin(drift, h.dtype), self.output)
+        return activate(h + self.prior(drift, h.dtype), self.output)
 
 
 def _spreads(coefficients: Tensor) -> Tensor:
