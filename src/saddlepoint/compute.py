@@ -13,11 +13,13 @@ number of threads.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import hashlib
 import math
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -165,6 +167,18 @@ def join_process_group(device: torch.device) -> None:
         if device.type == "cuda":
             torch.cuda.set_device(device)
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(leave_process_group)
+
+
+def leave_process_group() -> None:
+    """Leave the process group, if there is one.
+
+    A thread of gloo may still hold the tensors of the last collective. It needs the interpreter's lock to let go of them,
+    and a process that ends before it had the lock is aborted (seen in one of three ends on a busy machine, torch 2.13).
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+        time.sleep(0.2)
 
 
 def rank_and_count() -> tuple[int, int]:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
+from saddlepoint.compute import leave_process_group
 from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import (
     Checked,
@@ -387,7 +388,7 @@ def settle_as_rank(rank: int, folder: str) -> None:
     told = {"round": last.round, "reason": last.reason, "back": fit.recovery.rounds}
     weights = sum(float(value.double().sum()) for value in fit.game.generator.state_dict().values())
     Path(folder, f"rank-{rank}.json").write_text(json.dumps(told | {"weights": weights}))
-    torch.distributed.destroy_process_group()
+    leave_process_group()
 
 
 def test_a_decision_of_rank_0_reaches_every_rank_in_the_same_round(tmp_path: Path) -> None:

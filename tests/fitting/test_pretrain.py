@@ -131,7 +131,7 @@ def test_a_start_that_copies_is_made_weaker_until_it_does_not() -> None:
 
 
 def test_minutes_hold_the_fit_of_the_start_too() -> None:
-    preparation = prepared(rounds=None, minutes=0.02, compile="off")
+    preparation = prepared(rounds=None, minutes=0.001, compile="off")
     assert preparation.start_steps is not None
     assert preparation.start_steps < STEPS
     events = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from saddlepoint.compute import leave_process_group
 from saddlepoint.errors import InputError
 from saddlepoint.networks import MaxoutDiscriminator, ResidualGenerator
 from saddlepoint.training import Game, PenaltySettings, ProcessRank, Schedule, Settings, checkpoint, rounds
@@ -54,7 +55,7 @@ def play_as_rank(rank: int, folder: str, plan: tuple[int, int]) -> None:
         checkpoint.save(
             Path(folder) / "checkpoint", game.round, checkpoint.state_of(game), {"records": records}
         )
-    torch.distributed.destroy_process_group()
+    leave_process_group()
 
 
 def two_ranks(folder: Path, plan: tuple[int, int]) -> checkpoint.Checkpoint:

@@ -11,7 +11,7 @@ eight where these take ten seconds or less. Any other short game gets what a ten
 its two ends. Where checks take more than a tenth, the schedule says so.
 
 The power analysis (which planted defects would be found) gives the same result on the same rows, so it is cached: in the
-folder `rulers` of $SADDLEPOINT_CACHE, else of $XDG_CACHE_HOME/saddlepoint, else of ~/.cache/saddlepoint. Each result is a
+folder `power` of $SADDLEPOINT_CACHE, else of $XDG_CACHE_HOME/saddlepoint, else of ~/.cache/saddlepoint. Each result is a
 JSON file of numbers, never rows, named by a checksum of all that it depends on (rows in the coordinates of the test, masses,
 level, seed, version). Where the folder cannot be read or written, the analysis is repeated.
 """
@@ -61,9 +61,9 @@ from saddlepoint.version import __version__
 def cache_folder() -> Path:
     """Return the folder of cached power estimates; it need not exist."""
     if given := os.environ.get("SADDLEPOINT_CACHE"):
-        return Path(given) / "rulers"
+        return Path(given) / "power"
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "saddlepoint" / "rulers"
+    return Path(base) / "saddlepoint" / "power"
 
 
 def cached_power(
