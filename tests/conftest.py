@@ -24,9 +24,9 @@ def float64() -> object:
 
 @pytest.fixture(scope="module")
 def quick_looks():
-    """Let looks between rounds use a logistic regression for their network, which takes two thirds of a short test's time.
+    """Let quick estimates use a logistic regression for their network, which takes two thirds of a short test's time.
 
-    For modules that hold what must be true whatever a look sees; what it sees is held in tests/fitting/test_snapshot_selection.py.
+    For modules that hold what is true whatever an estimate finds; that is held in tests/fitting/test_snapshot_selection.py.
     """
     from saddlepoint.judging.classifiers.points import logistic
 

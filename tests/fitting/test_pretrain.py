@@ -56,10 +56,10 @@ def test_a_guess_finds_the_line_and_what_is_left_of_it() -> None:
     order = fit.game.generator.order
     weights, biases = ridge_regressions(order, preparation.encoder, fit.batches.cell_codes, 0)
     x, y, word = order.steps
-    assert float(weights[x.inputs.stop - 1, y.guess.start]) == pytest.approx(0.8, abs=0.06)
-    assert float(biases[y.guess.start + 1].exp()) == pytest.approx(0.6, abs=0.05)
+    assert float(weights[x.inputs.stop - 1, y.prediction.start]) == pytest.approx(0.8, abs=0.06)
+    assert float(biases[y.prediction.start + 1].exp()) == pytest.approx(0.6, abs=0.05)
     assert float(weights[:, word.outputs].abs().max()) == 0.0
-    assert float(biases[x.guess.start + 1].exp()) == pytest.approx(1.0, abs=0.05)
+    assert float(biases[x.prediction.start + 1].exp()) == pytest.approx(1.0, abs=0.05)
 
 
 def test_with_more_columns_than_rows_a_guess_does_not_take_noise_for_structure() -> None:
@@ -70,7 +70,7 @@ def test_with_more_columns_than_rows_a_guess_does_not_take_noise_for_structure()
     fit = preparation.fit(strip=False)
     order = fit.game.generator.order
     _, biases = ridge_regressions(order, preparation.encoder, fit.batches.cell_codes, 0)
-    spreads = torch.stack([biases[step.guess.start + 1].exp() for step in order.steps[:-1]])
+    spreads = torch.stack([biases[step.prediction.start + 1].exp() for step in order.steps[:-1]])
     assert float(spreads.median()) > 0.8
 
 

@@ -1,4 +1,4 @@
-"""Heads in order: rows of spans whose every span is drawn given those before it, and given known cells."""
+"""MADE: rows whose every feature block is drawn given those before it, and given known cells."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_likelihood_is_a_density_and_the_law_that_is_drawn() -> None:
     rows = torch.cat([hot, score[:, None], third[:, None]], 1)
     free = torch.where(second == 2, inside, 0.0)
     wider = math.log(1.5) * (1 + (second == 2)) - (free**2 + third**2) * (1 - 1 / 1.5**2) / 2
-    density = (log_likelihood(order, weights, order.coded(rows), none).sum(1) + wider).exp()
+    density = (log_likelihood(order, weights, order.inputs_of_rows(rows), none).sum(1) + wider).exp()
     assert float((density * 18).mean()) == pytest.approx(1.0, abs=0.02)
     # And part by part: how often (first, second and its bin, bin of the third, last) occur is what the density says.
     parts = 3 * (2 + BINS) * BINS * 2
@@ -78,8 +78,8 @@ def test_the_likelihood_is_a_density_and_the_law_that_is_drawn() -> None:
         codes = [each.argmax(1) for each in torch.split(seen, widths, 1) if each.shape[1] > 1]
         return ((codes[0] * (2 + BINS) + codes[1]) * BINS + codes[2]) * 2 + codes[3]
 
-    said = torch.zeros(parts).scatter_add_(0, cells(order.coded(rows)), density * 18 / n)
-    seen = torch.bincount(cells(order.coded(made(noise(n)))), minlength=parts) / n
+    said = torch.zeros(parts).scatter_add_(0, cells(order.inputs_of_rows(rows)), density * 18 / n)
+    seen = torch.bincount(cells(order.inputs_of_rows(made(noise(n)))), minlength=parts) / n
     assert float((said - seen).abs().max()) < 0.005
 
 
@@ -89,8 +89,8 @@ def test_a_guess_without_bins_is_the_gaussian_law_of_its_mean_and_spread() -> No
     made = MADEGenerator(noise_width=2, feature_blocks=((0, True), (0, True)), bins=BINS, units=5)
     weights = made.first_weights(torch.zeros(0))
     one, other = made.order.steps
-    weights["direct"][one.inputs.stop - 1, other.guess.start] = 0.8
-    weights["leave_bias"][other.guess] = torch.tensor([0.5, math.log(0.6)])
+    weights["direct"][one.inputs.stop - 1, other.prediction.start] = 0.8
+    weights["leave_bias"][other.prediction] = torch.tensor([0.5, math.log(0.6)])
     made.init_from_data(weights, torch.zeros(0))
     x, y = made(torch.randn(50_000, 2, generator=torch.Generator().manual_seed(4))).T
     left = (y - 0.5 - 0.8 * x) / 0.6

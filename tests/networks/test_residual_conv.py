@@ -9,7 +9,7 @@ import torch
 
 from saddlepoint.networks import PictureDiscriminator, PictureGenerator, build
 from saddlepoint.networks.pca_prior import LARGEST_BASE, principal
-from saddlepoint.networks.residual_conv import ConvolutionBlock, Grow, HaarTransform, Shrink, pyramid
+from saddlepoint.networks.residual_conv import ConvolutionBlock, Downsample, HaarTransform, Upsample, pyramid
 from saddlepoint.objectives import get_penalty
 
 SHAPES = [(1, 31, 47), (3, 200, 64), (4, 33, 33), (1, 5, 7), (2, 1, 40), (3, 8, 8), (1, 1, 1)]
@@ -100,20 +100,20 @@ def test_a_constant_picture_is_representable(output):
 def test_resampling_keeps_the_mean_of_even_sides(fine):
     coarse = tuple(side // 2 if side > LARGEST_BASE else side for side in fine)
     rows = torch.randn(2, 3, *fine, dtype=torch.float64)
-    torch.testing.assert_close(Shrink(fine, coarse).double()(rows).mean((2, 3)), rows.mean((2, 3)))
+    torch.testing.assert_close(Downsample(fine, coarse).double()(rows).mean((2, 3)), rows.mean((2, 3)))
     small = torch.randn(2, 3, *coarse, dtype=torch.float64)
-    torch.testing.assert_close(Grow(coarse, fine)(small).mean((2, 3)), small.mean((2, 3)))
+    torch.testing.assert_close(Upsample(coarse, fine)(small).mean((2, 3)), small.mean((2, 3)))
 
 
 @pytest.mark.parametrize("fine", [(13, 9), (12, 11)])
 def test_resampling_keeps_constants_and_straight_lines_within(fine):
     coarse = tuple(-(-side // 2) for side in fine)
     flat = torch.full((1, 1, *fine), 0.7)
-    torch.testing.assert_close(Shrink(fine, coarse)(flat), torch.full((1, 1, *coarse), 0.7))
-    torch.testing.assert_close(Grow(coarse, fine)(flat[..., : coarse[0], : coarse[1]]), flat)
+    torch.testing.assert_close(Downsample(fine, coarse)(flat), torch.full((1, 1, *coarse), 0.7))
+    torch.testing.assert_close(Upsample(coarse, fine)(flat[..., : coarse[0], : coarse[1]]), flat)
     # Places of the coarse grid lie between two of the fine one: 2 i + 1/2.
     line = torch.arange(coarse[0]).float().reshape(1, 1, -1, 1).expand(-1, -1, -1, coarse[1])
-    grown = Grow(coarse, fine)(line)[0, 0, 1 : fine[0] - 1, 0]
+    grown = Upsample(coarse, fine)(line)[0, 0, 1 : fine[0] - 1, 0]
     wanted = ((torch.arange(fine[0]) - 0.5) / 2)[1:-1].clamp(max=coarse[0] - 1)
     torch.testing.assert_close(grown, wanted)
 
@@ -121,7 +121,7 @@ def test_resampling_keeps_constants_and_straight_lines_within(fine):
 def test_resampling_is_consistent_with_shifts():
     rows = torch.zeros(1, 1, 40, 40)
     rows[..., 14:22, 16:20] = torch.rand(8, 4)
-    shrink, grow = Shrink((40, 40), (20, 20)), Grow((20, 20), (40, 40))
+    shrink, grow = Downsample((40, 40), (20, 20)), Upsample((20, 20), (40, 40))
     shifted = shrink(rows.roll((4, -6), (2, 3)))
     torch.testing.assert_close(shifted, shrink(rows).roll((2, -3), (2, 3)))
     small = shrink(rows)
@@ -129,7 +129,7 @@ def test_resampling_is_consistent_with_shifts():
 
 
 def test_growing_is_shrinking_turned_round_and_doubled_and_no_checkerboard_passes():
-    shrink, grow = Shrink((12, 10), (6, 5)), Grow((6, 5), (12, 10))
+    shrink, grow = Downsample((12, 10), (6, 5)), Upsample((6, 5), (12, 10))
     down = shrink(torch.eye(120).reshape(120, 1, 12, 10)).flatten(1)  # (120, 30)
     up = grow(torch.eye(30).reshape(30, 1, 6, 5)).flatten(1)  # (30, 120)
     torch.testing.assert_close(up, 4 * down.T)

@@ -48,7 +48,7 @@ def ridge_regressions(
     draws = compute.random_generator(seed, "likelihood/guesses")
     some = _evenly_spread(cell_codes, _MOST_GUESSED_FROM)
     uniforms = torch.rand(len(some), encoder.draws, generator=draws).to(some.device)
-    coded = order.coded(encoder.to_features(some, uniforms)).cpu().double()
+    coded = order.inputs_of_rows(encoder.to_features(some, uniforms)).cpu().double()
     weights, biases = torch.zeros(order.inputs, order.outputs), torch.zeros(order.outputs)
     before: list[int] = []
     for step in order.steps:
@@ -57,9 +57,9 @@ def ridge_regressions(
             free = coded[:, at : step.inputs.stop - 1].sum(1) > 0
             if int(free.sum()) >= _FEWEST_ROWS:
                 found, mean, variance = _ridge(coded[free][:, before], coded[free, step.inputs.stop - 1])
-                weights[before, step.guess.start] = found.float()
-                biases[step.guess.start] = mean
-                biases[step.guess.start + 1] = 0.5 * torch.log(variance)
+                weights[before, step.prediction.start] = found.float()
+                biases[step.prediction.start] = mean
+                biases[step.prediction.start + 1] = 0.5 * torch.log(variance)
             before.append(step.inputs.stop - 1)
         before += range(step.inputs.start, at)
     return weights, biases
@@ -108,7 +108,7 @@ def associations(
     some = _evenly_spread(cell_codes, _MOST_COUNTED)
     for part in torch.split(some, 8192):
         uniforms = torch.rand(len(part), encoder.draws, generator=draws).to(part.device)
-        coded = order.coded(encoder.to_features(part, uniforms)).cpu()
+        coded = order.inputs_of_rows(encoder.to_features(part, uniforms)).cpu()
         targets = _targets(order, coded, coded @ guess[0] + guess[1])
         counts += coded.T @ targets
         ones, others = ones + coded.sum(0), others + targets.sum(0)
@@ -118,7 +118,7 @@ def associations(
         found[step.inputs, step.outputs] = 0.0
         if step.score is not None:
             found[step.inputs.stop - 1] = 0.0
-            found[:, step.guess] = 0.0
+            found[:, step.prediction] = 0.0
     return found
 
 
@@ -135,7 +135,7 @@ def _targets(order: MADELayout, coded: Tensor, raw: Tensor) -> Tensor:
         if step.score is not None:
             first = step.outputs.start + step.atoms
             other = coded[:, step.inputs.start + step.atoms : step.inputs.stop - 1].sum(1)
-            mean, scale = raw[:, step.guess].unbind(1)
+            mean, scale = raw[:, step.prediction].unbind(1)
             bins = order.bin_of(
                 torch.special.ndtr((coded[:, step.inputs.stop - 1] - mean) * torch.exp(-scale))
             )
@@ -310,7 +310,7 @@ class _Pretrainer:
         self.conditioning_only, self.played = conditioning_only, 0
         scale = torch.ones(order.outputs)
         for step in order.steps:
-            scale[step.guess][:1] = biases[step.guess][1:].exp()
+            scale[step.prediction][:1] = biases[step.prediction][1:].exp()
         self.scale = scale.to(device)
         self.delta = {
             name: torch.zeros_like(value, requires_grad=True) for name, value in self.initial.items()
@@ -411,7 +411,7 @@ class _Likelihood:
         known: Tensor,
         uniforms: Tensor,
     ) -> Tensor:
-        rows = self.generator.order.coded(self.encoder.to_features(cell_codes, uniforms))
+        rows = self.generator.order.inputs_of_rows(self.encoder.to_features(cell_codes, uniforms))
         classes = None
         if codes is not None:
             hot = torch.nn.functional.one_hot(codes.to(cell_codes.device), self.generator.classes)

@@ -1,17 +1,17 @@
-"""Heads in order: each span of a row is drawn given the spans before it, and given any cells that are known.
+"""MADE for tables: each feature block of a row is drawn given the blocks before it, and given any cells that are known.
 
-    p(row | known) = prod_t p(step t | steps before t, known cells)
+    p(row | known) = prod_t p(block t | blocks before t, known cells)
 
-A masked perceptron (Germain et al. 2015, arXiv 1502.03509) with hidden units of its own for each step; its inputs are the
-steps before and, wherever they stand, the known cells. The same weights give the likelihood of rows at once and draw rows
-step by step, one-hot forward with the softmax's gradient backward (straight through: Bengio et al. 2013, arXiv 1308.3432).
+A masked autoencoder for distribution estimation (MADE: Germain et al. 2015, arXiv 1502.03509) with hidden units of its own
+for each block. Its inputs are the blocks before and, wherever they stand, the known cells. The same weights give the
+likelihood of whole rows in one pass and draw rows block by block: one-hot forward, with the softmax's gradient backward
+(straight-through estimator: Bengio et al. 2013, arXiv 1308.3432).
 
-Where the spans of a row lie when they are drawn one after the other: steps, codes of rows and rows of codes.
-
-A span takes one step, a softmax over its *code*: its one-hot entries, where "other" of a scored span is told apart into
-bins of the score s about a guess N(m, c^2), equally likely under it: the bins of r = Phi((s - m) / c). So few rows, whose
-bins stay alike, give a Gaussian law with linear means, and many rows any law. What a step draws is input to all later
-ones, a score with the bin of its own rank Phi(s). A network does not know what a span stands for.
+A block is drawn by one softmax over its *code*. The code of a category is its one-hot entry. The number of a block, its
+*score* s, is drawn as a histogram around a ridge-regression prediction N(m, c^2): "other" is divided into bins that are
+equally likely under the prediction, the bins of r = Phi((s - m) / c). With few rows the bin probabilities stay uniform and
+the model is linear-Gaussian; with many rows it can fit any distribution. Each drawn value is an input to all later blocks, a
+score together with the bin of its own rank Phi(s). The network does not know what a block stands for.
 """
 
 from __future__ import annotations
@@ -31,11 +31,16 @@ _FARTHEST = 3.719  # ndtri(1 - LEAST_RANK)
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One step: the span it belongs to, its outputs, and the inputs that it reveals to later steps.
+    """Where one feature block lies: its outputs, and the inputs through which later blocks see it.
 
-    Outputs are a logit for each code, and behind them m and log c where the span is scored. The first `atoms` codes stand
-    for an entry each, the first of them at `entry` of a row; bins follow where the span is scored, and `other` is the row's
-    entry of all bins together, if there is one. Inputs are the code, and behind it the score, number `score` of a row.
+    Outputs are a logit for each code, then m and log c if the block has a score. The first `atoms` codes are one entry each;
+    a block with a score has its bins after them. Inputs are the code, then the score.
+
+    outputs, inputs: slices of the network's outputs and inputs.
+    atoms: number of codes that are an entry of their own.
+    entry: position of the first entry in a row.
+    other: position of the entry that all bins share, if there is one.
+    score: which of a row's scores belongs to the block.
     """
 
     outputs: slice
@@ -56,16 +61,16 @@ class Block:
         return slice(self.outputs.start, self.outputs.stop - 2 * (self.score is not None))
 
     @property
-    def guess(self) -> slice:
-        """Return the outputs m and log c, none of a span without a score."""
+    def prediction(self) -> slice:
+        """Return the outputs m and log c of the prediction; empty for a block without a score."""
         return slice(self.codes_out.stop, self.outputs.stop)
 
 
 class MADELayout(nn.Module):
-    """The geometry of spans ((entries, scored), ...) in order; nothing here is learnt.
+    """The layout of feature blocks ((entries, scored), ...) and the masks of MADE; nothing here is learnt.
 
-    A row is (entries + scores); its inputs are, span after span, the code and then the score. Each step has `units` units
-    in each hidden layer. Masks say what each may see: inputs of earlier steps, units of its own and earlier ones.
+    A row is (entries + scores); its inputs are, block after block, the code and then the score. Each block has `units` units
+    in each hidden layer. The masks: a unit sees inputs of earlier blocks, and units of its own and earlier blocks.
     """
 
     entry_scores: Tensor
@@ -73,7 +78,7 @@ class MADELayout(nn.Module):
     is_bin: Tensor
     bin_score: Tensor
     bin_number: Tensor
-    span_of_input: Tensor
+    block_of_input: Tensor
     before_unit: Tensor
     before_output: Tensor
     unit_to_unit: Tensor
@@ -87,7 +92,7 @@ class MADELayout(nn.Module):
         self.steps = _steps(feature_blocks, bins)
         self.inputs, self.outputs = self.steps[-1].inputs.stop, self.steps[-1].outputs.stop
         self.hidden = units * len(self.steps)
-        ones = self.entries + self.scores  # behind a row stands a 1, for bins without an entry
+        ones = self.entries + self.scores  # a 1 is appended to a row, for bins without an entry
         source, is_bin, bin_score, bin_number = [], [], [], []
         for step in self.steps:
             bins_here = 0 if step.score is None else bins
@@ -108,7 +113,7 @@ class MADELayout(nn.Module):
             ("is_bin", torch.tensor(is_bin)),
             ("bin_score", torch.tensor(bin_score)),
             ("bin_number", torch.tensor(bin_number)),
-            ("span_of_input", step_in),
+            ("block_of_input", step_in),
             ("before_unit", step_in[:, None] < step_unit),
             ("before_output", step_in[:, None] < step_out),
             ("unit_to_unit", step_unit[:, None] <= step_unit),
@@ -117,7 +122,7 @@ class MADELayout(nn.Module):
             self.register_buffer(name, values, persistent=False)
         self.register_buffer("entry_scores", torch.zeros(self.entries))
 
-    def coded(self, rows: Tensor) -> Tensor:
+    def inputs_of_rows(self, rows: Tensor) -> Tensor:
         """Return the inputs (n, inputs) of rows (n, entries + scores)."""
         seen = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)[:, self.source]
         if not self.scores:
@@ -132,7 +137,7 @@ class MADELayout(nn.Module):
         return (ranks * self.bins).floor().clamp(0, self.bins - 1).long()
 
     def row(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Return rows (n, entries + scores) of the inputs (n, codes and score) of all steps."""
+        """Return rows (n, entries + scores) from the inputs (n, codes and score) of all blocks."""
         parts, scores = [], []
         for step, seen in zip(self.steps, inputs, strict=True):
             if step.score is None:
@@ -143,16 +148,20 @@ class MADELayout(nn.Module):
                 parts += [seen[:, : step.atoms], seen[:, step.atoms : -1].sum(1, keepdim=True)]
         return torch.cat([*parts, *scores], 1)
 
-    def revealed(self, step: Block, code: Tensor, place: Tensor, guess: Tensor) -> Tensor:
-        """Return the inputs (n, codes and score) of a code (n, codes), a place within its bin (n,) and a guess (n, 2).
+    def inputs_of_draw(self, step: Block, code: Tensor, position: Tensor, prediction: Tensor) -> Tensor:
+        """Return a block's inputs (n, codes and score) for a drawn code.
 
-        The score of bin k is m + c ndtri((k + place) / bins), that of an atom the one that goes with its entry.
+        The score of bin k is m + c ndtri((k + position) / bins); an atom has the fixed score of its entry.
+
+        code: one-hot draws (n, codes).
+        position: position within the bin, in [0, 1], (n,).
+        prediction: m and log c, (n, 2).
         """
         bins = code[:, step.atoms :]
         other = bins.sum(1, keepdim=True)
         numbers = torch.arange(self.bins, dtype=code.dtype, device=code.device)
-        rank = ((bins @ numbers + place) / self.bins).clamp(LEAST_RANK, 1 - LEAST_RANK)
-        score = (guess[:, 0] + torch.exp(guess[:, 1]) * torch.special.ndtri(rank)).clamp(
+        rank = ((bins @ numbers + position) / self.bins).clamp(LEAST_RANK, 1 - LEAST_RANK)
+        score = (prediction[:, 0] + torch.exp(prediction[:, 1]) * torch.special.ndtri(rank)).clamp(
             -_FARTHEST, _FARTHEST
         )
         score = other[:, 0] * score
@@ -163,7 +172,7 @@ class MADELayout(nn.Module):
         return torch.cat([code[:, : step.atoms], other * here.to(code.dtype), score[:, None]], 1)
 
     def start_bias(self, log_frequencies: Tensor) -> Tensor:
-        """Return outputs (outputs,) under which entries have their shares, bins are alike, guesses N(0, 1)."""
+        """Return outputs (outputs,) with these log-frequencies of entries, uniform bins and predictions N(0, 1)."""
         bias = torch.zeros(self.outputs)
         for step in self.steps:
             first = step.outputs.start
@@ -201,11 +210,12 @@ _NEVER = -1e4
 
 
 class MADEGenerator(nn.Module):
-    """G whose heads see what was drawn before them. Noise: [free | one number a step], all N(0, 1).
+    """An autoregressive generator (MADE). Noise: [free | one number for each block], all N(0, 1).
 
-    Its weights are a start, kept as buffers, plus what the game taught, the parameters, zero at first: before round 0 G
-    samples the law it was started with, exactly, and `reset_to_start` goes back to it. The condition is [classes], or
-    [classes | rows | known]: a row (entries + scores) of which the spans with known = 1 are kept and conditioned on.
+    Its weights are initial + delta: the initial weights are buffers, fitted by maximum likelihood, and the deltas are the
+    parameters that the game trains, zero at first. So before round 0 G samples the fitted distribution exactly, and
+    `reset_to_start` returns to it. The condition is [classes], or [classes | rows | known]: a row (entries + scores) of which
+    the blocks with known = 1 are kept and conditioned on.
     """
 
     uniforms = 0
@@ -243,9 +253,9 @@ class MADEGenerator(nn.Module):
         }
 
     def first_weights(self, log_frequencies: Tensor) -> dict[str, Tensor]:
-        """Return weights of independent spans with these shares of entries; hidden units by torch's own generator."""
+        """Return weights of independent blocks with these log-frequencies of entries; hidden units by torch's own generator."""
         weights = {name: torch.zeros(shape) for name, shape in self._shapes().items()}
-        # About two inputs a span are not 0.
+        # About two inputs of a block are not 0.
         weights["enter"].normal_(std=1 / math.sqrt(2 * self.order.feature_blocks))
         weights["mix"].normal_().div_(self.order.unit_to_unit.sum(0).sqrt())
         weights["leave_bias"] = self.order.start_bias(log_frequencies)
@@ -253,34 +263,39 @@ class MADEGenerator(nn.Module):
 
     @torch.no_grad()
     def init_from_data(self, weights: Weights, entry_scores: Tensor) -> None:
-        """Start at these weights, which the game then corrects; keep the scores that go with entries."""
+        """Set the initial weights, and the fixed scores that go with entries."""
         for name, value in weights.items():
             getattr(self, f"start_{name}").copy_(value)
         self.order.entry_scores.copy_(entry_scores)
 
     @torch.no_grad()
     def reset_to_start(self) -> None:
-        """Take back all that the game taught: G samples the law it was started with again."""
+        """Set all deltas to zero: G samples the fitted distribution again."""
         for value in self.parameters():
             value.zero_()
 
     def weights(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        """Return the weights in use, start + taught."""
+        """Return the weights in use, initial + delta."""
         return {
             name: getattr(self, f"start_{name}").to(dtype) + value.to(dtype)
             for name, value in self.named_parameters()
         }
 
     def forward(self, z: Tensor, condition: Tensor | None = None, *, never: Tensor | None = None) -> Tensor:
-        """Return rows (batch, entries + scores); never: entries (entries,) that must not be drawn, as booleans."""
-        classes, rows, known = self._parts(z, condition)
+        """Return rows (batch, entries + scores).
+
+        z: noise (batch, noise_width).
+        condition: (batch, width), as the class describes it.
+        never: booleans (entries,) of the entries that must not be drawn.
+        """
+        classes, rows, known = self._split_condition(z, condition)
         weights = self.weights(z.dtype)
         if never is not None:
             weights["leave_bias"] = weights["leave_bias"] + _NEVER * self._outputs_of(never).to(z.dtype)
-        given = None if rows is None else self.order.coded(rows)
-        return drawn(self.order, weights, z[:, self.free :], z[:, : self.free], classes, given, known)
+        given = None if rows is None else self.order.inputs_of_rows(rows)
+        return sample_rows(self.order, weights, z[:, self.free :], z[:, : self.free], classes, given, known)
 
-    def _parts(
+    def _split_condition(
         self, z: Tensor, condition: Tensor | None
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         o = self.order
@@ -294,15 +309,16 @@ class MADEGenerator(nn.Module):
 
     @torch.no_grad()
     def log_weights(self, z: Tensor, condition: Tensor, drawn_rows: Tensor) -> Tensor:
-        """Return log p(row) - log p(unknown | known), (n,), of rows (n, entries + scores) that `forward` drew so.
+        """Return log p(row) - log p(unknown | known), (n,), of rows (n, entries + scores) that `forward` drew.
 
-        The law of whole rows, restricted to rows with these known cells, has p(row) as its density up to a factor: rows
-        kept with a chance in proportion to the exponential of this follow it, whatever practice p(unknown | known) had.
+        The distribution of whole rows, restricted to rows with these known cells, has the density p(row) up to a factor.
+        Rows accepted with a probability proportional to the exponential of this weight follow it, however well
+        p(unknown | known) was trained (rejection sampling).
         """
-        classes, _, known = self._parts(z, condition)
+        classes, _, known = self._split_condition(z, condition)
         if known is None:
             return z.new_zeros(len(z))
-        weights, seen, free = self.weights(z.dtype), self.order.coded(drawn_rows), z[:, : self.free]
+        weights, seen, free = self.weights(z.dtype), self.order.inputs_of_rows(drawn_rows), z[:, : self.free]
         whole, part = (
             log_likelihood(self.order, weights, seen, each, classes, free).sum(1)
             for each in (torch.zeros_like(known), known)
@@ -325,25 +341,29 @@ def log_likelihood(
     classes: Tensor | None = None,
     free: Tensor | None = None,
 ) -> Tensor:
-    """Return log p(unknown cells | known ones, classes, free noise) in nats, (n, spans), 0 where known.
+    """Return log p(unknown cells | known ones, classes, free noise) in nats, (n, blocks), 0 where known.
 
-    seen: inputs (n, inputs) of whole rows; known: 1 for each span that is known, (n, spans); free: noise, 0 if left out.
-    The density of a score is that of its rank, so that independent spans give minus the entropy of their entries. Which bin
-    a score lies in has no gradient: a guess is taught by its own Gaussian likelihood, the bins by what is left.
+    The density of a score is that of its rank, so that independent blocks give minus the entropy of their entries. Which bin
+    a score lies in has no gradient: the prediction is trained by its own Gaussian likelihood, the bins by what remains.
+
+    seen: inputs (n, inputs) of whole rows.
+    known: 1 for each block that is known, (n, blocks).
+    classes: one-hot classes (n, classes).
+    free: free noise; 0 if left out.
     """
     context = known if classes is None else torch.cat([known, classes], 1)
-    both = torch.cat([seen, seen * known[:, order.span_of_input], context], 1)
+    both = torch.cat([seen, seen * known[:, order.block_of_input], context], 1)
 
-    def around(name: str, direct: str, before: Tensor) -> Tensor:
+    def stacked(name: str, direct: str, before: Tensor) -> Tensor:
         return torch.cat([weights[name] * before, weights[name] * ~before, weights[direct]], 0)
 
     bias = weights["enter_bias"]
     if free is not None:
         bias = torch.addmm(bias, free, weights["noise"])
-    h = leaky(torch.addmm(bias, both, around("enter", "context", order.before_unit)))
+    h = leaky(torch.addmm(bias, both, stacked("enter", "context", order.before_unit)))
     h = h + leaky(torch.addmm(weights["mix_bias"], h, weights["mix"] * order.unit_to_unit))
     raw = torch.addmm(weights["leave_bias"], h, weights["leave"] * order.unit_to_output)
-    raw = torch.addmm(raw, both, around("direct", "context_direct", order.before_output))
+    raw = torch.addmm(raw, both, stacked("direct", "context_direct", order.before_output))
     found: list[Tensor] = []
     for step in order.steps:
         logits = raw[:, step.codes_out]
@@ -353,16 +373,16 @@ def log_likelihood(
             continue
         atoms, score = taken[:, : step.atoms].sum(1), seen[:, step.inputs.stop - 1]
         other = seen[:, step.inputs.start + step.atoms : step.inputs.stop - 1].sum(1)
-        mean, scale = raw[:, step.guess].unbind(1)
-        away = (score - mean) * torch.exp(-scale)
-        bins = order.bin_of(torch.special.ndtr(away.detach()))
+        mean, scale = raw[:, step.prediction].unbind(1)
+        standardised = (score - mean) * torch.exp(-scale)
+        bins = order.bin_of(torch.special.ndtr(standardised.detach()))
         height = logits[:, step.atoms :].gather(1, bins[:, None])[:, 0] + math.log(order.bins)
-        guessed = (score**2 - away**2) / 2 - scale
-        found.append(atoms + other * (height + guessed) - torch.logsumexp(logits, 1))
+        gaussian = (score**2 - standardised**2) / 2 - scale
+        found.append(atoms + other * (height + gaussian) - torch.logsumexp(logits, 1))
     return torch.stack(found, 1) * (1 - known)
 
 
-def drawn(
+def sample_rows(
     order: MADELayout,
     weights: Weights,
     noise: Tensor,
@@ -371,9 +391,10 @@ def drawn(
     given: Tensor | None = None,
     known: Tensor | None = None,
 ) -> Tensor:
-    """Return rows (n, entries + scores), drawn by noise (n, steps) and free noise (n, any number), all N(0, 1).
+    """Return rows (n, entries + scores), drawn by noise (n, blocks) and free noise (n, any number), all N(0, 1).
 
-    given: inputs (n, inputs) of rows whose spans `known`, (n, spans), are kept as they are.
+    given: inputs (n, inputs) of rows whose known blocks are kept.
+    known: 1 for each block that is known, (n, blocks).
     """
     n, w = len(noise), order.units
     units = torch.addmm(weights["enter_bias"], free, weights["noise"])
@@ -381,7 +402,7 @@ def drawn(
     mixed = weights["mix_bias"].expand(n, -1)
     context, at = None, slice(order.feature_blocks)
     if given is not None and known is not None:
-        here = given * known[:, order.span_of_input]
+        here = given * known[:, order.block_of_input]
         units = torch.addmm(units, here, weights["enter"] * ~order.before_unit)
         outputs = torch.addmm(outputs, here, weights["direct"] * ~order.before_output)
         context = known
@@ -400,8 +421,12 @@ def drawn(
         h = h + leaky(mixed[:, :w])
         outputs = torch.addmm(outputs, h, weights["leave"][t * w : later, step.outputs.start :])
         codes = step.codes_out.stop - step.codes_out.start
-        code, place = _chosen(outputs[:, :codes], uniform[:, t])
-        new = code if step.score is None else order.revealed(step, code, place, outputs[:, codes:width])
+        code, position = _sample_one_hot(outputs[:, :codes], uniform[:, t])
+        new = (
+            code
+            if step.score is None
+            else order.inputs_of_draw(step, code, position, outputs[:, codes:width])
+        )
         if given is not None and known is not None:
             new = torch.where(known[:, t, None] > 0, given[:, step.inputs], new)
         inputs.append(new)
@@ -414,10 +439,10 @@ def drawn(
     return order.row(inputs)
 
 
-def _chosen(logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-    """Return one-hot draws of a softmax, the inverse of its distribution at uniform numbers (n,), and what is left of them.
+def _sample_one_hot(logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    """Return one-hot draws of a softmax by inversion of uniform numbers (n,), and the remainder of these numbers.
 
-    What is left, (n,), is uniform on (0, 1) and independent of the draw.
+    The remainder, (n,), is uniform on (0, 1) and independent of the draw.
     """
     soft = torch.softmax(logits, 1)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The law that a generator of pictures begins with: the data's mean picture, and a Gaussian of its principal components."""
+"""The prior of a picture generator: the data's mean picture, and a Gaussian in its principal components (PCA)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _INSIDE = 0.02
 
 
 class PCAPriorGenerator(nn.Module):
-    """A generator of pictures (channels, height, width) that adds what its layers make to a fixed law, before its last units.
+    """A generator of pictures (channels, height, width) whose layers are added to a fixed prior, before the output units.
 
-    The law is the mean picture and, with components k > 0, the Gaussian of the k largest principal components of the
-    pictures' coarse levels, drawn by the first k numbers of z. With a condition the Gaussian stands about the class's mean,
-    and its components are those within classes. So first samples are blurred pictures of the right kind rather than nothing.
+    The prior is the mean picture and, with components k > 0, the Gaussian of the k largest principal components of the
+    downsampled pictures, drawn by the first k numbers of z. With a condition the Gaussian is centred at the class mean, and
+    its components are those within classes. So the first samples are blurred pictures rather than grey ones.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class PCAPriorGenerator(nn.Module):
 
     @torch.no_grad()
     def init_output_bias(self, mean: Tensor) -> None:
-        """Set the fixed picture to the data's mean, of shape `shape`."""
+        """Set the mean picture to the data's mean, of shape `shape`."""
         kept = self.get_buffer("mean")
         mean = mean.reshape(self.shape).to(kept.dtype)
         kept.copy_(torch.logit(mean, eps=1e-3) if self.output == "sigmoid" else mean)
@@ -61,11 +61,11 @@ class PCAPriorGenerator(nn.Module):
         if not self.components:
             return
         drawn = self.get_buffer("drawn")
-        low = functional.adaptive_avg_pool2d(self.apart(rows), coarse(self.shape))
+        low = functional.adaptive_avg_pool2d(self.residual(rows), coarse(self.shape))
         if codes is not None and self.condition_width:
             middles = self.get_buffer("of_classes")
             hot = functional.one_hot(codes, self.condition_width).to(low)
-            # A class of which no picture is here begins at the mean of all.
+            # A class without a picture here starts at the mean of all.
             counted = hot.sum(0)[:, None]
             sums = hot.T @ low.flatten(1)
             means = torch.where(counted > 0, sums / counted.clamp_min(1), low.flatten(1).mean(0))
@@ -74,25 +74,25 @@ class PCAPriorGenerator(nn.Module):
         found = principal(low.flatten(1), self.components)
         drawn.zero_()[: len(found)] = found.reshape(len(found), *drawn.shape[1:]).to(drawn)
 
-    def apart(self, rows: Tensor) -> Tensor:
-        """Return how far encoded pictures (n, *shape) lie from the fixed one, in the units before the last."""
+    def residual(self, rows: Tensor) -> Tensor:
+        """Return encoded pictures (n, *shape) minus the mean picture, before the output units."""
         rows = torch.logit(rows, eps=_INSIDE) if self.output == "sigmoid" else rows
         return rows - self.get_buffer("mean").to(rows)
 
     def draw_components(self, z: Tensor, condition: Tensor | None) -> Tensor | None:
-        """Return what z draws from the components, about its class's mean, at their coarse sides; None without components."""
+        """Return z's draw from the components, plus the class mean, at low resolution; None without components."""
         if not self.components:
             return None
         drawn = self.get_buffer("drawn").to(z.dtype)
-        moved = z[:, : self.components] @ drawn.flatten(1)
+        shifted = z[:, : self.components] @ drawn.flatten(1)
         if condition is not None and self.condition_width:
-            moved = moved + condition.to(z.dtype) @ self.get_buffer("of_classes").to(z.dtype).flatten(1)
-        return moved.reshape(z.shape[0], *drawn.shape[1:])
+            shifted = shifted + condition.to(z.dtype) @ self.get_buffer("of_classes").to(z.dtype).flatten(1)
+        return shifted.reshape(z.shape[0], *drawn.shape[1:])
 
-    def prior(self, drift: Tensor | None, dtype: torch.dtype) -> Tensor:
-        """Return the fixed picture with what was drawn, in the units before the last."""
+    def prior(self, drawn: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """Return the mean picture plus the drawn components, before the output units."""
         mean = self.get_buffer("mean").to(dtype)
-        return mean if drift is None else mean + stretched(drift, self.sides)
+        return mean if drawn is None else mean + resize(drawn, self.sides)
 
 
 def halved(sides: tuple[int, int]) -> tuple[int, int]:
@@ -109,15 +109,15 @@ def coarse(shape: Sequence[int]) -> tuple[int, int]:
     return sides
 
 
-def stretched(pictures: Tensor, sides: tuple[int, int]) -> Tensor:
-    """Return pictures enlarged to the sides by bilinear interpolation."""
+def resize(pictures: Tensor, sides: tuple[int, int]) -> Tensor:
+    """Return pictures resized to these sides by bilinear interpolation."""
     return functional.interpolate(pictures, size=sides, mode="bilinear", align_corners=False)
 
 
 def principal(rows: Tensor, most: int) -> Tensor:
     """Return the largest principal components of rows (n, d), times their standard deviations: (at most `most`, d).
 
-    With u of the unit normal law, u @ components has the rows' covariance but for the components left out.
+    For u ~ N(0, I), u @ components has the rows' covariance, except for the components left out.
     """
     centred = rows.double() - rows.double().mean(0)
     wide = centred.shape[1] > len(rows)

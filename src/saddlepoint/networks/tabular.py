@@ -1,8 +1,8 @@
-"""A pair for rows made of spans: one-hot entries and scores, told by `((entries, scored), ...)`.
+"""MLP generator and discriminator for tables: rows of feature blocks, described by `((entries, scored), ...)`.
 
-A row is all one-hot entries, span after span, then all scores. A network does not know what a span stands for: a category,
-a number with its frequent values, a weekday. Straight through: Bengio et al. 2013 (arXiv 1308.3432); Gumbel-softmax: Jang
-et al. 2017 (arXiv 1611.01144).
+A row is all one-hot entries, block after block, then all scores. A network does not know what a block stands for: a category,
+a number with its frequent values, a weekday. Entries are drawn by Gumbel-softmax (Jang et al. 2017, arXiv 1611.01144) with the
+straight-through estimator (Bengio et al. 2013, arXiv 1308.3432).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _FARTHEST = 5.0
 
 
 class TabularHeads(nn.Module):
-    """From raw outputs (batch, width) and noise (batch, entries) to rows: one-hot entries, and scores tied to them.
+    """Output units of a table: raw outputs (batch, width) and noise (batch, entries) -> one-hot entries and scores.
 
-    Forward each span's entries are exactly one-hot, drawn by logits + Gumbel noise; backward the gradient is that of the
-    softmax at temperature 1/2. A score is sum_k e_k s_k + e_other s: the fixed score s_k of the entry taken, or the free
-    output s where the entry is "other", the last one, so that a spike and its score always agree.
+    Forward, each block's entries are exactly one-hot, drawn by logits + Gumbel noise; backward, the gradient is that of the
+    softmax at temperature 1/2. A score is sum_k e_k s_k + e_other s: the fixed score s_k of the drawn entry, or the free
+    output s if the last entry, "other", was drawn. So a frequent value and its score always agree.
     """
 
     entry_scores: Tensor
@@ -90,9 +90,9 @@ class TabularHeads(nn.Module):
 
 
 class TabularGenerator(nn.Module):
-    """A residual perceptron from noise to rows of spans. Noise: [z | one number an entry, for Gumbel draws], all N(0, 1).
+    """A residual MLP from noise to rows. Noise: [z | one number for each entry, for Gumbel draws], all N(0, 1).
 
-    h = leaky(W_0 z), h <- h + leaky(W h) for each block, then one linear head for all spans.
+    h = leaky(W_0 z), h <- h + leaky(W h) for each residual block, then one linear layer for all feature blocks.
     """
 
     uniforms = 0
@@ -116,7 +116,7 @@ class TabularGenerator(nn.Module):
 
     @torch.no_grad()
     def init_from_data(self, log_frequencies: Tensor, entry_scores: Tensor) -> None:
-        """Let the first samples take each entry as often as the data, and keep the scores that go with entries."""
+        """Set the output bias to the entries' log-frequencies, and the fixed scores that go with entries."""
         self.leave.bias[: self.heads.entries].copy_(log_frequencies)
         self.heads.entry_scores.copy_(entry_scores)
 
@@ -130,10 +130,10 @@ class TabularGenerator(nn.Module):
 
 
 class TabularDiscriminator(nn.Module):
-    """A plain perceptron from rows of spans to one logit; no normalisation, no dropout.
+    """An MLP from rows to one logit; no normalisation, no dropout.
 
-    waves: so many cosines cos(pi k Phi(s)) of each score s, by which steps in a score's rank are seen. masked: the
-    condition is [classes | rows | known], of which D sees the classes and which spans were known.
+    frequencies: number of cosines cos(pi k Phi(s)) of each score s, so that D sees steps in a score's rank.
+    masked: the condition is [classes | rows | known], of which D sees the classes and which blocks were known.
     """
 
     uniforms = 0
