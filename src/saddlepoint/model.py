@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from saddlepoint import compute
 from saddlepoint.aliases import modernise
+from saddlepoint.atomic import write_atomically
 from saddlepoint.data.conditions import Conditions
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.encoders import Encoder, encoder_from_dict
@@ -69,20 +70,11 @@ def write(folder: Path, facts: dict[str, Any], players: dict[str, nn.Module]) ->
         "weights": weights.name,
         "sha256": checksum,
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for target, data in (
-            (weights, content),
-            (folder / "model.json", json.dumps(facts, indent=1).encode()),
-        ):
-            temporary = target.with_name(f".{target.name}.tmp")
-            temporary.write_bytes(data)
-            os.replace(temporary, target)
-        for old in folder.glob("weights-*.safetensors"):
-            if old != weights:
-                old.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoredFileError(f"The model cannot be written to {folder} ({error.strerror}).") from error
+    write_atomically(weights, content)
+    write_atomically(folder / "model.json", json.dumps(facts, indent=1).encode())
+    for old in folder.glob("weights-*.safetensors"):
+        if old != weights:
+            old.unlink(missing_ok=True)
 
 
 def read(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, nn.Module], Encoder]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from saddlepoint.atomic import replacing
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError, StoredFileError
 
@@ -79,22 +79,18 @@ def write_samples(
             f"Formulas can be escaped in .csv and .tsv files only, where a spreadsheet evaluates them, not in {path.name}; "
             "leave --escape-formulas out."
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if suffix in _ARRAYS:
-            samples = like.as_came(rows)
-            arrays: dict[str, Any] = {"samples": samples} | ({} if classes is None else {"labels": classes})
-            if suffix == ".npy":
-                _write_atomically(path, lambda file: np.save(file, samples, allow_pickle=False))
-            else:
-                _write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
-            return f"{len(rows):,} samples of shape {samples.shape[1:]}, {samples.dtype.name}"
-        if suffix in _TABLES:
-            _write_table(path, rows, like, classes, escape_formulas)
-            return f"{len(rows):,} rows of {rows.shape[1]} columns"
-        return _write_pictures(path, rows, like, classes)
-    except OSError as error:
-        raise StoredFileError(f"{path} cannot be written ({error.strerror}); choose another path.") from error
+    if suffix in _ARRAYS:
+        samples = like.as_came(rows)
+        arrays: dict[str, Any] = {"samples": samples} | ({} if classes is None else {"labels": classes})
+        if suffix == ".npy":
+            _write_file(path, lambda file: np.save(file, samples, allow_pickle=False))
+        else:
+            _write_file(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+        return f"{len(rows):,} samples of shape {samples.shape[1:]}, {samples.dtype.name}"
+    if suffix in _TABLES:
+        _write_table(path, rows, like, classes, escape_formulas)
+        return f"{len(rows):,} rows of {rows.shape[1]} columns"
+    return _write_pictures(path, rows, like, classes)
 
 
 def write_film(path: Path, rows: Array, like: Dataset) -> str:
@@ -119,22 +115,18 @@ def write_film(path: Path, rows: Array, like: Dataset) -> str:
     frames = [Image.fromarray(each[..., 0] if each.shape[2] == 1 else each) for each in enlarged]
     if pixels.shape[3] == 2:
         frames = [each.convert("RGBA") for each in frames]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_atomically(
-            path,
-            lambda file: frames[0].save(
-                file,
-                "GIF",
-                save_all=True,
-                append_images=frames[1:],
-                duration=_FRAME_MILLISECONDS,
-                loop=0,
-                disposal=2,
-            ),
-        )
-    except OSError as error:
-        raise StoredFileError(f"{path} cannot be written ({error.strerror}); choose another path.") from error
+    _write_file(
+        path,
+        lambda file: frames[0].save(
+            file,
+            "GIF",
+            save_all=True,
+            append_images=frames[1:],
+            duration=_FRAME_MILLISECONDS,
+            loop=0,
+            disposal=2,
+        ),
+    )
     return f"a film of {len(pixels):,} frames, {len(pixels) * _FRAME_MILLISECONDS / 1000:.1f} seconds"
 
 
@@ -144,15 +136,9 @@ def _as_uint8(rows: Array, like: Dataset) -> Array:
     return pixels
 
 
-def _write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
-    """Write to a temporary file beside `path`, and rename it once it is complete."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _write_file(path: Path, write: Callable[[Any], Any]) -> None:
+    with replacing(path) as (temporary,), open(temporary, "wb") as file:
+        write(file)
 
 
 def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None, escape_formulas: bool) -> None:
@@ -207,7 +193,7 @@ def _write_frame(path: Path, frame: Any, dtypes: str | None = None) -> None:
         ".parquet": lambda file: parquet.write_table(_arrow(frame, dtypes), file),
         ".feather": lambda file: feather.write_feather(_arrow(frame, dtypes), file),
     }
-    _write_atomically(path, writers[suffix])
+    _write_file(path, writers[suffix])
 
 
 def _arrow(frame: Any, dtypes: str | None) -> Any:
@@ -253,7 +239,7 @@ def _write_pictures(path: Path, rows: Array, like: Dataset, classes: Array | Non
                 for index, picture in enumerate(pixels):
                     archive.writestr(name(index), png(picture))
 
-        _write_atomically(path, pack)
+        _write_file(path, pack)
         return f"{len(pixels):,} pictures as PNG"
     if path.suffix.lower() == ".png":
         from math import ceil, sqrt
@@ -266,12 +252,15 @@ def _write_pictures(path: Path, rows: Array, like: Dataset, classes: Array | Non
             sheet[top : top + height, left : left + width] = picture
         factor = max(1, min(_TILE // max(height, width), _SHEET // max(sheet.shape[:2])))
         enlarged = sheet.repeat(factor, axis=0).repeat(factor, axis=1)
-        _write_atomically(path, lambda file: file.write(png(enlarged)))
+        _write_file(path, lambda file: file.write(png(enlarged)))
         return f"{n:,} pictures in one grid, " + (
             "not enlarged" if factor == 1 else f"each pixel enlarged to {factor} x {factor}"
         )
-    for index, picture in enumerate(pixels):
-        target = path / name(index)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(png(picture))
+    try:
+        for index, picture in enumerate(pixels):
+            target = path / name(index)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(png(picture))
+    except OSError as error:
+        raise StoredFileError(f"{path} cannot be written ({error.strerror}); choose another path.") from error
     return f"{len(pixels):,} pictures as PNG"

@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from saddlepoint import compute
+from saddlepoint.atomic import write_atomically
 from saddlepoint.data.encoders.gaussian_mixture import MixtureEncoder
 from saddlepoint.data.encoders.standard import PointsEncoder
 from saddlepoint.errors import InputError
@@ -48,7 +49,6 @@ from saddlepoint.fitting import (
 from saddlepoint.judging.metrics.parzen import choose_sigma, log_density
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.model import Model
-from saddlepoint.training.checkpoint import write_atomically
 
 _SECONDS_BETWEEN_LINES = 5.0
 

@@ -35,6 +35,7 @@ import torch
 from numpy.typing import NDArray
 
 from saddlepoint import compute
+from saddlepoint.atomic import write_atomically
 from saddlepoint.compute import one_thread
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError, StoredFileError, nearest
@@ -54,7 +55,6 @@ from saddlepoint.judging.monitor.quick_c2st import QuickJudge
 from saddlepoint.judging.monitor.stopping import LEVEL, Rules
 from saddlepoint.names import ON_COLLAPSE, POWER_TABLES, UNTIL
 from saddlepoint.training import ProcessRank
-from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from saddlepoint import compute
+from saddlepoint.atomic import write_atomically
 from saddlepoint.drawing import figure1 as drawing
 from saddlepoint.drawing.pictures import interpolation, sample_grid
 from saddlepoint.drawing.style import to_png
@@ -26,7 +27,6 @@ from saddlepoint.paper.datasets import Parts, fractions
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.resumable_game import ResumableGame, with_settings
 from saddlepoint.training import Settings
-from saddlepoint.training.checkpoint import write_atomically
 
 Pictures = NDArray[np.uint8]
 

@@ -16,9 +16,9 @@ import sklearn
 import torch
 from matplotlib.figure import Figure
 
+from saddlepoint.atomic import write_atomically
 from saddlepoint.drawing.style import to_png
 from saddlepoint.errors import StoredFileError
-from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__
 
 _COLOURS = 128

@@ -9,12 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from saddlepoint.atomic import write_atomically
 from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.model import Model
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.table_report import COPY_TEST_LIMIT, TableFacts, places, summary
-from saddlepoint.training.checkpoint import write_atomically
 
 
 def write_card(

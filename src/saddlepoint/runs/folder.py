@@ -15,7 +15,6 @@ card.json, .md   the model card (tables only)
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +24,8 @@ import filelock
 import numpy as np
 
 from saddlepoint.aliases import modernise
+from saddlepoint.atomic import replacing, write_atomically
 from saddlepoint.errors import InputError, StoredFileError
-from saddlepoint.training.checkpoint import write_atomically
 
 _FORMAT = 1
 _OURS = (
@@ -42,15 +41,11 @@ _OURS = (
     "model",
     "pictures",
     ".lock",
-    ".settings.json.tmp",
-    ".report.html.tmp",
-    ".card.json.tmp",
-    ".card.md.tmp",
-    ".progress.jsonl.tmp",
-    ".verdicts.jsonl.tmp",
-    ".stop.json.tmp",
-    ".left_out.txt.tmp",
 )
+
+
+def _is_ours(name: str) -> bool:
+    return name in _OURS or name.removeprefix(".").removesuffix(".tmp") in _OURS
 
 
 class RunFolder:
@@ -75,7 +70,9 @@ class RunFolder:
                 "choose another folder."
             )
         foreign = (
-            sorted(entry.name for entry in path.iterdir() if entry.name not in _OURS) if path.is_dir() else []
+            sorted(entry.name for entry in path.iterdir() if not _is_ours(entry.name))
+            if path.is_dir()
+            else []
         )
         if foreign:
             raise InputError(
@@ -98,11 +95,9 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             run = cls(path)
             run.lock()
-            for name in _OURS:
-                if name == ".lock":
-                    continue
-                target = path / name
-                shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+            for target in path.iterdir():
+                if target.name != ".lock" and _is_ours(target.name):
+                    shutil.rmtree(target) if target.is_dir() else target.unlink()
         except OSError as error:
             raise StoredFileError(
                 f"{path} cannot be written ({error.strerror}): choose another with --out."
@@ -243,17 +238,9 @@ class RunFolder:
 
     def write_frame(self, round_: int, rows: np.ndarray[Any, Any]) -> None:
         """Save the samples of the fixed noise after a round."""
-        folder = self.pictures / "strip"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            temporary = folder / f".round-{round_:010d}.tmp"
-            with open(temporary, "wb") as file:
-                np.save(file, rows, allow_pickle=False)
-            os.replace(temporary, folder / f"round-{round_:010d}.npy")
-        except OSError as error:
-            raise StoredFileError(
-                f"{folder} cannot be written ({error.strerror}); free some disk space and --resume."
-            ) from error
+        path = self.pictures / "strip" / f"round-{round_:010d}.npy"
+        with replacing(path) as (temporary,), open(temporary, "wb") as file:
+            np.save(file, rows, allow_pickle=False)
 
     def frames(self) -> list[tuple[int, np.ndarray[Any, Any]]]:
         """Return (round, samples of the fixed noise) in order of rounds."""

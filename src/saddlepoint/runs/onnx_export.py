@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.atomic import replacing
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.model import Model
 
@@ -61,9 +61,7 @@ def export(model: Model, path: Path) -> str:
     stored = model.encoder.to_dict()
     module = _Pictures(model.generator, int(stored["low"]), float(stored["margin"])).eval()
     inputs = _inputs(model)
-    temporary = path.with_name(f".{path.name}")  # keeps the suffix: the exporter chooses the format by it
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as (temporary,):
         _write(module, inputs, temporary, _facts(model))
         difference = _difference(module, inputs, temporary)
         if not difference <= AGREEMENT:
@@ -71,13 +69,6 @@ def export(model: Model, path: Path) -> str:
                 f"The exported generator's pictures differ from the model's by {difference:.2g} (at most {AGREEMENT:g} is "
                 f"allowed), so {path} was not written; try other versions of torch or onnxruntime."
             )
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StoredFileError(
-            f"{path} cannot be written ({error.strerror}); choose another place."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     names = " and ".join(inputs)
     return f"generator exported to ONNX ({names} -> pictures), largest difference {difference:.1g}, written to {path}"
 
@@ -123,7 +114,7 @@ def _write(module: nn.Module, inputs: dict[str, Tensor], path: Path, facts: dict
     proto = program.model_proto
     onnx.helper.set_model_props(proto, facts)
     onnx.checker.check_model(proto)
-    onnx.save(proto, path)
+    onnx.save(proto, path, format="protobuf")
 
 
 def _difference(module: nn.Module, inputs: dict[str, Tensor], path: Path) -> float:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from saddlepoint.atomic import write_atomically
 from saddlepoint.drawing.style import save
 from saddlepoint.errors import InputError, SaddlepointError
 from saddlepoint.fitting import Preparation, gain_of_game, restore
@@ -20,7 +21,6 @@ from saddlepoint.runs.html_page import Code, Page, Picture, Section, Table, rend
 from saddlepoint.runs.session import Source
 from saddlepoint.runs.table_report import TableFacts, measured, sections, summary
 from saddlepoint.runs.verdict_page import metric_section
-from saddlepoint.training.checkpoint import write_atomically
 
 
 def write_report(path: Path, *, preparation: Preparation | None = None) -> Path:

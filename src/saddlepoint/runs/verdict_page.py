@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from saddlepoint.atomic import write_atomically
 from saddlepoint.drawing.pictures import sample_grid
 from saddlepoint.drawing.style import to_png
 from saddlepoint.drawing.tables import Drawn, table_pairs
 from saddlepoint.judging.inputs import Pair
 from saddlepoint.judging.verdict import Verdict, metric_figures, paragraphs
 from saddlepoint.runs.html_page import Code, Page, Picture, Section, Table, render
-from saddlepoint.training.checkpoint import write_atomically
 from saddlepoint.version import __version__
 
 

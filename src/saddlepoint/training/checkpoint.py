@@ -1,15 +1,13 @@
 """Checkpoints: the whole state of a game as safetensors and JSON, safe against a crash at any moment.
 
-The file of tensors is written first, the JSON file that seals it (round, size, SHA-256) last. Each file is written under a
-temporary name, flushed to the disk, and then renamed. Loading takes the newest JSON file whose tensors are intact; the
-previous checkpoint is kept as a fallback. Loading cannot execute code.
+The file of tensors is written first, the JSON file that seals it (round, size, SHA-256) last. Loading takes the newest JSON
+file whose tensors are intact; the previous checkpoint is kept as a fallback. Loading cannot execute code.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from saddlepoint.atomic import write_atomically
 from saddlepoint.errors import StoredFileError
 from saddlepoint.training.game import Game
 
@@ -40,27 +39,6 @@ class Checkpoint:
     skipped: tuple[str, ...] = ()
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash either the old or the new content is there, complete.
-
-    Raises:
-        StoredFileError: the disk is full or the folder cannot be written; the old file is unchanged.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoredFileError(
-            f"{path} could not be written ({error.strerror}); what was saved before is kept. "
-            "Make room or choose another folder, then go on with --resume."
-        ) from error
-
-
 def save(folder: Path, round_: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write one checkpoint, keep the previous one and delete older ones.
 
@@ -72,12 +50,6 @@ def save(folder: Path, round_: int, tensors: dict[str, Tensor], facts: dict[str,
     Raises:
         StoredFileError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoredFileError(
-            f"The folder {folder} cannot be created ({error.strerror}); choose another."
-        ) from error
     content = safetensors.torch.save(tensors)
     stem = f"round-{round_:010d}"
     seal = {

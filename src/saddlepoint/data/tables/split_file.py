@@ -8,11 +8,9 @@ different distributions.)
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from saddlepoint.atomic import replacing
 from saddlepoint.data.tables import csv
 from saddlepoint.data.tables.read import TABLE_SUFFIXES, TEXT_SUFFIXES, read_arrow, read_table, table_suffix
 from saddlepoint.errors import InputError, nearest
@@ -73,6 +72,7 @@ def split_file(
 
     Raises:
         InputError: a path, share or group that cannot be used.
+        StoredFileError: a part cannot be written.
     """
     suffix = _suffix(file)
     _check_paths(file, train, held_out, suffix=suffix, overwrite=overwrite)
@@ -83,7 +83,7 @@ def split_file(
     rows = _open(file, suffix, group)
     units = _units(rows.keys, rows.groups)
     chosen = _choose(units, share=share, seed=seed, file=file)
-    with _in_place(train, held_out) as (first, second):
+    with replacing(train, held_out) as (first, second):
         rows.write(first, np.flatnonzero(~chosen))
         rows.write(second, np.flatnonzero(chosen))
     return SplitReport(
@@ -275,18 +275,3 @@ def _load(file: Path, suffix: str) -> tuple[dict[str, np.ndarray], bool]:
     if not arrays:
         raise InputError(f"{file} holds no arrays; there is nothing to split.")
     return arrays, compressed
-
-
-@contextlib.contextmanager
-def _in_place(train: Path, held_out: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield two temporary paths beside the destinations, and rename both files once both are written."""
-    unfinished = [path.with_name(f".{path.name}.{os.getpid()}.part") for path in (train, held_out)]
-    try:
-        yield unfinished[0], unfinished[1]
-        for part, path in zip(unfinished, (train, held_out), strict=True):
-            os.replace(part, path)
-    except OSError as error:
-        raise InputError(f"{error.filename or train} cannot be written: {error.strerror or error}.") from None
-    finally:
-        for part in unfinished:
-            part.unlink(missing_ok=True)
