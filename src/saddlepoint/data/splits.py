@@ -12,6 +12,7 @@ would be judged wrong.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,21 +169,31 @@ def _codes(
         return grouped, 0
     if groups is None:
         return same, tied
+    return linked(grouped, same), tied
+
+
+def linked(one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return the unit of each row, (n,): rows are in one unit if a chain of equal codes in `one` or `other` links them.
+
+    Units are numbered in the order of their smallest code in `one`.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    size = int(grouped.max()) + 1 + len(counts)
-    links = coo_array((np.ones(n), (grouped, grouped.max() + 1 + same)), shape=(size, size))
-    component = connected_components(links, directed=False)[1][grouped]
-    return np.unique(component, return_inverse=True)[1].ravel(), tied
+    size = int(one.max() + other.max()) + 2
+    links = coo_array((np.ones(len(one)), (one, one.max() + 1 + other)), shape=(size, size))
+    component = connected_components(links, directed=False)[1][one]
+    return np.unique(component, return_inverse=True)[1].ravel()
+
+
+def numbered(keys: Iterable[Hashable]) -> npt.NDArray[np.intp]:
+    """Return the number of each key, (n,), in the order of first appearance; equal keys have one number."""
+    seen: dict[Hashable, int] = {}
+    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.intp)
 
 
 def _identical(rows: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """Return a code for each row, equal for identical rows (0.0 and -0.0 are equal)."""
-    seen: dict[bytes, int] = {}
-    codes = np.empty(len(rows), dtype=np.intp)
-    for index, row in enumerate(rows):
-        plain = row + row.dtype.type(0) if row.dtype.kind == "f" else row
-        digest = hashlib.blake2b(plain.tobytes(), digest_size=16).digest()
-        codes[index] = seen.setdefault(digest, len(seen))
-    return codes
+    zero = rows.dtype.type(0) if rows.dtype.kind == "f" else None
+    plain = (row if zero is None else row + zero for row in rows)
+    return numbered(hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in plain)

@@ -9,7 +9,6 @@ al. 2019, arXiv 1907.00503).
 
 from __future__ import annotations
 
-import base64
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from scipy.special import logsumexp
 
 from saddlepoint import compute
 from saddlepoint.data.encoders.standard import PointsColumn, PointsEncoder
+from saddlepoint.data.packed import packed, unpacked
 from saddlepoint.errors import InputError, StoredFileError
 
 Floats = npt.NDArray[np.float64]
@@ -301,13 +301,11 @@ def _fit_without_warnings(mixture: Any, x: Floats) -> Any:
 
 
 def _packed(values: Floats) -> dict[str, Any]:
-    content = np.ascontiguousarray(values, dtype="<f8").tobytes()
-    return {"shape": list(values.shape), "float64": base64.b64encode(content).decode("ascii")}
+    return {"shape": list(values.shape), "float64": packed(values)["base64"]}
 
 
 def _unpacked(stored: Mapping[str, Any]) -> Floats:
-    values = np.frombuffer(base64.b64decode(stored["float64"], validate=True), dtype="<f8")
-    values = values.reshape([int(size) for size in stored["shape"]]).astype(np.float64)
+    values = unpacked({"dtype": "float64", "base64": stored["float64"]})
     if not np.isfinite(values).all():
         raise ValueError("a number that is not finite")
-    return values
+    return values.reshape([int(size) for size in stored["shape"]])

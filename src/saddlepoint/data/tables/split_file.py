@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from saddlepoint.atomic import replacing
+from saddlepoint.data.splits import linked, numbered
 from saddlepoint.data.tables import csv
 from saddlepoint.data.tables.read import TABLE_SUFFIXES, TEXT_SUFFIXES, read_arrow, read_table, table_suffix
 from saddlepoint.errors import InputError, nearest
@@ -43,8 +44,8 @@ class SplitReport:
 class _Rows:
     """A file's rows: a key that is equal for identical rows, the groups if any, and a function that writes rows."""
 
-    keys: Sequence[object]
-    groups: Sequence[object] | None
+    keys: Sequence[Hashable]
+    groups: Sequence[Hashable] | None
     write: Writer
 
 
@@ -81,7 +82,9 @@ def split_file(
             f"The held-out share must be between 0 and 1, not {share:g}; the usual share is 0.2."
         )
     rows = _open(file, suffix, group)
-    units = _units(rows.keys, rows.groups)
+    units = numbered(rows.keys)
+    if rows.groups is not None:
+        units = linked(units, numbered(rows.groups))
     chosen = _choose(units, share=share, seed=seed, file=file)
     with replacing(train, held_out) as (first, second):
         rows.write(first, np.flatnonzero(~chosen))
@@ -126,26 +129,6 @@ def _check_paths(file: Path, train: Path, held_out: Path, *, suffix: str, overwr
             raise InputError(f"There is no folder {path.parent} to write {path.name} to; make it first.")
         if path.exists() and not overwrite:
             raise InputError(f"{path} exists already; name another output, or add --overwrite.")
-
-
-def _units(keys: Sequence[object], groups: Sequence[object] | None) -> np.ndarray:
-    """Return the unit of each row, int (n,): rows linked by equal keys or equal groups share one."""
-    same = _numbered(keys)
-    if groups is None:
-        return same
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    together = _numbered(groups)
-    links = (np.ones(len(same)), (same, together + same.max() + 1))
-    nodes = int(same.max() + together.max() + 2)
-    _, labels = connected_components(coo_matrix(links, shape=(nodes, nodes)), directed=False)
-    return _numbered(labels[same].tolist())
-
-
-def _numbered(keys: Sequence[object]) -> np.ndarray:
-    seen: dict[object, int] = {}
-    return np.array([seen.setdefault(key, len(seen)) for key in keys])
 
 
 def _choose(units: np.ndarray, *, share: float, seed: int, file: Path) -> np.ndarray:
@@ -198,7 +181,7 @@ def _open_text(file: Path, suffix: str, group: str | None) -> _Rows:
     return _Rows(keys=keys, groups=groups, write=write)
 
 
-def _column(table: pa.Table, group: str, file: Path) -> list[object]:
+def _column(table: pa.Table, group: str, file: Path) -> list[Hashable]:
     if group not in table.column_names:
         raise InputError(
             f"{file} has no column {group!r}{nearest(group, table.column_names) or '.'} "
