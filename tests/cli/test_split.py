@@ -11,7 +11,7 @@ from pyarrow import feather, parquet
 from typer.testing import CliRunner
 
 from saddlepoint.cli.split import split
-from saddlepoint.data.tables.read import read_table
+from saddlepoint.data.tables.read import frame_of
 from saddlepoint.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -68,8 +68,8 @@ def test_text_rows_are_dealt_out_byte_for_byte(tmp_path):
     for row in rows:
         assert (row in left[0]) != (row in left[1])
     assert sum(map(len, left)) == sum(map(len, rows))
-    assert len(read_table(train)) == 70
-    assert len(read_table(held_out)) == 30
+    assert len(frame_of(train)) == 70
+    assert len(frame_of(held_out)) == 30
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -80,7 +80,7 @@ def test_marks_and_encodings_are_kept(tmp_path, encoding):
         path = tmp_path / f"r_{part}.tsv"
         assert path.read_bytes()[:2] == (tmp_path / "r.tsv").read_bytes()[:2]
         assert path.read_bytes().decode(encoding).startswith("ä\tb\n")
-        assert len(read_table(path)) == n
+        assert len(frame_of(path)) == n
 
 
 def test_gzip_stays_gzip_and_a_headerless_file_headerless(tmp_path):
@@ -120,7 +120,7 @@ def test_groups_are_never_torn(tmp_path, suffix):
         table = pa.Table.from_pandas(frame).replace_schema_metadata({"made": "by hand"})
         (parquet.write_table if suffix == ".parquet" else feather.write_feather)(table, str(path))
     assert "groups" in call(path, "--group", "house", "--seed", 3)
-    train, held_out = (read_table(tmp_path / f"r_{part}{suffix}") for part in ("train", "held_out"))
+    train, held_out = (frame_of(tmp_path / f"r_{part}{suffix}") for part in ("train", "held_out"))
     assert not set(train["house"]) & set(held_out["house"])
     assert len(train) + len(held_out) == 300
     if suffix == ".parquet":
@@ -130,7 +130,7 @@ def test_groups_are_never_torn(tmp_path, suffix):
 def test_rows_without_a_group_stand_alone(tmp_path):
     (tmp_path / "r.csv").write_text("g,x\n" + "".join(f",{i}\n" for i in range(100)))
     assert "as 100 units" not in call(tmp_path / "r.csv", "--group", "g")
-    assert len(read_table(tmp_path / "r_held_out.csv")) == 20
+    assert len(frame_of(tmp_path / "r_held_out.csv")) == 20
 
 
 def test_arrays_are_split_with_their_labels(tmp_path):

@@ -155,7 +155,7 @@ CASES = {
     ),
     "no such kind": (
         lambda tmp: (written("some.csv", "age,b\n1,x\n2,y\n")(tmp), {"columns": {"age": "intger"}}),
-        "There is no kind 'intger' for column 'age', did you mean 'integer'?",
+        "The kind of column 'age' is 'intger', did you mean 'integer'?",
     ),
     "a kind that does not fit": (
         lambda tmp: (written("some.csv", "age,b\n1,x\n2,y\n")(tmp), {"columns": {"b": "integer"}}),
@@ -268,7 +268,7 @@ CASES = {
     ),
     "labels that are NaN": (
         lambda tmp: (np.zeros((2, 2)), {"label": [0, np.nan]}),
-        "array: labels hold NaN or infinity, first at index 1",
+        "array (labels) holds 1 value that is NaN or infinite, first at index [1] (NaN)",
     ),
     "labels in two columns": (
         lambda tmp: (np.zeros((2, 2)), {"label": np.eye(2)}),

@@ -12,7 +12,7 @@ from saddlepoint.data.encoders import encoder_from_dict, fit_encoder
 from saddlepoint.data.opening import open_source
 from saddlepoint.data.tables import parquet
 from saddlepoint.data.tables.parquet import ParquetRows
-from saddlepoint.data.tables.read import frame_of, read_table
+from saddlepoint.data.tables.read import frame_of
 from saddlepoint.data.tables.schema import infer
 from saddlepoint.data.transforms import streaming
 from saddlepoint.data.transforms.streaming import QuantileSketch, fit_streaming
@@ -64,7 +64,7 @@ def same(one: TableTransformer, other: TableTransformer) -> bool:
 
 def test_the_encoder_of_passes_is_that_of_the_whole_table(tmp_path: Path) -> None:
     rows = stored(table(), tmp_path)
-    frame = read_table(tmp_path / "rows.parquet")
+    frame = frame_of(tmp_path / "rows.parquet")
     whole = TableTransformer.fit(frame, infer(frame))
     found = fit_streaming(rows, name="rows")
     assert same(found, whole)
@@ -95,7 +95,7 @@ def test_what_a_look_takes_for_granted_is_checked_in_every_row(tmp_path: Path) -
 
 def test_rows_are_taken_in_any_order_and_parts_stay_in_the_file(tmp_path: Path) -> None:
     rows = stored(table(), tmp_path)
-    frame = read_table(tmp_path / "rows.parquet")
+    frame = frame_of(tmp_path / "rows.parquet")
     order = np.random.default_rng(0).permutation(N)[:90]
     pd.testing.assert_frame_equal(rows.iloc[order], frame.iloc[order].reset_index(drop=True))
     some = rows.take(np.arange(0, N, 3))

@@ -214,10 +214,10 @@ def test_refused_in_one_sentence(change, parts_of_sentence):
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data folder is not there")
 def test_adult_rows_copied_with_one_cell_changed():
-    from saddlepoint.data.tables.read import read_table
+    from saddlepoint.data.tables.read import frame_of
     from saddlepoint.data.tables.schema import infer
 
-    frame = read_table(SHARED / "adult.csv")
+    frame = frame_of(SHARED / "adult.csv")
     matrix = infer(frame).matrix(frame)
     rows = matrix.values[np.random.default_rng(0).permutation(len(matrix))[:6000]]
     train, held_out, fake = rows[:2000], rows[2000:4000], rows[4000:].copy()

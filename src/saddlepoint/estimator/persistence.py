@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from saddlepoint.aliases import modernise
-from saddlepoint.data.tables.form import FrameForm, TableForm
+from saddlepoint.data.tables.form import FrameForm
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.estimator.gan import GAN
 from saddlepoint.judging.verdict import Verdict
@@ -41,7 +41,7 @@ def load(path: str | os.PathLike[str]) -> GAN:
     if like.columns is not None:
         gan.feature_names_in_ = np.asarray(like.columns, dtype=object)
         if like.kind == "tables":
-            gan._frame = TableForm.of(like.rows)
+            gan._frame = FrameForm.of(like.rows)
         else:
             gan._frame = FrameForm(library="pandas", columns=like.columns, dtypes=like.dtypes or ())
     if (folder / "estimator.json").is_file():
@@ -77,12 +77,9 @@ def _restore(gan: GAN, path: Path) -> None:
         gan.verdict_ = None if found is None else Verdict.from_dict(found)
         gan.splits_, gan._sigma = stored["splits"], stored["sigma"]
         frame = stored["frame"]
-        form = TableForm if frame is not None and "arrow" in frame else FrameForm
-        gan._frame = None if frame is None else form.from_dict(frame)
+        gan._frame = None if frame is None else FrameForm.from_dict(frame)
     except (OSError, ValueError, KeyError, TypeError, StoredFileError) as error:
         raise StoredFileError(f"{path} cannot be read ({error}).") from error
-    named = isinstance(gan._frame, TableForm) or (
-        gan._frame is not None and all(isinstance(label, str) for label in gan._frame.columns)
-    )
+    named = gan._frame is not None and all(isinstance(label, str) for label in gan._frame.columns)
     if not named:
         gan.__dict__.pop("feature_names_in_", None)

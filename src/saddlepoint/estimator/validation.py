@@ -16,11 +16,11 @@ from sklearn.utils.validation import validate_data
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.opening import open_source
 from saddlepoint.data.opening.tables import is_frame
-from saddlepoint.data.tables.form import FrameForm, TableForm
+from saddlepoint.data.tables.form import FrameForm
 from saddlepoint.data.tables.read import frame_of
 from saddlepoint.errors import InputError
 
-Form = FrameForm | TableForm | None
+Form = FrameForm | None
 _RANDOM_STATES = 2**31 - 1
 _CLASSES = ("binary", "multiclass")
 
@@ -61,7 +61,7 @@ def open_rows(
     dataset = open_source(X, label=y, group=groups, name="X", columns=columns)
     if dataset.kind == "tables":
         validate_data(estimator, X, skip_check_array=True)
-        return dataset, TableForm.of(X)
+        return dataset, FrameForm.of(X)
     validate_data(estimator, X, ensure_min_samples=2, dtype="numeric")
     return dataset, FrameForm.of(X, dtypes=dataset.dtypes or ())
 

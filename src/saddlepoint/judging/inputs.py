@@ -20,7 +20,7 @@ import pandas as pd
 from saddlepoint.aliases import JUDGED_KINDS
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.opening import open_source
-from saddlepoint.data.tables.read import TEXT_SUFFIXES, frame_of, read_as_written, read_table, table_suffix
+from saddlepoint.data.tables.read import ReadTable, frame_of, read_table, table_suffix, to_frame
 from saddlepoint.data.tables.schema import NumericTable, Schema, infer
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.judging.c2st.ensemble import Pool
@@ -143,7 +143,7 @@ def open_pair(
         raise InputError(
             "columns= gives the types of a table's columns, but these rows are not a table; leave it out."
         )
-    arrays = {name: side for name, side in sides.items() if not isinstance(side, pd.DataFrame)}
+    arrays = {name: side for name, side in sides.items() if not isinstance(side, pd.DataFrame | ReadTable)}
     return _of_arrays(arrays, groups, kind=kind, names=names, categorical=categorical)
 
 
@@ -167,12 +167,12 @@ class Pair:
     categories: tuple[tuple[str, ...] | None, ...] | None = None
 
 
-def _open(source: Any, side: str) -> pd.DataFrame | Dataset | Array:
+def _open(source: Any, side: str) -> pd.DataFrame | ReadTable | Dataset | Array:
     if isinstance(source, Dataset):
         return source.rows if source.kind == "tables" else source
     if isinstance(source, str | os.PathLike):
         if table_suffix(source) is not None and Path(source).is_file():
-            return read_as_written(source)[0]
+            return read_table(source)
         return open_source(source)
     if (
         isinstance(source, np.ndarray | list | tuple)
@@ -189,21 +189,21 @@ def _open(source: Any, side: str) -> pd.DataFrame | Dataset | Array:
 
 
 def _unnamed(sources: dict[str, Any], sides: dict[str, Any]) -> list[str]:
-    """Decide for each file without a header line whether its first line holds column names; return a note on each.
+    """Put frames in place of the files read, and return a note on each file without a header line.
 
     A first line of numbers is read as names if another side's columns have these names or its first line is the same.
     """
+    files = {name: side for name, side in sides.items() if isinstance(side, ReadTable)}
+    sides |= {name: to_frame(file.table) for name, file in files.items()}
     firsts = {
-        name: tuple(map(float, side.iloc[0]))
-        for name, side in sides.items()
-        if isinstance(side, pd.DataFrame) and _without_header(sources[name], side)
+        name: tuple(map(float, sides[name].iloc[0])) for name, file in files.items() if file.header == "data"
     }
     notes = []
     for name, first in firsts.items():
         others = [side for other, side in sides.items() if other != name and isinstance(side, pd.DataFrame)]
         same = [other for other in firsts if other != name and firsts[other] == first]
         if len(set(first)) == len(first) and (same or any(_reads_as(side, first) for side in others)):
-            sides[name] = read_table(sources[name])
+            sides[name] = to_frame(read_table(sources[name], header=True).table)
             notes.append(
                 f"The first line of {os.fspath(sources[name])}, numbers only, was read as column names, because another "
                 f"side has the same."
@@ -214,13 +214,6 @@ def _unnamed(sources: dict[str, Any], sides: dict[str, Any]) -> list[str]:
                 f"column_{len(first)}."
             )
     return notes
-
-
-def _without_header(source: Any, frame: pd.DataFrame) -> bool:
-    """Return whether the first line of a text file was read as data, because it holds numbers only."""
-    if not isinstance(source, str | os.PathLike) or table_suffix(source) not in TEXT_SUFFIXES:
-        return False
-    return (read_as_written(source)[1] or "").startswith("there is no header line")
 
 
 def _reads_as(frame: pd.DataFrame, first: tuple[float, ...]) -> bool:

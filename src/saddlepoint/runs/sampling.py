@@ -17,7 +17,7 @@ from torch import Tensor
 
 from saddlepoint import compute
 from saddlepoint.data.imputation import out_of_range
-from saddlepoint.data.tables.read import read_as_written
+from saddlepoint.data.tables.read import frame_of
 from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.data.write import FEWEST_FRAMES, check_target, write_film, write_samples
 from saddlepoint.errors import InputError
@@ -189,7 +189,7 @@ def complete_to_file(
         raise InputError(
             f"{run} learnt {model.like.kind}, but only cells of a table can be filled in; give the run of a table."
         )
-    frame = read_as_written(table)[0]
+    frame = frame_of(table)
     used = compute.fresh_seed() if seed is None else seed
     rows = model.complete(frame, columns=columns, random_state=used)
     here = [name for name in rows.columns if name in frame.columns]

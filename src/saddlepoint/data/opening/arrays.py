@@ -10,6 +10,7 @@ import numpy.typing as npt
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.errors import InputError
 
+FEWEST_ROWS = "at least 2 are needed, and some hundreds to learn from"
 FEW_LEVELS = 16
 """Whole-number pictures without a value above this are read as having their largest value as the top grey level."""
 
@@ -58,7 +59,7 @@ def dataset_from_array(
     if array.size == 0:
         raise InputError(f"{name} is empty (shape {array.shape}); give at least 2 rows of at least 1 number.")
     if len(array) < 2:
-        raise InputError(f"{name} holds one row; at least 2 are needed, and some hundreds to learn from.")
+        raise InputError(f"{name} holds one row; {FEWEST_ROWS}.")
     check_finite(array, name)
     common: dict[str, Any] = {
         "name": name,
@@ -142,11 +143,7 @@ def one_per_row(values: Any, n: int, name: str, word: str) -> npt.NDArray[Any] |
         )
     if len(array) != n:
         raise InputError(f"{name}: {len(array):,} {word} for {n:,} rows; give one for each row.")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        first = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise InputError(
-            f"{name}: {word} hold NaN or infinity, first at index {first}; fill in or leave out these rows."
-        )
+    check_finite(array, f"{name} ({word})")
     return array
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saddlepoint.data.dataset import Dataset
-from saddlepoint.data.opening.arrays import one_per_row
+from saddlepoint.data.opening.arrays import FEWEST_ROWS, one_per_row
 from saddlepoint.data.pictures import (
     SUFFIXES,
     DecodeNotes,
@@ -141,7 +141,7 @@ def _dataset(
         hint = f" (it has {arrays[0]}: give that file)" if arrays else ""
         raise InputError(f"{path} holds no pictures{hint}; allowed are {', '.join(SUFFIXES)}.")
     if len(entries) < 2:
-        raise InputError(f"{path} holds one picture; at least 2 are needed, and some hundreds to learn from.")
+        raise InputError(f"{path} holds one picture; {FEWEST_ROWS}.")
     notes = []
     if others:
         what = "file that is not a picture was" if len(others) == 1 else "files that are not pictures were"

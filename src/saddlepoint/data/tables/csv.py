@@ -36,21 +36,12 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# Encoding names that a user may give and that agree with the byte order mark.
-_FAMILIES = {
-    codec: (codec, codec.removesuffix("-le").removesuffix("-be"), f"{codec}-sig") for _, codec in _BOMS
-}
 
 
-def read_text(path: Path, *, encoding: str | None = None) -> str:
-    """Return the text of a file without its byte order mark; see `read_marked_text`."""
-    return read_marked_text(path, encoding=encoding)[0]
-
-
-def read_marked_text(path: Path, *, encoding: str | None = None) -> tuple[str, str, bytes]:
+def read_text(path: Path) -> tuple[str, str, bytes]:
     """Return a file's text, its codec and its byte order mark: raw == mark + text.encode(codec).
 
-    The codec is `encoding` if given, else that of the mark, else UTF-8.
+    The codec is that of the mark, else UTF-8.
 
     Raises:
         InputError: the file is empty, is not a valid gzip file, or is not text in that encoding.
@@ -65,17 +56,14 @@ def read_marked_text(path: Path, *, encoding: str | None = None) -> tuple[str, s
             ) from None
     if not raw.strip():
         raise InputError(f"{path} is empty; a table needs a header line and at least one row.")
-    mark, marked = next(((mark, codec) for mark, codec in _BOMS if raw.startswith(mark)), (b"", None))
-    chosen = encoding or marked or "utf-8"
+    mark, codec = next(((mark, codec) for mark, codec in _BOMS if raw.startswith(mark)), (b"", "utf-8"))
     try:
-        mark = mark if marked is not None and codecs.lookup(chosen).name in _FAMILIES[marked] else b""
-        text = raw[len(mark) :].decode(chosen)
-    except LookupError:
-        raise InputError(f"There is no encoding {chosen!r}; try 'utf-8', 'utf-16' or 'latin-1'.") from None
+        text = raw[len(mark) :].decode(codec)
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
+        start = len(mark) + error.start
+        line = raw.count(b"\n", 0, start) + 1
         raise InputError(
-            f"{path} is not {chosen} text: line {line} holds the byte 0x{raw[error.start]:02x}; "
+            f"{path} is not {codec} text: line {line} holds the byte 0x{raw[start]:02x}; "
             "save it as UTF-8, or read it with pandas.read_csv(..., encoding='latin-1') and give the frame to GAN().fit."
         ) from None
     if "\x00" in text:
@@ -84,7 +72,7 @@ def read_marked_text(path: Path, *, encoding: str | None = None) -> tuple[str, s
             f"{path} holds NUL characters (line {line}), so it is not a "
             "text table; if it is UTF-16 without a byte order mark, save it as UTF-8."
         )
-    return text, marked if mark and marked is not None else chosen, mark
+    return text, codec, mark
 
 
 def delimiter_of(path: Path, text: str) -> str:
@@ -96,25 +84,28 @@ def delimiter_of(path: Path, text: str) -> str:
     return max(DELIMITERS, key=outside_quotes.count)
 
 
-def parse(text: str, *, name: str, delimiter: str, header: bool | None = True) -> pa.Table:
-    """Return the Arrow table of a delimited text: int64, uint64, double or string columns, with nulls.
+def parse(text: str, *, name: str, delimiter: str, header: bool | None = None) -> tuple[pa.Table, bool]:
+    """Return a delimited text as an Arrow table, and whether its first line holds names.
 
-    text: the text, its header line included.
+    The columns are int64, uint64, double or string, with nulls.
+
+    text: the text.
     name: what messages call the file.
     delimiter: a single character.
-    header: whether the first line holds names; None: yes, unless it holds numbers only. Without a header the
-        columns are column_1, ...
+    header: whether the first line holds names; None: yes, unless it holds numbers only that are not 0, 1, 2, ..., the names
+        that pandas writes for a frame without names. Without a header the columns are column_1, ...
 
     Raises:
         InputError: a line with too many or too few cells (its number), an unclosed quote, a duplicate name, no rows.
     """
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise InputError(f"The delimiter must be a single character such as ',' or ';', not {delimiter!r}.")
     text = text.lstrip("\r\n") + "\n"
     first = next(_records(text, name=name, delimiter=delimiter))[1]
     if header is None:
-        header = has_header(text, name=name, delimiter=delimiter)
-    names = _column_names(first, name=name) if header else [f"column_{i + 1}" for i in range(len(first))]
+        numbers = [float(cell) for cell in first if is_number(cell)]
+        counted = len(first) > 1 and numbers == list(range(len(first)))
+        header = counted or len(numbers) < len(first)
+    names = [cell if cell and header else f"column_{i + 1}" for i, cell in enumerate(first)]
+    refuse_repeated(names, name=name)
     if text.count('"') % 2:
         # Arrow reads an unclosed quote as a cell that reaches to the end; the csv module finds where it opens.
         for _ in _records(text, name=name, delimiter=delimiter):
@@ -147,20 +138,15 @@ def parse(text: str, *, name: str, delimiter: str, header: bool | None = True) -
         raise InputError(f"{name} cannot be read as delimited text: {str(error).splitlines()[0]}.") from None
     if table.num_rows == 0:
         raise InputError(f"{name} holds a header line but no rows; a table needs at least one row.")
-    return pa.table({column: narrow(table[column]) for column in names})
-
-
-def has_header(text: str, *, name: str, delimiter: str) -> bool:
-    """Return whether the first line of a delimited text holds names: at least one of its cells is not a number."""
-    first = next(_records(text.lstrip("\r\n") + "\n", name=name, delimiter=delimiter))[1]
-    return not all(is_number(cell) for cell in first)
+    return pa.table({column: narrow(table[column]) for column in names}), header
 
 
 def narrow(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return text cells as int64, uint64 or double if all non-null ones are written so, else unchanged."""
     if cells.null_count == len(cells):
         return pa.chunked_array([pa.nulls(len(cells))])
-    if not _all_match(cells, NUMBER) or _any_match(cells, _LEADING_ZERO):
+    leading_zero = pc.any(pc.match_substring_regex(cells, _LEADING_ZERO), skip_nulls=True).as_py()
+    if leading_zero or not _all_match(cells, NUMBER):
         return cells
     plain = pc.utf8_trim_whitespace(cells)
     if not _all_match(plain, _INTEGER):
@@ -177,8 +163,13 @@ def _all_match(cells: pa.ChunkedArray, pattern: str) -> bool:
     return bool(pc.all(pc.match_substring_regex(cells, pattern), skip_nulls=True).as_py())
 
 
-def _any_match(cells: pa.ChunkedArray, pattern: str) -> bool:
-    return bool(pc.any(pc.match_substring_regex(cells, pattern), skip_nulls=True).as_py())
+def refuse_repeated(names: list[str], *, name: str) -> None:
+    """Raise InputError if two columns of a table have one name."""
+    repeated = sorted({column for column in names if names.count(column) > 1})
+    if repeated:
+        raise InputError(
+            f"{name} has the column name {repeated[0]!r} {names.count(repeated[0])} times; rename all except one."
+        )
 
 
 def is_number(cell: str) -> bool:
@@ -200,16 +191,6 @@ def _records(text: str, *, name: str, delimiter: str) -> Iterator[tuple[int, lis
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{name}, line {line}: {error}; check the quotes there.") from None
-
-
-def _column_names(cells: list[str], *, name: str) -> list[str]:
-    names = [cell if cell else f"column_{i + 1}" for i, cell in enumerate(cells)]
-    repeated = sorted({column for column in names if names.count(column) > 1})
-    if repeated:
-        raise InputError(
-            f"{name} has the column name {repeated[0]!r} {names.count(repeated[0])} times; rename all except one."
-        )
-    return names
 
 
 def whole_records(text: str, *, name: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:

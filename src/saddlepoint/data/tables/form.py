@@ -1,16 +1,12 @@
-"""The library, labels and dtypes of an input frame, so that samples are returned as the same kind of frame.
-
-`FrameForm` is for frames of plain numbers, `TableForm` for tables with text, dates or missing cells.
-"""
+"""The library, labels and dtypes of an input frame, so that samples are returned as the same kind of frame."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -18,26 +14,30 @@ from saddlepoint.data.packed import packed_table, unpacked_table
 from saddlepoint.errors import InputError, StoredFileError
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FrameForm:
-    """The form of a frame of numbers: everything except its rows.
+    """The form of a frame: everything except its rows.
 
     library: the frame's library, as narwhals names it.
     columns: column labels.
-    dtypes: the columns' dtypes, as numpy names them.
-    own: pandas' own names of the dtypes, which numpy may not know ("Int64", "double[pyarrow]"); None outside pandas.
+    dtypes: of a frame of plain numbers: the columns' dtypes, as numpy names them.
+    own: pandas' own names of these, which numpy may not know ("Int64", "double[pyarrow]"); None outside pandas.
+    arrow: of any other frame: an Arrow table without rows; for pandas its metadata hold pandas' own dtypes and labels.
 
     Decimals and categories of numbers have no numpy dtype: outside pandas they are returned as plain numbers.
     """
 
     library: str
     columns: tuple[str | int, ...]
-    dtypes: tuple[str, ...]
+    dtypes: tuple[str, ...] = ()
     own: tuple[str, ...] | None = None
+    arrow: pa.Table | None = None
 
     @classmethod
-    def of(cls, frame: Any, *, dtypes: Sequence[str]) -> FrameForm:
-        """Return the form of a pandas, polars or pyarrow frame; `dtypes` are its columns' dtypes as numpy names them.
+    def of(cls, frame: Any, *, dtypes: Sequence[str] | None = None) -> FrameForm:
+        """Return the form of a pandas, polars or pyarrow frame.
+
+        dtypes: of plain numbers: the columns' dtypes as numpy names them; None: of any other frame.
 
         Raises:
             InputError: the frame has column labels of several levels (pandas).
@@ -49,30 +49,28 @@ class FrameForm:
                 f"The frame's column labels have {frame.columns.nlevels} levels; join the levels of each into one name."
             )
         wrapped = nw.from_native(frame, eager_only=True)
-        if wrapped.implementation.is_pandas():
-            labels = [label if isinstance(label, int) else str(label) for label in frame.columns]
-            return cls(
-                library="pandas",
-                columns=tuple(labels),
-                dtypes=tuple(dtypes),
-                own=tuple(str(dtype) for dtype in frame.dtypes),
-            )
-        return cls(library=wrapped.implementation.value, columns=tuple(wrapped.columns), dtypes=tuple(dtypes))
+        library, pandas = wrapped.implementation.value, wrapped.implementation.is_pandas()
+        labels = tuple(label if isinstance(label, int) else str(label) for label in wrapped.columns)
+        if dtypes is not None:
+            own = tuple(str(dtype) for dtype in frame.dtypes) if pandas else None
+            return cls(library=library, columns=labels, dtypes=tuple(dtypes), own=own)
+        arrow = pa.Table.from_pandas(frame, preserve_index=False) if pandas else wrapped.to_arrow()
+        return cls(library=library, columns=labels, arrow=arrow.slice(0, 0).combine_chunks())
 
-    def restore(self, rows: npt.NDArray[Any]) -> Any:
-        """Return decoded rows (n, d) as a frame of the original library, each column in its dtype."""
+    def restore(self, rows: Any) -> Any:
+        """Return decoded rows as a frame of the original library, each column in its dtype.
+
+        rows: plain numbers (n, d), or a frame of Arrow-backed columns.
+        """
+        if self.arrow is not None:
+            cells = (pa.array(rows[name]) for name in rows.columns)
+            fields = zip(cells, self.arrow.schema, strict=True)
+            arrays = [each if each.type == field.type else each.cast(field.type) for each, field in fields]
+            table = pa.Table.from_arrays(arrays, schema=self.arrow.schema)
+            return table.to_pandas() if self.library == "pandas" else _native(table, self.library)
         columns = [rows[:, at].astype(dtype) for at, dtype in enumerate(self.dtypes)]
-        if self.library == "pandas":
-            return self._pandas(columns)
-        import narwhals as nw
-
-        names = [str(name) for name in self.columns]
-        backend: Any = self.library
-        return nw.from_dict(dict(zip(names, columns, strict=True)), backend=backend).to_native()
-
-    def _pandas(self, columns: list[npt.NDArray[Any]]) -> Any:
-        import pandas as pd
-
+        if self.library != "pandas":
+            return _native(dict(zip(map(str, self.columns), columns, strict=True)), self.library)
         own: tuple[Any, ...] = self.own or self.dtypes
         series = [
             pd.Series(column) if str(np.dtype(plain)) == dtype else pd.Series(column).astype(dtype)
@@ -84,15 +82,21 @@ class FrameForm:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form as plain JSON values."""
-        return asdict(self)
+        if self.arrow is not None:
+            return {"library": self.library, "arrow": packed_table(self.arrow)}
+        return {"library": self.library, "columns": self.columns, "dtypes": self.dtypes, "own": self.own}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> FrameForm:
         """Restore what `to_dict` returned; StoredFileError if it is damaged."""
         try:
+            library = str(stored["library"])
+            if "arrow" in stored:
+                arrow = unpacked_table(stored["arrow"])
+                return cls(library=library, columns=tuple(arrow.column_names), arrow=arrow)
             own = stored["own"]
             return cls(
-                library=str(stored["library"]),
+                library=library,
                 columns=tuple(stored["columns"]),
                 dtypes=tuple(np.dtype(name).name for name in stored["dtypes"]),
                 own=None if own is None else tuple(map(str, own)),
@@ -101,65 +105,10 @@ class FrameForm:
             raise StoredFileError(f"The stored form of a frame is damaged ({error}).") from None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TableForm:
-    """The form of a table: everything except its rows.
+def _native(columns: Any, library: Any) -> Any:
+    """Return an Arrow table, or a mapping from names to numpy columns, as a frame of a library."""
+    import narwhals as nw
 
-    library: the table's library, as narwhals names it.
-    form: an Arrow table without rows; for pandas its metadata hold pandas' own dtypes and labels.
-    """
-
-    library: str
-    form: pa.Table
-
-    @classmethod
-    def of(cls, frame: Any) -> TableForm:
-        """Return the form of a pandas, polars or pyarrow table.
-
-        Raises:
-            InputError: the frame has column labels of several levels (pandas).
-        """
-        import narwhals as nw
-
-        if getattr(getattr(frame, "columns", None), "nlevels", 1) > 1:
-            raise InputError(
-                f"The frame's column labels have {frame.columns.nlevels} levels; join the levels of each into one name."
-            )
-        wrapped = nw.from_native(frame, eager_only=True)
-        if wrapped.implementation.is_pandas():
-            form = pa.Table.from_pandas(frame, preserve_index=False)
-        else:
-            form = wrapped.to_arrow()
-        return cls(library=wrapped.implementation.value, form=form.slice(0, 0).combine_chunks())
-
-    def restore(self, rows: pd.DataFrame) -> Any:
-        """Return a frame of Arrow-backed columns as a table of the original library, each column in its dtype."""
-        arrays = [_cast(pa.array(rows[name]), field.type) for name, field in self._fields(rows)]
-        table = pa.Table.from_arrays(arrays, schema=self.form.schema)
-        if self.library == "pandas":
-            return table.to_pandas()
-        if self.library == "pyarrow":
-            return table
-        import narwhals as nw
-
-        backend: Any = self.library
-        return nw.from_arrow(table, backend=backend).to_native()
-
-    def _fields(self, rows: pd.DataFrame) -> list[tuple[str, pa.Field]]:
-        return [(str(name), field) for name, field in zip(rows.columns, self.form.schema, strict=True)]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the form as plain JSON values."""
-        return {"library": self.library, "arrow": packed_table(self.form)}
-
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> TableForm:
-        """Restore what `to_dict` returned; StoredFileError if it is damaged."""
-        try:
-            return cls(library=str(stored["library"]), form=unpacked_table(stored["arrow"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoredFileError(f"The stored form of a table is damaged ({error}).") from None
-
-
-def _cast(cells: Any, kind: pa.DataType) -> Any:
-    return cells if cells.type == kind else cells.cast(kind)
+    if isinstance(columns, Mapping):
+        return nw.from_dict(columns, backend=library).to_native()
+    return columns if library == "pyarrow" else nw.from_arrow(columns, backend=library).to_native()

@@ -38,7 +38,7 @@ class NumericTable:
 
 
 def numeric_tables_of(
-    columns: Sequence[Column], frames: Sequence[pd.DataFrame], *, tables: Sequence[str]
+    columns: Sequence[Column], frames: Sequence[pa.Table | pd.DataFrame], *, tables: Sequence[str]
 ) -> tuple[NumericTable, ...]:
     """Return one matrix for each frame, all with the same columns and category codes.
 
@@ -48,7 +48,7 @@ def numeric_tables_of(
     is treated as categories.
 
     columns: types of the columns.
-    frames: frames of `tables.read.frame_of`.
+    frames: Arrow tables, or frames of `tables.read.frame_of`; only these columns are read.
     tables: what messages call each frame.
 
     Raises:
@@ -63,7 +63,7 @@ def numeric_tables_of(
                 kept.append(
                     (column, [np.where(side.is_valid(), 0.0, np.nan) for side in sides], ("present",))
                 )
-            left_out.append((column.name, f"identifier: {column.reason}"))
+            left_out.append((column.name, f"identifier: {column.describe()}"))
         elif column.kind in ("categorical", "constant"):
             codes, texts = _codes(sides)
             if column.kind == "constant" and len({code for side in codes for code in np.unique(side)}) == 1:
@@ -88,8 +88,10 @@ def numeric_tables_of(
     )
 
 
-def cells_of(frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
-    """Return one column of a frame of `tables.read.frame_of` as Arrow cells."""
+def cells_of(frame: pa.Table | pd.DataFrame, name: str) -> pa.ChunkedArray:
+    """Return one column of an Arrow table, or of a frame of `tables.read.frame_of`, as Arrow cells."""
+    if isinstance(frame, pa.Table):
+        return frame[name]
     cells = pa.array(frame[name])
     return cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
 

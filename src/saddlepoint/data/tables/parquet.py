@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from saddlepoint.data.tables.read import frame_of
+from saddlepoint.data.tables.read import frame_of, pandas_dtypes
 from saddlepoint.errors import InputError
 
 MOST_CELLS = 40_000_000
@@ -42,6 +42,11 @@ class ParquetRows:
             if file.metadata.num_rows * max(1, len(names)) <= MOST_CELLS:
                 return None
         return cls(path, names)
+
+    @property
+    def pandas(self) -> str | None:
+        """Return pandas' dtypes from the file's metadata (JSON); None if pandas did not write it."""
+        return pandas_dtypes(_opened(self.path).schema_arrow)
 
     def __len__(self) -> int:
         return self._all if self.kept is None else len(self.kept)

@@ -154,10 +154,10 @@ def _open(file: Path, suffix: str, group: str | None) -> _Rows:
 
 
 def _open_text(file: Path, suffix: str, group: str | None) -> _Rows:
-    text, codec, mark = csv.read_marked_text(file)
+    text, codec, mark = csv.read_text(file)
     delimiter = csv.delimiter_of(file, text)
     # Parsed for its checks: a file with ragged lines is refused here instead of copied.
-    table = csv.parse(text, name=str(file), delimiter=delimiter, header=None)
+    table, _ = csv.parse(text, name=str(file), delimiter=delimiter)
     records = [
         (record, cells)
         for record, cells in csv.whole_records(text, name=str(file), delimiter=delimiter)

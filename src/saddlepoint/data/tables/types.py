@@ -22,8 +22,9 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -194,12 +195,67 @@ def _parse(cells: list[str], date_format: str) -> pd.DatetimeIndex:
 
 Kind = Literal["numeric", "integer", "boolean", "categorical", "date-time", "identifier", "constant"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-GIVEN = "given by the user"
-"""The reason of a column whose kind was given by the user and not inferred."""
 SAME_BY_CHANCE = 1e-4
 FEWEST_KEYS = 20
 MIXED_BELOW = 0.2
-_NUMERIC_TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+
+
+class Reason(Enum):
+    """Why a column is of its kind: the kind that follows (None: any), and the sentence in which `Column.describe` tells it."""
+
+    GIVEN = None, "given by the user"
+    ONE_VALUE = "constant", "every row holds the same value"
+    NO_VALUE = "constant", "every row is null"
+    CATEGORIES = "categorical", "a column of categories"
+    TRUTH_VALUES = "boolean", "only true and false"
+    DATES = "date-time", "a column of dates"
+    DATES_AS_TEXT = "date-time", "every cell is a date in the format {date_format}"
+    WHOLE_NUMBERS = "integer", "whole numbers"
+    WHOLE_FLOATS = "integer", "whole numbers, written as floats"
+    NUMBERS = "numeric", "numbers"
+    NAMED_KEY = "identifier", "all distinct, and named as a key"
+    COUNTER = "identifier", "all {present:,} distinct within a range of {value_range:,}: a counter"
+    DISTINCT_TEXT = "identifier", "{distinct:,} of {present:,} texts are distinct: a key or free text"
+    DIRTY_TEXT = "categorical", "text of {distinct:,} values"
+    REPEATED_TEXT = "categorical", "text with repeated values"
+
+    def __init__(self, kind: Kind | None, sentence: str) -> None:
+        self.kind, self.sentence = kind, sentence
+
+
+GIVEN = Reason.GIVEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirtyColumn:
+    """A column of text whose cells are numbers or dates, except a few.
+
+    kind: what the other cells are, "numeric" or "date-time".
+    wrong: which cells are not, bool (n,).
+    count: the number of these.
+    row: the first of them.
+    cell: what it holds.
+    """
+
+    kind: Kind
+    wrong: pa.ChunkedArray = field(repr=False, compare=False)
+    count: int
+    row: int
+    cell: str
+
+    @property
+    def plural(self) -> str:
+        """Return what the other cells are: "numbers" or "dates"."""
+        return "numbers" if self.kind == "numeric" else "dates"
+
+    def describe(self) -> str:
+        """Return how many cells are wrong, and the first: "1 cell that is not a number, '12x' in row 1,234"."""
+        which = (
+            f"1 cell that is not a {self.plural[:-1]},"
+            if self.count == 1
+            else f"{self.count:,} cells that are not {self.plural}, the first"
+        )
+        return f"{which} {self.cell!r} in row {self.row + 1:,}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,59 +266,75 @@ class Column:
     kind: one of `KINDS`.
     dtype: the Arrow type of the cells as they were read.
     nulls: share of rows without a value.
+    present: number of rows with a value.
     distinct: number of distinct values, nulls not counted.
+    reason: why the column is of this kind.
     decimals: number of decimals that writes every value; None if there is none, or the column holds no numbers.
     date_format: format of dates in text.
-    reason: why the column is of this kind, or `GIVEN`.
+    value_range: of a counter: its largest value - its smallest + 1.
+    dirty: of text, kind inferred, that is mostly numbers or dates: the other cells.
     """
 
     name: str
     kind: Kind
     dtype: str
     nulls: float
+    present: int
     distinct: int
+    reason: Reason
     decimals: int | None = None
     date_format: str | None = None
-    reason: str = ""
+    value_range: int | None = None
+    dirty: DirtyColumn | None = None
+
+    def describe(self) -> str:
+        """Return in words why the column is of its kind."""
+        sentence = self.reason.sentence.format(**vars(self))
+        if self.dirty is None:
+            return sentence
+        return f"{sentence}; {self.dirty.plural} except {self.dirty.describe()}"
 
 
 def infer_column(
-    name: str, cells: pa.ChunkedArray, *, given_type: Kind | None = None, table: str = "the table"
+    name: str, cells: pa.ChunkedArray, *, given: Kind | None = None, table: str = "the table"
 ) -> Column:
     """Return the type of a column, inferred by the rules above unless it is given.
 
     name: the column's name.
     cells: its cells, (n,).
-    given_type: the kind that the user gave; None: infer it.
+    given: the kind that the user gave; None: infer it.
     table: what messages call the table.
 
     Raises:
         InputError: the cells cannot be of the kind given (names the first such cell and its row).
     """
-    distinct = 0 if cells.null_count == len(cells) else len(pc.unique(pc.drop_null(decoded(cells))))
-    nulls = cells.null_count / len(cells)
-    kind, reason = _kind_of(name, decoded(cells), distinct, dictionary=pa.types.is_dictionary(cells.type))
-    if given_type is not None:
-        kind, reason = given_type, GIVEN
+    dictionary = pa.types.is_dictionary(cells.type)
     cells = decoded(cells)
-    decimals, date_format = None, None
+    present = len(cells) - cells.null_count
+    distinct = len(pc.unique(pc.drop_null(cells))) if present else 0
+    facts: dict[str, Any] = {}
+    if given is not None:
+        kind, reason = given, Reason.GIVEN
+    else:
+        reason, facts = _reason_of(name, cells, distinct, dictionary=dictionary)
+        kind = reason.kind or "categorical"
     if kind in ("numeric", "integer"):
         values = numbers(cells, name=name, table=table)
-        decimals = decimals_of(
-            values, precision=np.float32 if pa.types.is_float32(cells.type) else np.float64
-        )
-        if kind == "integer" and decimals != 0 and np.isfinite(values).any():
+        precision = np.float32 if pa.types.is_float32(cells.type) else np.float64
+        facts["decimals"] = decimals_of(values, precision=precision)
+        if kind == "integer" and facts["decimals"] != 0 and np.isfinite(values).any():
             row = int(np.flatnonzero(np.isfinite(values) & (values != np.rint(values)))[0])
             raise InputError(
                 f"Column {name!r} of {table} cannot be integer: row {row + 1} holds {values[row]:g}; "
                 "give it the kind numeric, or round it first."
             )
     elif kind == "date-time":
-        date_format = date_format_of(cells) if _is_text(cells) else None
-        seconds(cells, date_format, name=name, table=table)
+        if "date_format" not in facts and is_text(cells):
+            facts["date_format"] = date_format_of(cells)
+        seconds(cells, facts.get("date_format"), name=name, table=table)
     elif kind == "boolean":
         booleans(cells, name=name, table=table)
-    elif kind == "constant" and distinct + (nulls > 0) > 1:
+    elif kind == "constant" and distinct + (present < len(cells)) > 1:
         raise InputError(
             f"Column {name!r} of {table} cannot be constant: it holds {distinct} different values; "
             "give it another kind."
@@ -271,98 +343,74 @@ def infer_column(
         name=name,
         kind=kind,
         dtype=str(cells.type),
-        nulls=nulls,
+        nulls=cells.null_count / len(cells),
+        present=present,
         distinct=distinct,
-        decimals=decimals,
-        date_format=date_format,
         reason=reason,
+        **facts,
     )
 
 
-def _kind_of(name: str, cells: pa.ChunkedArray, distinct: int, *, dictionary: bool) -> tuple[Kind, str]:
+def _reason_of(
+    name: str, cells: pa.ChunkedArray, distinct: int, *, dictionary: bool
+) -> tuple[Reason, dict[str, Any]]:
+    """Return why an inferred column is of its kind, and the facts of `Column` that were found on the way."""
     kind, present = cells.type, len(cells) - cells.null_count
     if distinct + (cells.null_count > 0) <= 1:
-        return "constant", "every row holds the same value" if distinct else "every row is null"
+        return (Reason.ONE_VALUE if distinct else Reason.NO_VALUE), {}
     if dictionary:
-        return "categorical", "a column of categories"
-    if pa.types.is_boolean(kind) or (_is_text(cells) and _lowercase_values(cells) <= {"true", "false"}):
-        return "boolean", "only true and false"
+        return Reason.CATEGORIES, {}
+    if pa.types.is_boolean(kind) or (is_text(cells) and _lowercase_values(cells) <= {"true", "false"}):
+        return Reason.TRUTH_VALUES, {}
     if pa.types.is_temporal(kind):
-        return "date-time", "a column of dates"
+        return Reason.DATES, {}
     if pa.types.is_integer(kind):
-        return _whole_kind(name, cells, distinct, present)
+        if distinct == present and present > 1:
+            ends = pc.min_max(cells).as_py()
+            value_range = ends["max"] - ends["min"] + 1
+            if re.search(r"(^|[a-z0-9_. -])(ID|Id)$|(^|[_. -])(id|key|uuid|guid)$", name):
+                return Reason.NAMED_KEY, {}
+            if math.exp(-present * (present - 1) / 2 / value_range) < SAME_BY_CHANCE:
+                return Reason.COUNTER, {"value_range": value_range}
+        return Reason.WHOLE_NUMBERS, {}
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         values = numbers(cells, name=name, table="the table")
-        if np.isfinite(values[~np.isnan(values)]).all() and decimals_of(values) == 0:
-            return "integer", "whole numbers, written as floats"
-        return "numeric", "numbers"
+        whole = np.isfinite(values[~np.isnan(values)]).all() and decimals_of(values) == 0
+        return (Reason.WHOLE_FLOATS if whole else Reason.NUMBERS), {}
     if (date_format := date_format_of(cells)) is not None:
-        return "date-time", f"every cell is a date in the format {date_format}"
-    mixed = _mixed(cells)
-    if present >= FEWEST_KEYS and distinct > present / 2:
-        if mixed:
-            return "categorical", f"text of {distinct:,} values{mixed}"
-        return "identifier", f"{distinct:,} of {present:,} texts are distinct: a key or free text"
-    return "categorical", f"text with repeated values{mixed}"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DirtyColumn:
-    """A column of text whose cells are numbers or dates, except a few: `wrong`, bool (n,), marks those."""
-
-    kind: Kind
-    wrong: pa.ChunkedArray
-
-    @property
-    def plural(self) -> str:
-        """Return what the other cells are: "numbers" or "dates"."""
-        return "numbers" if self.kind == "numeric" else "dates"
-
-    def describe(self, cells: pa.ChunkedArray) -> str:
-        """Return how many cells are wrong, and the first: "1 cell that is not a number, '12x' in row 1,234"."""
-        row, count = pc.index(self.wrong, True).as_py(), pc.sum(self.wrong).as_py()
-        which = (
-            f"1 cell that is not a {self.plural[:-1]},"
-            if count == 1
-            else f"{count:,} cells that are not {self.plural}, the first"
-        )
-        return f"{which} {cells[row].as_py()!r} in row {row + 1:,}"
+        return Reason.DATES_AS_TEXT, {"date_format": date_format}
+    dirty = almost_numeric(cells)
+    if present < FEWEST_KEYS or distinct <= present / 2:
+        return Reason.REPEATED_TEXT, {"dirty": dirty}
+    return (Reason.DISTINCT_TEXT if dirty is None else Reason.DIRTY_TEXT), {"dirty": dirty}
 
 
 def almost_numeric(cells: pa.ChunkedArray) -> DirtyColumn | None:
     """Return the wrong cells of a text column that is mostly numbers or dates; None for any other column."""
-    if not _is_text(cells):
+    if not is_text(cells):
         return None
     wrong = pc.fill_null(pc.invert(pc.match_substring_regex(cells, csv.NUMBER)), False)
     kind: Kind = "numeric"
     if not _few(wrong, cells) and (date_format := mostly_dates(cells)) is not None:
         lost = np.isnan(timestamps(cells, date_format)) & np.asarray(cells.is_valid())
         wrong, kind = pa.chunked_array([pa.array(lost)]), "date-time"
-    return DirtyColumn(kind=kind, wrong=wrong) if _few(wrong, cells) else None
+    if not _few(wrong, cells):
+        return None
+    row = pc.index(wrong, True).as_py()
+    return DirtyColumn(kind=kind, wrong=wrong, count=pc.sum(wrong).as_py(), row=row, cell=cells[row].as_py())
 
 
 def _few(wrong: pa.ChunkedArray, cells: pa.ChunkedArray) -> bool:
     return bool(0 < (pc.sum(wrong).as_py() or 0) < MIXED_BELOW * (len(cells) - cells.null_count))
 
 
-def _mixed(cells: pa.ChunkedArray) -> str:
-    """Return the addition to a column's reason where all but a few cells are numbers or dates, else ""."""
-    found = almost_numeric(cells)
-    return "" if found is None else f"; {found.plural} except {found.describe(cells)}"
+def is_numeric(kind: pa.DataType) -> bool:
+    """Return whether an Arrow type holds whole numbers, floats or decimals."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
-def _whole_kind(name: str, cells: pa.ChunkedArray, distinct: int, present: int) -> tuple[Kind, str]:
-    if distinct == present and present > 1:
-        ends = pc.min_max(cells).as_py()
-        value_range = ends["max"] - ends["min"] + 1
-        if re.search(r"(^|[a-z0-9_. -])(ID|Id)$|(^|[_. -])(id|key|uuid|guid)$", name):
-            return "identifier", "all distinct, and named as a key"
-        if math.exp(-present * (present - 1) / 2 / value_range) < SAME_BY_CHANCE:
-            return "identifier", f"all {present:,} distinct within a range of {value_range:,}: a counter"
-    return "integer", "whole numbers"
-
-
-def _is_text(cells: pa.ChunkedArray) -> bool:
+def is_text(cells: pa.ChunkedArray) -> bool:
+    """Return whether cells are strings."""
     return bool(pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type))
 
 
@@ -383,14 +431,14 @@ def numbers(cells: pa.ChunkedArray, *, name: str, table: str) -> np.ndarray:
     """Return a column's numbers as float64 (n,), NaN for null. Raises InputError at the first other cell."""
     if pa.types.is_null(cells.type):
         return np.full(len(cells), np.nan)
-    if _is_text(cells):
+    if is_text(cells):
         trimmed = pc.utf8_trim_whitespace(cells)
         wrong = pc.invert(pc.match_substring_regex(trimmed, csv.NUMBER))
         _refuse_first(cells, wrong, name=name, table=table, expected="numbers")
         cells = pc.utf8_ltrim(pc.utf8_lower(trimmed), "+")
     elif pa.types.is_boolean(cells.type):
         cells = cells.cast(pa.int8())
-    elif not any(is_kind(cells.type) for is_kind in _NUMERIC_TYPES):
+    elif not is_numeric(cells.type):
         raise InputError(
             f"Column {name!r} of {table} should hold numbers, but holds {cells.type}; convert it, or give it another kind."
         )
@@ -411,13 +459,13 @@ def seconds(cells: pa.ChunkedArray, date_format: str | None, *, name: str, table
         raise InputError(
             f"Column {name!r} of {table} holds durations ({cells.type}); give them as numbers, for instance seconds."
         )
-    if not (pa.types.is_temporal(cells.type) or _is_text(cells)):
+    if not (pa.types.is_temporal(cells.type) or is_text(cells)):
         raise InputError(
             f"Column {name!r} of {table} should hold dates, but holds {cells.type}; convert it, or give it another kind."
         )
     values = timestamps(cells, date_format)
     lost = np.isnan(values) & np.asarray(cells.is_valid())
-    if lost.any() and (own_format := date_format_of(cells) if _is_text(cells) else None) is not None:
+    if lost.any() and (own_format := date_format_of(cells) if is_text(cells) else None) is not None:
         return timestamps(cells, own_format)
     expected = f"dates ({date_format})" if date_format else "dates in one format"
     _refuse_first(cells, pa.chunked_array([pa.array(lost)]), name=name, table=table, expected=expected)
@@ -432,7 +480,7 @@ def booleans(cells: pa.ChunkedArray, *, name: str, table: str) -> np.ndarray:
     """
     if pa.types.is_null(cells.type):
         return np.full(len(cells), np.nan)
-    if _is_text(cells):
+    if is_text(cells):
         lowered = pc.utf8_lower(cells)
         wrong = pc.invert(pc.is_in(lowered, value_set=pa.array(["true", "false"], cells.type)))
         wrong = pc.and_(wrong, cells.is_valid())
