@@ -11,7 +11,7 @@ import pytest
 
 from saddlepoint.atomic import replacing, write_atomically
 from saddlepoint.data.opening import open_source
-from saddlepoint.data.tables.split_file import split_file
+from saddlepoint.data.split_file import split_file
 from saddlepoint.data.write import write_samples
 from saddlepoint.errors import StoredFileError
 from saddlepoint.runs.folder import RunFolder

@@ -181,7 +181,7 @@ def test_every_row_is_held_out_equally_often(tmp_path):
 def test_bad_input_is_refused_in_one_sentence(tmp_path):
     file = tmp_path / "r.csv"
     file.write_text("ab,c\n1,2\n3,4\n")
-    refused(tmp_path / "no.csv", parts=("no.csv", "not there"))
+    refused(tmp_path / "no.csv", parts=("no file", "no.csv"))
     refused(tmp_path, parts=("allowed are .csv",))
     (tmp_path / "d.csv").mkdir()
     refused(tmp_path / "d.csv", parts=("a folder",))
@@ -199,12 +199,12 @@ def test_bad_input_is_refused_in_one_sentence(tmp_path):
     file.write_text("a,b\n1,2\n1\n")
     refused(file, "--overwrite", parts=("line 3",))
     np.save(tmp_path / "o.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
-    refused(tmp_path / "o.npy", parts=("o.npy", "plain arrays"))
+    refused(tmp_path / "o.npy", parts=("o.npy", "Python objects"))
     np.savez(tmp_path / "m.npz", train=np.zeros((60, 2)), test=np.zeros((10, 2)))
     refused(tmp_path / "m.npz", parts=("60 rows in 'train' but 10 in 'test'",))
     np.savez(tmp_path / "g.npz", rows=np.arange(8.0).reshape(4, 2), who=np.arange(4))
     refused(tmp_path / "g.npz", "--group", "whom", parts=("'whom'", "did you mean 'who'?"))
-    assert not list(tmp_path.glob(".*part"))
+    assert not list(tmp_path.glob(".*.tmp"))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data folder is not there")

@@ -32,7 +32,7 @@ def split(
 
     Example: saddlepoint split adult.csv --share 0.3 --group household
     """
-    from saddlepoint.data.tables.split_file import named_after, split_file
+    from saddlepoint.data.split_file import named_after, split_file
 
     report = split_file(
         file,

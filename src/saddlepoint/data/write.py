@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import zipfile
 from collections.abc import Callable
@@ -143,18 +144,31 @@ def _write_file(path: Path, write: Callable[[Any], Any]) -> None:
 
 def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None, escape_formulas: bool) -> None:
     import pandas as pd
+    from pyarrow import feather, parquet
 
     if isinstance(rows, pd.DataFrame):
-        frame = rows if classes is None else rows.assign(**{_class_name(rows): classes})
-        _write_frame(path, escaped(frame) if escape_formulas else frame, like.pandas)
-        return
-    names = like.columns or tuple(f"column_{index}" for index in range(rows.shape[1]))
-    frame = pd.DataFrame(rows, columns=list(names))
-    for name, dtype in zip(names, like.dtypes or (), strict=False):
-        frame[name] = frame[name].astype(dtype)  # type: ignore[call-overload]
+        frame = rows
+    else:
+        names = like.columns or tuple(f"column_{index}" for index in range(rows.shape[1]))
+        frame = pd.DataFrame(rows, columns=list(names))
+        if like.dtypes is not None:
+            frame = frame.astype(dict(zip(names, like.dtypes, strict=True)))
     if classes is not None:
-        frame["class"] = classes
-    _write_frame(path, escaped(frame) if escape_formulas else frame)
+        name = "class"
+        for number in itertools.count(1):
+            if name not in frame.columns:
+                break
+            name = f"class_{number}"
+        frame = frame.assign(**{name: classes})
+    if escape_formulas:
+        frame = escaped(frame)
+    writers: dict[str, Callable[[Any], Any]] = {
+        ".csv": lambda file: frame.to_csv(file, index=False),
+        ".tsv": lambda file: frame.to_csv(file, index=False, sep="\t"),
+        ".parquet": lambda file: parquet.write_table(_arrow(frame, like.pandas), file),
+        ".feather": lambda file: feather.write_feather(_arrow(frame, like.pandas), file),
+    }
+    _write_file(path, writers[path.suffix.lower()])
 
 
 def escaped(frame: Any) -> Any:
@@ -174,26 +188,6 @@ def escaped(frame: Any) -> Any:
 
 def _escaped(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
-
-
-def _class_name(frame: Any) -> str:
-    """Return a name for the column of classes that is not yet a column of the frame."""
-    return next(
-        name for name in ("class", *(f"class_{i}" for i in range(1, 10**6))) if name not in frame.columns
-    )
-
-
-def _write_frame(path: Path, frame: Any, dtypes: str | None = None) -> None:
-    from pyarrow import feather, parquet
-
-    suffix = path.suffix.lower()
-    writers: dict[str, Callable[[Any], Any]] = {
-        ".csv": lambda file: frame.to_csv(file, index=False),
-        ".tsv": lambda file: frame.to_csv(file, index=False, sep="\t"),
-        ".parquet": lambda file: parquet.write_table(_arrow(frame, dtypes), file),
-        ".feather": lambda file: feather.write_feather(_arrow(frame, dtypes), file),
-    }
-    _write_file(path, writers[suffix])
 
 
 def _arrow(frame: Any, dtypes: str | None) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,12 +91,11 @@ class MixtureEncoder:
         mixture, compared = _choose(
             x, None if held_out is None else _spread(points, held_out, seed + 1), seed, most
         )
-        means, factors = mixture.means_, np.linalg.cholesky(mixture.covariances_)
         encoder = cls(
             points=points,
             shares=np.asarray(mixture.weights_)[None],
-            means=means,
-            factors=factors,
+            means=mixture.means_,
+            factors=np.linalg.cholesky(mixture.covariances_),
             compared=compared,
         )
         if codes is None:
@@ -105,13 +104,7 @@ class MixtureEncoder:
         counts = np.stack([posterior[codes[order] == code].sum(0) for code in range(classes)])
         # A class without rows among those fitted gets the weights of all rows.
         counts = counts + 1e-3 * encoder.shares
-        return cls(
-            points=points,
-            shares=counts / counts.sum(1, keepdims=True),
-            means=means,
-            factors=factors,
-            compared=compared,
-        )
+        return replace(encoder, shares=counts / counts.sum(1, keepdims=True))
 
     @property
     def kind(self) -> str:

@@ -11,6 +11,8 @@ import math
 import re
 import struct
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
@@ -21,19 +23,25 @@ import numpy.typing as npt
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.opening.arrays import dataset_from_array
 from saddlepoint.data.untrusted import decode_errors_as_input_error, refuse_bomb, refuse_too_large
-from saddlepoint.errors import InputError, nearest
+from saddlepoint.errors import InputError, unknown
 
 TRAINING_KEYS = ("train_images", "x_train", "train_x", "images", "train", "x", "data", "samples", "arr_0")
 LABEL_KEYS = ("labels", "label", "y", "targets", "target", "classes")
 _SIDES = ("train", "test", "val", "valid", "validation")
 
 
-def open_npy(path: Path, **options: Any) -> Dataset:
-    """Open a .npy file as points or pictures; `options` as for `dataset_from_array`."""
-    size = path.stat().st_size
+def open_npy(path: Path, *, label: Any = None, group: Any = None, levels: int | None = None) -> Dataset:
+    """Open a .npy file as points or pictures; arguments as for `open_npz`."""
+    dataset = dataset_from_array(
+        read_npy(path), name=str(path), form="npy", labels=label, groups=group, levels=levels
+    )
+    return replace(dataset, name=path.stem)
+
+
+def read_npy(path: Path) -> npt.NDArray[Any]:
+    """Return the array of a .npy file. Raises InputError if it is damaged, or holds Python objects."""
     with decode_errors_as_input_error(str(path), "a .npy file"), path.open("rb") as stream:
-        array = _read_npy(stream, size, str(path))
-    return _from_array(array, path, path.stem, "npy", **options)
+        return _read_npy(stream, path.stat().st_size, str(path))
 
 
 def open_npz(
@@ -48,52 +56,50 @@ def open_npz(
         group: key of the groups (or the groups themselves).
         levels: largest grey level of pictures.
     """
+    with npz_arrays(path) as (entries, read):
+        keys = tuple(entries)
+        chosen = _training_key(keys, path) if key is None else key
+        array = read(chosen)
+        if label is None:
+            label = _label_key(chosen, keys, path)
+        labels = read(label) if isinstance(label, str) else label
+        groups = read(group) if isinstance(group, str) else group
+    dataset = dataset_from_array(
+        array, name=f"{path}:{chosen}", form="npz", labels=labels, groups=groups, levels=levels
+    )
+    return replace(dataset, name=path.stem)
+
+
+@contextmanager
+def npz_arrays(
+    path: Path,
+) -> Iterator[tuple[dict[str, zipfile.ZipInfo], Callable[[str], npt.NDArray[Any]]]]:
+    """Yield the entries of an .npz file by key, and a function that reads the array of a key.
+
+    Raises:
+        InputError: the file is damaged, holds no arrays, would unpack to far too many bytes, or has no such key.
+    """
     with decode_errors_as_input_error(str(path), "an .npz file"):
         archive = zipfile.ZipFile(path)
     with archive:
         entries = {
             info.filename.removesuffix(".npy"): info for info in archive.infolist() if not info.is_dir()
         }
-        keys = tuple(entries)
         if not any(info.filename.endswith(".npy") for info in entries.values()):
             raise InputError(
                 f"{path} holds no arrays; an .npz file is written by numpy.savez (pictures go in a .zip)."
             )
         refuse_bomb(str(path), sum(info.file_size for info in entries.values()), path.stat().st_size)
 
-        def read(name: str) -> npt.NDArray[Any]:
-            info = entries[name]
-            refuse_too_large(f"{path}:{name}", info.file_size)
-            with decode_errors_as_input_error(f"{path}:{name}", "an array"), archive.open(info) as stream:
-                return _read_npy(stream, info.file_size, f"{path}:{name}")
+        def read(key: str) -> npt.NDArray[Any]:
+            if key not in entries:
+                raise unknown(f"{path} has no array", key, tuple(entries), "It holds")
+            info = entries[key]
+            refuse_too_large(f"{path}:{key}", info.file_size)
+            with decode_errors_as_input_error(f"{path}:{key}", "an array"), archive.open(info) as stream:
+                return _read_npy(stream, info.file_size, f"{path}:{key}")
 
-        chosen = _training_key(keys, path) if key is None else _known(key, keys, path)
-        array = read(chosen)
-        if label is None:
-            label = _label_key(chosen, keys, path)
-        labels = read(_known(label, keys, path)) if isinstance(label, str) else label
-        groups = read(_known(group, keys, path)) if isinstance(group, str) else group
-    return _from_array(
-        array, path, f"{path.stem}", "npz", key=chosen, label=labels, group=groups, levels=levels
-    )
-
-
-def _from_array(
-    array: npt.NDArray[Any],
-    path: Path,
-    stem: str,
-    form: str,
-    *,
-    key: str | None = None,
-    label: Any = None,
-    group: Any = None,
-    levels: int | None = None,
-) -> Dataset:
-    from dataclasses import replace
-
-    called = str(path) if key is None else f"{path}:{key}"
-    dataset = dataset_from_array(array, name=called, form=form, labels=label, groups=group, levels=levels)
-    return replace(dataset, name=stem)
+        yield entries, read
 
 
 def _read_npy(stream: IO[bytes], size: int, name: str) -> npt.NDArray[Any]:
@@ -123,14 +129,6 @@ def _read_npy(stream: IO[bytes], size: int, name: str) -> npt.NDArray[Any]:
     stream.seek(0)
     array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array
-
-
-def _known(name: str, keys: tuple[str, ...], path: Path) -> str:
-    if name not in keys:
-        raise InputError(
-            f"{path} has no array {name!r}{nearest(name, keys) or '.'} It holds {', '.join(keys)}."
-        )
-    return name
 
 
 def _plain(key: str) -> str:

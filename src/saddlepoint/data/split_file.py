@@ -19,10 +19,11 @@ import numpy as np
 import pyarrow as pa
 
 from saddlepoint.atomic import replacing
+from saddlepoint.data.opening.array_files import npz_arrays, read_npy
 from saddlepoint.data.splits import linked, numbered
 from saddlepoint.data.tables import csv
-from saddlepoint.data.tables.read import TABLE_SUFFIXES, TEXT_SUFFIXES, read_arrow, read_table, table_suffix
-from saddlepoint.errors import InputError, nearest
+from saddlepoint.data.tables.read import TABLE_SUFFIXES, TEXT_SUFFIXES, read_arrow, table_of, table_suffix
+from saddlepoint.errors import InputError, refuse_missing, unknown
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 COPIED_BELOW = 0.01
@@ -115,10 +116,8 @@ def _suffix(file: Path) -> str:
 
 
 def _check_paths(file: Path, train: Path, held_out: Path, *, suffix: str, overwrite: bool) -> None:
-    if not file.is_file():
-        raise InputError(f"{file} is {'a folder' if file.is_dir() else 'not there'}; name one file of rows.")
-    places = [path.resolve() for path in (file, train, held_out)]
-    if len(set(places)) < 3:
+    refuse_missing(file)
+    if len({path.resolve() for path in (file, train, held_out)}) < 3:
         raise InputError("The file and its two parts must be three different files; name other outputs.")
     for path in (train, held_out):
         if not path.name.lower().endswith(suffix):
@@ -183,10 +182,7 @@ def _open_text(file: Path, suffix: str, group: str | None) -> _Rows:
 
 def _column(table: pa.Table, group: str, file: Path) -> list[Hashable]:
     if group not in table.column_names:
-        raise InputError(
-            f"{file} has no column {group!r}{nearest(group, table.column_names) or '.'} "
-            f"It has {', '.join(table.column_names[:12])}{', ...' * (len(table.column_names) > 12)}."
-        )
+        raise unknown(f"{file} has no column", group, table.column_names, "It has")
     # A row without a group is its own group.
     return [
         ("row", i) if cell is None else ("group", cell) for i, cell in enumerate(table[group].to_pylist())
@@ -196,8 +192,8 @@ def _column(table: pa.Table, group: str, file: Path) -> list[Hashable]:
 def _open_arrow(file: Path, suffix: str, group: str | None) -> _Rows:
     import pandas as pd
 
-    read_table(file)
     table = read_arrow(file, suffix)
+    table_of(table, name=str(file))  # refuses a table that cannot be read as rows
 
     def write(path: Path, chosen: np.ndarray) -> None:
         part = table.take(pa.array(chosen))
@@ -215,7 +211,12 @@ def _open_arrow(file: Path, suffix: str, group: str | None) -> _Rows:
 
 
 def _open_arrays(file: Path, suffix: str, group: str | None) -> _Rows:
-    arrays, compressed = _load(file, suffix)
+    if suffix == ".npy":
+        arrays, compressed = {"rows": read_npy(file)}, False
+    else:
+        with npz_arrays(file) as (entries, read):
+            arrays = {name: read(name) for name in entries}
+        compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values())
     main = max(arrays, key=lambda name: arrays[name].nbytes)
     n = len(arrays[main]) if arrays[main].ndim else 0
     if n < 2:
@@ -227,7 +228,7 @@ def _open_arrays(file: Path, suffix: str, group: str | None) -> _Rows:
                 "keep one set of rows in each file."
             )
     if group is not None and (group not in arrays or arrays[group].shape != (n,)):
-        raise InputError(f"{file} has no array {group!r} of {n} values{nearest(group, list(arrays)) or '.'}")
+        raise unknown(f"{file} has no array of {n} values that is named", group, list(arrays), "It holds")
 
     def write(path: Path, chosen: np.ndarray) -> None:
         part: dict[str, Any] = {
@@ -243,18 +244,3 @@ def _open_arrays(file: Path, suffix: str, group: str | None) -> _Rows:
 
     keys = [row.tobytes() for row in np.ascontiguousarray(arrays[main])]
     return _Rows(keys=keys, groups=None if group is None else arrays[group].tolist(), write=write)
-
-
-def _load(file: Path, suffix: str) -> tuple[dict[str, np.ndarray], bool]:
-    try:
-        if suffix == ".npy":
-            return {"rows": np.load(file, allow_pickle=False)}, False
-        with zipfile.ZipFile(file) as archive:
-            compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
-        with np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file} is not a readable {suffix} file of plain arrays ({error}).") from None
-    if not arrays:
-        raise InputError(f"{file} holds no arrays; there is nothing to split.")
-    return arrays, compressed
