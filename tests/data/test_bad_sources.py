@@ -418,7 +418,7 @@ CASES = {
     ),
     "no such way with other sizes": (
         lambda tmp: (GREY, {"resolution": "8x8", "other_sizes": "corp"}),
-        "There is no option 'corp' for pictures of other sizes, did you mean 'crop'? Allowed are crop, pad, refuse.",
+        "other_sizes is 'corp', did you mean 'crop'? Allowed are crop, pad, refuse.",
     ),
     "another size, to be refused": (
         lambda tmp: (

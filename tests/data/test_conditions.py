@@ -95,11 +95,11 @@ def test_a_set_takes_each_value_by_its_share(encoder) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("citi=Rome", "There is no column 'citi' for a condition, did you mean 'city'?"),
+        ("citi=Rome", "There is no column 'citi', did you mean 'city'?"),
         ("city=Roma", "Column 'city' never was 'Roma' in training, did you mean 'Rome'?"),
         ("age=200", "Column 'age' never was 200 in training; the values seen range from 18 to 89."),
         ("age=95..", "No value of column 'age' is in 95..; the values seen range from 18 to 89."),
-        ("age=40..30", "The range 40..30 of column 'age' is empty: write the smaller number first."),
+        ("age=40..30", "The range 40..30 of column 'age' is empty: write the smaller end first."),
         ("age=old", "Column 'age' holds numbers, and 'old' is not a number"),
         ("age=", "Column 'age' was never empty in training"),
         ("born=2200-01-01", "No date of column 'born' is in 2200-01-01"),

@@ -8,7 +8,7 @@ refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from saddlepoint.data.transforms.columns import CategoricalTransformer, NumericT
 from saddlepoint.data.transforms.datetime import DatetimeTransformer
 from saddlepoint.data.transforms.identifiers import IdentifierTransformer
 from saddlepoint.data.transforms.table import TableTransformer
-from saddlepoint.errors import InputError, nearest
+from saddlepoint.errors import InputError, nearest, unknown
 
 Booleans = npt.NDArray[np.bool_]
 _MOST_EXAMPLES = 6
@@ -105,10 +105,7 @@ def predicate_of(encoder: TableTransformer, column: str, text: str) -> Predicate
     if column not in names and column.rstrip("<> ") in names:
         raise not_understood(condition)
     if column not in names:
-        raise InputError(
-            f"There is no column {column!r} for a condition{nearest(column, names) or '.'} The columns are "
-            f"{', '.join(names[:12])}{', ...' if len(names) > 12 else ''}."
-        )
+        raise unknown("There is no column", column, names, "The columns are")
     if column in encoder.constants:
         cell = encoder.constants[column][0].as_py()
         if text not in (str(cell), "" if cell is None else str(cell)):
@@ -119,7 +116,7 @@ def predicate_of(encoder: TableTransformer, column: str, text: str) -> Predicate
     dependency = next((each for each in encoder.dependencies if each.name == column), None)
     if dependency is not None and dependency.table is not None:
         keys, values = (dependency.table[name].combine_chunks() for name in ("of", "name"))
-        allowed, _ = _chosen_values(column, text, values)
+        allowed = _chosen_values(column, text, values)
         transformer = next(each for each in encoder.transformers if each.name == dependency.of)
         levels = np.zeros(len(transformer.feature_blocks[0].counts) + 1, dtype=bool)
         levels[transformer.codes(pa.chunked_array([keys.filter(pa.array(allowed))]))[0]] = True
@@ -140,7 +137,7 @@ def predicate_of(encoder: TableTransformer, column: str, text: str) -> Predicate
             f"{f', only {column}= (no identifier)' if transformer.feature_blocks else ''}."
         )
     if isinstance(transformer, CategoricalTransformer):
-        allowed, _ = _chosen_values(column, text, transformer.values)
+        allowed = _chosen_values(column, text, transformer.values)
         return _single(transformer, Predicate(column=name, text=condition, levels=np.append(allowed, False)))
     if isinstance(transformer, DatetimeTransformer):
         return _dates(transformer, text, condition)
@@ -163,40 +160,34 @@ def _single(transformer: Any, predicate: Predicate) -> Predicate:
     return replace(predicate, exact=pa.array(value).cast(pa.type_for_alias(transformer.type), safe=False))
 
 
-def _chosen_values(column: str, text: str, values: pa.Array) -> tuple[Booleans, list[str]]:
+def _chosen_values(column: str, text: str, values: pa.Array) -> Booleans:
     """Return which of the values are among "a|b|c", or, where values are numbers, in a range "low..high"."""
-    texts = [_value_text(value) for value in values.to_pylist()]
-    lowered = [
-        value_text.lower() if isinstance(value, bool) else value_text
-        for value_text, value in zip(texts, values.to_pylist(), strict=True)
-    ]
-    known = set(lowered)
+    cells = values.to_pylist()
+    texts = [str(cell).lower() if isinstance(cell, bool) else _value_text(cell) for cell in cells]
+    numeric = all(isinstance(_as_number(each), float) for each in texts if each)
     found = np.zeros(len(texts), dtype=bool)
-    alternatives = [text] if text in known else text.split("|")
-    for each in alternatives:
+    for each in [text] if text in texts else text.split("|"):
         low, dots, high = each.partition("..")
-        if each not in known and dots and _are_numbers(texts):
-            numbers = np.array([float(value_text) for value_text in texts])
+        if each not in texts and dots and numeric:
+            numbers = np.array([float(value) for value in texts])
             here = (numbers >= _number(column, low, -np.inf)) & (numbers <= _number(column, high, np.inf))
             if not here.any():
                 raise InputError(
-                    f"No value of column {column!r} is in {each}; the values seen range from {numbers.min():g} to "
+                    f"Column {column!r} never was {each} in training; the values seen range from {numbers.min():g} to "
                     f"{numbers.max():g}."
                 )
             found |= here
             continue
-        value_text = each if each in known else _value_text(_as_number(each))
-        value_text = (
-            value_text if value_text in known else each.lower() if each.lower() in known else value_text
-        )
-        if value_text not in known:
-            some = [known_text for known_text in texts if known_text][:50]
+        spellings = (each, _value_text(_as_number(each)), each.lower())
+        spelling = next((one for one in spellings if one in texts), None)
+        if spelling is None:
+            some = [value for value in texts if value][:50]
             raise InputError(
                 f"Column {column!r} never was {each!r} in training{nearest(each, some) or '.'} It had "
                 f"{len(texts):,} values, such as {', '.join(some[:_MOST_EXAMPLES])}."
             )
-        found |= np.array([known_text == value_text for known_text in lowered])
-    return found, texts
+        found |= np.array([value == spelling for value in texts])
+    return found
 
 
 def _value_text(value: Any) -> str:
@@ -212,10 +203,6 @@ def _as_number(text: str) -> Any:
         return text
 
 
-def _are_numbers(texts: list[str]) -> bool:
-    return all(isinstance(_as_number(text), float) for text in texts if text)
-
-
 def _number(column: str, text: str, otherwise: float) -> float:
     if not text.strip():
         return otherwise
@@ -229,73 +216,73 @@ def _number(column: str, text: str, otherwise: float) -> float:
     return value
 
 
-def _numbers(transformer: NumericTransformer, text: str, condition: str) -> Predicate:
-    values = transformer.bins.steps.value(transformer.bins.levels.values).astype(np.float64)
-    smooth = transformer.feature_blocks[0].smooth
-    levels, ranges, cell = np.zeros(len(values) + 1, dtype=bool), [], None
+def _ranges(
+    name: str, text: str, first: Callable[[str], float], last: Callable[[str], float]
+) -> list[tuple[str, float, float]]:
+    """Return each alternative of "a|low..high" with its lowest and its highest value, as `first` and `last` read the ends.
+
+    Raises:
+        InputError: a range is empty.
+    """
+    found = []
     for each in text.split("|"):
         low, dots, high = each.partition("..")
-        ends = (
-            _number(transformer.name, low, -np.inf),
-            _number(transformer.name, high if dots else low, np.inf),
-        )
+        ends = first(low), last(high if dots else low)
         if ends[0] > ends[1]:
+            raise InputError(f"The range {each} of column {name!r} is empty: write the smaller end first.")
+        found.append((each, *ends))
+    return found
+
+
+def _numbers(transformer: NumericTransformer, text: str, condition: str) -> Predicate:
+    name = transformer.name
+    values = transformer.bins.steps.value(transformer.bins.levels.values).astype(np.float64)
+    smooth = transformer.feature_blocks[0].smooth
+    levels = np.zeros(len(values) + 1, dtype=bool)
+    ranges = _ranges(
+        name, text, lambda low: _number(name, low, -np.inf), lambda high: _number(name, high, np.inf)
+    )
+    for each, low, high in ranges:
+        here = (values >= low) & (values <= high)
+        if high < values[0] or low > values[-1]:
             raise InputError(
-                f"The range {each} of column {transformer.name!r} is empty: write the smaller number first."
+                f"Column {name!r} never was {each} in training; the values seen range from {values[0]:g} to {values[-1]:g}."
             )
-        if ends[1] < values[0] or ends[0] > values[-1]:
-            message = (
-                f"No value of column {transformer.name!r} is in {each}"
-                if dots
-                else f"Column {transformer.name!r} never was {each} in training"
-            )
-            raise InputError(f"{message}; the values seen range from {values[0]:g} to {values[-1]:g}.")
-        here = (values >= ends[0]) & (values <= ends[1])
         if not here.any():
-            near = values[np.argsort(np.abs(values - ends[0]), kind="stable")[:1]]
+            near = values[np.argmin(np.abs(values - low))]
             if not smooth:
                 raise InputError(
-                    f"Column {transformer.name!r} never was {each} in training; the nearest value seen is {near[0]:g}."
+                    f"Column {name!r} never was {each} in training; the nearest value seen is {near:g}."
                 )
-            here = values == near[0]
+            here = values == near
         levels[:-1] |= here
-        ranges.append(ends)
-        cell = ends[0]
     exact = None
-    if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
-        exact = pa.array([cell]).cast(pa.type_for_alias(transformer.type), safe=False)
-    return Predicate(
-        column=transformer.name, text=condition, levels=levels, ranges=tuple(ranges), exact=exact
-    )
+    if len(ranges) == 1 and ranges[0][1] == ranges[0][2]:
+        exact = pa.array([ranges[0][1]]).cast(pa.type_for_alias(transformer.type), safe=False)
+    ends = tuple((low, high) for _, low, high in ranges)
+    return Predicate(column=name, text=condition, levels=levels, ranges=ends, exact=exact)
 
 
 def _dates(transformer: DatetimeTransformer, text: str, condition: str) -> Predicate:
-    ranges = []
-    for each in text.split("|"):
-        low, dots, high = each.partition("..")
-        ends = (
-            _tick(transformer, low, transformer.first)[0],
-            _tick(transformer, high if dots else low, transformer.last)[1],
-        )
-        if ends[0] > ends[1]:
+    name, seen = transformer.name, np.array([transformer.first, transformer.last])
+    ranges = _ranges(
+        name,
+        text,
+        lambda low: _tick(transformer, low, transformer.first)[0],
+        lambda high: _tick(transformer, high, transformer.last)[1],
+    )
+    for each, low, high in ranges:
+        if high < transformer.first or low > transformer.last:
+            first, last = transformer.format.cells(seen, np.ones(2, dtype=bool)).to_pylist()
             raise InputError(
-                f"The range {each} of column {transformer.name!r} is empty: write the earlier date first."
+                f"Column {name!r} never was {each} in training; the dates seen range from {first} to {last}."
             )
-        if ends[1] < transformer.first or ends[0] > transformer.last:
-            first, last = transformer.format.cells(
-                np.array([transformer.first, transformer.last]), np.ones(2, dtype=bool)
-            ).to_pylist()
-            raise InputError(
-                f"No date of column {transformer.name!r} is in {each}; the dates seen range from {first} to {last}."
-            )
-        ranges.append(ends)
     levels = np.append(np.ones(len(transformer.feature_blocks[0].counts), dtype=bool), False)
     exact = None
-    if len(ranges) == 1 and transformer.since is None and ranges[0][0] == ranges[0][1]:
-        exact = transformer.format.cells(np.array([int(ranges[0][0])]), np.ones(1, dtype=bool))
-    return Predicate(
-        column=transformer.name, text=condition, levels=levels, ranges=tuple(ranges), exact=exact
-    )
+    if len(ranges) == 1 and transformer.since is None and ranges[0][1] == ranges[0][2]:
+        exact = transformer.format.cells(np.array([int(ranges[0][1])]), np.ones(1, dtype=bool))
+    ends = tuple((low, high) for _, low, high in ranges)
+    return Predicate(column=name, text=condition, levels=levels, ranges=ends, exact=exact)
 
 
 def _tick(transformer: DatetimeTransformer, text: str, otherwise: int) -> tuple[float, float]:

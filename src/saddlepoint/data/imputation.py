@@ -17,7 +17,7 @@ from saddlepoint.data.transforms.columns import NumericTransformer, unknown_valu
 from saddlepoint.data.transforms.datetime import DatetimeTransformer
 from saddlepoint.data.transforms.identifiers import IdentifierTransformer
 from saddlepoint.data.transforms.table import ColumnTransformer, TableTransformer
-from saddlepoint.errors import InputError, nearest
+from saddlepoint.errors import unknown
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -62,10 +62,7 @@ class ImputationTask:
         names = encoder.form.column_names
         for name in [*map(str, frame.columns), *(columns or ())]:
             if name not in names:
-                raise InputError(
-                    f"The training table had no column {name!r}{nearest(name, names) or '.'} Its columns are "
-                    f"{', '.join(names[:12])}{', ...' if len(names) > 12 else ''}."
-                )
+                raise unknown("The training table had no column", name, names, "Its columns are")
         identifiers = {
             transformer.name
             for transformer in encoder.transformers

@@ -28,7 +28,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from saddlepoint.compute import numpy_generator
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.untrusted import library_failures_as_input_error
-from saddlepoint.errors import InputError, nearest
+from saddlepoint.errors import InputError, one_of
 from saddlepoint.names import OTHER_SIZES
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
@@ -59,11 +59,8 @@ class TargetSize:
         Raises:
             InputError: an option is not valid, or `other_sizes` was given without `resolution`.
         """
-        if other_sizes is not None and other_sizes not in OTHER_SIZES:
-            raise InputError(
-                f"There is no option {other_sizes!r} for pictures of other sizes{nearest(other_sizes, OTHER_SIZES) or '.'} "
-                f"Allowed are {', '.join(OTHER_SIZES)}."
-            )
+        if other_sizes is not None:
+            one_of("other_sizes", other_sizes, OTHER_SIZES)
         if resolution is None:
             if other_sizes is not None:
                 raise InputError(

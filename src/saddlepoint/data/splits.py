@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from saddlepoint.errors import InputError
+from saddlepoint.errors import InputError, at_least
 
 SHARE = 0.1
 LARGEST_PART = 10_000
@@ -77,8 +77,7 @@ def split_rows(
     """
     if n < 2:
         raise InputError(f"{n} row cannot be split; at least 2 rows are needed.")
-    if seed < 0:
-        raise InputError(f"seed is {seed}; give a whole number, 0 or more.")
+    at_least("seed", seed, 0)
     wanted = {"vault": _size(vault, n, "vault"), "monitor": _size(monitor, n, "monitor")}
     if sum(wanted.values()) >= n:
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import zipfile
 from collections.abc import Callable
@@ -154,10 +153,9 @@ def _write_table(path: Path, rows: Any, like: Dataset, classes: Array | None, es
         if like.dtypes is not None:
             frame = frame.astype(dict(zip(names, like.dtypes, strict=True)))
     if classes is not None:
-        name = "class"
-        for number in itertools.count(1):
-            if name not in frame.columns:
-                break
+        name, number = "class", 0
+        while name in frame.columns:
+            number += 1
             name = f"class_{number}"
         frame = frame.assign(**{name: classes})
     if escape_formulas:

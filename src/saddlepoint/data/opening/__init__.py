@@ -22,7 +22,7 @@ from saddlepoint.data.opening.tables import is_frame, open_frame, open_table
 from saddlepoint.data.pictures import SUFFIXES, TargetSize
 from saddlepoint.data.tables.read import TABLE_SUFFIXES, table_suffix
 from saddlepoint.data.untrusted import refuse_too_large
-from saddlepoint.errors import InputError, nearest
+from saddlepoint.errors import InputError, nearest, unknown
 
 EMBEDDED = ("digits",)
 FILE_SUFFIXES = (".npy", ".npz", ".zip", ".gz", *TABLE_SUFFIXES)
@@ -270,10 +270,7 @@ def _in_order(held_out: Dataset, like: Dataset, columns: tuple[str, ...], wanted
     extra = [column for column in columns if column not in wanted]
     for column in wanted:
         if column not in columns:
-            raise InputError(
-                f"the held-out {held_out.name} has no column {column!r}{nearest(column, extra) or '.'} "
-                f"Give the columns of {like.name}: {', '.join(wanted)}."
-            )
+            raise unknown(f"the held-out {held_out.name} has no column", column, columns, "It has")
     if extra:
         raise InputError(
             f"the held-out {held_out.name} has a column {extra[0]!r} that {like.name} does not have; leave it out."
