@@ -87,14 +87,14 @@ def one_of(name: str, given: object, allowed: Sequence[str]) -> None:
         raise unknown(f"{name} is", given, allowed)
 
 
-def at_least(name: str, given: float, least: float) -> None:
-    """Refuse a number below the least allowed.
+def at_least(name: str, given: int, least: int) -> None:
+    """Refuse a whole number below the least allowed.
 
     Raises:
         InputError: the number is below.
     """
     if given < least:
-        raise InputError(f"{name} is {given}; give {least} or more.")
+        raise InputError(f"{name} is {given}; give a whole number, {least} or more.")
 
 
 def refuse_missing(path: Path) -> None:

@@ -200,11 +200,11 @@ CASES = {
     ),
     "a damaged parquet file": (
         written("some.parquet", b"PAR1 no"),
-        "{tmp}/some.parquet is not a readable parquet file",
+        "{tmp}/some.parquet cannot be read as a .parquet file: ",
     ),
     "a column name that is no text": (
         lambda tmp: written("some.feather", feather({"abcd": [1, 2]}).replace(b"abcd", b"ab\xffd"))(tmp),
-        "{tmp}/some.feather is not a readable feather file ('utf-8' codec can't decode byte 0xff",
+        "{tmp}/some.feather cannot be read as a .feather file: 'utf-8' codec can't decode byte 0xff",
     ),
     "a damaged gzip": (
         written("some.csv.gz", gzip.compress(b"a,b\n1,2\n3,4\n")[:-9]),
@@ -292,7 +292,7 @@ CASES = {
     ),
     "a key of an array": (
         lambda tmp: (GREY, {"key": "y"}),
-        "an array in memory has no keys (key='y' was given)",
+        "array has no keys; key='y' cannot be given with it.",
     ),
     "labels for digits": (
         lambda tmp: ("digits", {"label": "y"}),
@@ -364,7 +364,7 @@ CASES = {
     ),
     "a key of a .npy": (
         lambda tmp: (npy(GREY)(tmp), {"key": "a"}),
-        "{tmp}/some.npy has no keys; only an .npz file holds several arrays",
+        "{tmp}/some.npy is not an .npz file; key='a' cannot be given with it.",
     ),
     # idx
     "not an idx file": (

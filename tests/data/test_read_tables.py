@@ -179,7 +179,7 @@ def test_gzip_is_read_and_a_broken_one_named(tmp_path):
     (tmp_path / "r.csv.gz").write_bytes(whole)
     assert len(frame_of(tmp_path / "r.csv.gz")) == 99
     (tmp_path / "cut.csv.gz").write_bytes(whole[:-10])
-    refused(tmp_path / "cut.csv.gz", "cut.csv.gz", "not a valid gzip")
+    refused(tmp_path / "cut.csv.gz", "cut.csv.gz", "cannot be read as a gzip file")
 
 
 def test_bad_files_are_named_in_one_sentence(tmp_path):
@@ -192,8 +192,10 @@ def test_bad_files_are_named_in_one_sentence(tmp_path):
     refused(write(tmp_path, 'a,b\n"x\ny",2\n3,4,5\n', name="l.csv"), "l.csv, line 4", "3 cells", "has 2")
     refused(write(tmp_path, 'a,b\n1,"2\n3,4\n', name="q.csv"), "q.csv", "line 2")
     refused(write(tmp_path, "a,b,a\n1,2,3\n", name="d.csv"), "'a' 2 times")
-    refused(write(tmp_path, "PAR1 nonsense", name="c.parquet"), "c.parquet", "not a readable parquet")
-    refused(write(tmp_path, "nonsense", name="c.feather"), "c.feather", "not a readable feather")
+    refused(
+        write(tmp_path, "PAR1 nonsense", name="c.parquet"), "c.parquet", "cannot be read as a .parquet file"
+    )
+    refused(write(tmp_path, "nonsense", name="c.feather"), "c.feather", "cannot be read as a .feather file")
     refused(write(tmp_path, "x", name="c.xlsx"), "c.xlsx", ".csv", ".feather")
     (tmp_path / "folder.csv").mkdir()
     refused(tmp_path / "folder.csv", "is a folder")

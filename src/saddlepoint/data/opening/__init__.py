@@ -61,14 +61,18 @@ def open_source(
     Raises:
         InputError: what was given, what is allowed, what to do.
     """
-    options: dict[str, Any] = {"label": label, "group": group, "key": key, "levels": levels}
-    options["columns"] = columns
     try:
         target_size = TargetSize.parse(resolution, other_sizes)
-        if isinstance(source, (str, os.PathLike)):
-            dataset = _open_named(source, target_size=target_size, **options)
-        else:
-            dataset = _open_in_memory(source, called=name or "array", **options)
+        dataset = _open(
+            source,
+            called=name or "array",
+            label=label,
+            group=group,
+            key=key,
+            levels=levels,
+            columns=columns,
+            target_size=target_size,
+        )
         if target_size is not None:
             dataset = replace(
                 _sized(dataset, target_size), resolution=resolution, other_sizes=target_size.other_sizes
@@ -82,9 +86,10 @@ def open_source(
     return dataset if name is None else replace(dataset, name=name)
 
 
-def _open_named(
-    source: str | os.PathLike[str],
+def _open(
+    source: Any,
     *,
+    called: str,
     label: Any,
     group: Any,
     key: str | None,
@@ -92,6 +97,14 @@ def _open_named(
     columns: Mapping[str, str] | None,
     target_size: TargetSize | None,
 ) -> Dataset:
+    if not isinstance(source, (str, os.PathLike)):
+        _refuse_options(called, "has no keys", key=key)
+        if is_frame(source):
+            _refuse_options("a frame", "holds points", levels=levels)
+            return open_frame(source, label=label, group=group, columns=columns)
+        _refuse_options(called, "is not a table", columns=columns or None)
+        _refuse_names("an array in memory", label=label, group=group)
+        return dataset_from_array(source, name=called, labels=label, groups=group, levels=levels)
     text = os.fspath(source)
     if not text:
         raise InputError(f"the source is an empty text; {ALLOWED}.")
@@ -101,30 +114,27 @@ def _open_named(
         return _digits()
     path = Path(text)
     if ".npz:" in text and not path.exists():
-        stem, _, after = text.rpartition(":")
-        path, key = Path(stem), after
+        stem, _, key = text.rpartition(":")
+        path = Path(stem)
     _refuse_unreadable(path)
-    if columns and (table_suffix(path) is None or is_idx(path)):
-        _refuse_options(str(path), "is not a table", columns=columns)
-    suffix = path.suffix.lower()
+    suffix = ".idx" if is_idx(path) else table_suffix(path) or path.suffix.lower()
+    if suffix not in TABLE_SUFFIXES:
+        _refuse_options(str(path), "is not a table", columns=columns or None)
     if path.is_dir():
         if suffix in FILE_SUFFIXES:
             raise InputError(f"{path} is a folder, although its name ends in {suffix}; name the file itself.")
         _refuse_options(str(path), "is a folder of pictures", key=key, levels=levels)
         _refuse_names(path, label=label, group=group)
         return open_folder(path, label=label, group=group, target_size=target_size)
-    if key is not None and suffix != ".npz":
-        raise InputError(
-            f"{path} has no keys; only an .npz file holds several arrays (key={key!r} was given)."
-        )
     if suffix == ".npz":
         return open_npz(path, key=key, label=label, group=group, levels=levels)
-    if not is_idx(path) and table_suffix(path) is not None:
+    _refuse_options(str(path), "is not an .npz file", key=key)
+    if suffix in TABLE_SUFFIXES:
         _refuse_options(str(path), "holds points", levels=levels)
         return open_table(path, label=label, group=group, columns=columns)
-    if not is_idx(path) and suffix not in (".npy", ".zip"):
-        if suffix in SUFFIXES:
-            raise InputError(f"{path} is one picture; give the folder or a .zip that holds many.")
+    if suffix in SUFFIXES:
+        raise InputError(f"{path} is one picture; give the folder or a .zip that holds many.")
+    if suffix not in (".npy", ".idx", ".zip"):
         raise InputError(f"{path} is of an unknown type (suffix {path.suffix!r}); {ALLOWED}.")
     _refuse_names(path, label=label, group=group)
     if suffix == ".zip":
@@ -132,26 +142,6 @@ def _open_named(
         return open_zip(path, label=label, group=group, target_size=target_size)
     open_array = open_npy if suffix == ".npy" else open_idx
     return open_array(path, label=label, group=group, levels=levels)
-
-
-def _open_in_memory(
-    source: Any,
-    *,
-    called: str,
-    label: Any,
-    group: Any,
-    key: str | None,
-    levels: int | None,
-    columns: Mapping[str, str] | None,
-) -> Dataset:
-    if key is not None:
-        raise InputError(f"an array in memory has no keys (key={key!r} was given); give the array itself.")
-    if is_frame(source):
-        _refuse_options("a frame", "holds points", levels=levels)
-        return open_frame(source, label=label, group=group, columns=columns)
-    _refuse_options(called, "is not a table", columns=columns or None)
-    _refuse_names("an array in memory", label=label, group=group)
-    return dataset_from_array(source, name=called, labels=label, groups=group, levels=levels)
 
 
 def _sized(dataset: Dataset, target_size: TargetSize) -> Dataset:
@@ -178,13 +168,11 @@ def _digits() -> Dataset:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    pictures = bunch.images.astype(np.uint8)[..., None]
-    labels = bunch.target.astype(np.int64)
     return Dataset(
         name="digits",
         kind="pictures",
-        rows=pictures,
-        labels=labels,
+        rows=bunch.images.astype(np.uint8)[..., None],
+        labels=bunch.target.astype(np.int64),
         levels=16,
         form="digits",
         shape=(8, 8),

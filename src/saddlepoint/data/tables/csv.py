@@ -12,7 +12,6 @@ import codecs
 import csv
 import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from saddlepoint.data.untrusted import decode_errors_as_input_error, refuse_bomb
 from saddlepoint.errors import InputError
 
 NULL_CELLS = ("", "NA", "NaN", "nan")
@@ -46,14 +46,9 @@ def read_text(path: Path) -> tuple[str, str, bytes]:
     Raises:
         InputError: the file is empty, is not a valid gzip file, or is not text in that encoding.
     """
-    raw = path.read_bytes()
-    if path.suffix.lower() == ".gz":
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(
-                f"{path} is not a valid gzip file ({error}); unpack it or save it again."
-            ) from None
+    packed = path.suffix.lower() == ".gz"
+    with decode_errors_as_input_error(str(path), "a gzip file" if packed else "a text file"):
+        raw = _unpacked(path) if packed else path.read_bytes()
     if not raw.strip():
         raise InputError(f"{path} is empty; a table needs a header line and at least one row.")
     mark, codec = next(((mark, codec) for mark, codec in _BOMS if raw.startswith(mark)), (b"", "utf-8"))
@@ -73,6 +68,17 @@ def read_text(path: Path) -> tuple[str, str, bytes]:
             "text table; if it is UTF-16 without a byte order mark, save it as UTF-8."
         )
     return text, codec, mark
+
+
+def _unpacked(path: Path) -> bytes:
+    """Unpack a gzip file in parts, so that a decompression bomb is refused before it fills the memory."""
+    parts, size = [], 0
+    with gzip.open(path) as stream:
+        while part := stream.read(2**20):
+            size += len(part)
+            refuse_bomb(str(path), size, path.stat().st_size)
+            parts.append(part)
+    return b"".join(parts)
 
 
 def delimiter_of(path: Path, text: str) -> str:

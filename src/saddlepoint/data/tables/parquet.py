@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from saddlepoint.data.tables.read import frame_of, pandas_dtypes
-from saddlepoint.errors import InputError
+from saddlepoint.data.untrusted import decode_errors_as_input_error
 
 MOST_CELLS = 40_000_000
 """A Parquet file of more cells than this is read in parts."""
@@ -32,11 +32,8 @@ class ParquetRows:
 
     @classmethod
     def of(cls, path: Path) -> ParquetRows | None:
-        """Return the rows of a file that is too large for memory; None for a smaller one, or if it is not a Parquet file."""
-        try:
-            file = parquet.ParquetFile(path)
-        except (pa.ArrowException, OSError, ValueError):
-            return None  # reading the whole file gives the message
+        """Return the rows of a file that is too large for memory; None for a smaller one."""
+        file = _opened(path)
         with file:
             names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
             if file.metadata.num_rows * max(1, len(names)) <= MOST_CELLS:
@@ -122,8 +119,5 @@ class _RowIndexer:
 
 
 def _opened(path: Path) -> Any:
-    try:
+    with decode_errors_as_input_error(str(path), "a .parquet file"):
         return parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} is not a readable parquet file ({reason}); write it again.") from None

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saddlepoint.data.tables import csv
+from saddlepoint.data.untrusted import decode_errors_as_input_error
 from saddlepoint.errors import InputError, refuse_missing
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -69,16 +70,13 @@ def read_table(path: str | os.PathLike[str], *, header: bool | None = None) -> R
     if suffix is None:
         raise InputError(f"{path} is not a table file; allowed are {', '.join(TABLE_SUFFIXES)}.")
     refuse_missing(path)
-    try:
-        if suffix in BINARY_SUFFIXES:
-            stored = read_arrow(path, suffix)
-            # pandas stores an index without a name as a column of this name; an index is not a column.
-            index = [column for column in stored.column_names if re.fullmatch(r"__index_level_\d+__", column)]
-            table = _checked(stored.drop_columns(index), name=str(path))
-            return ReadTable(table, pandas=pandas_dtypes(stored.schema))
+    if suffix not in BINARY_SUFFIXES:
         return parse_text(path, csv.read_text(path)[0], header=header)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    stored = read_arrow(path, suffix)
+    # pandas stores an index without a name as a column of this name; an index is not a column.
+    index = [column for column in stored.column_names if re.fullmatch(r"__index_level_\d+__", column)]
+    table = _checked(stored.drop_columns(index), name=str(path))
+    return ReadTable(table, pandas=pandas_dtypes(stored.schema))
 
 
 def parse_text(path: Path, text: str, *, header: bool | None = None) -> ReadTable:
@@ -160,7 +158,7 @@ def read_arrow(path: Path, suffix: str) -> pa.Table:
     """Return a .parquet or .feather table in its stored types. Raises InputError when it cannot be read."""
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty; a table needs at least one column and one row.")
-    try:
+    with decode_errors_as_input_error(str(path), f"a {suffix} file"):
         if suffix == ".parquet":
             from pyarrow import parquet
 
@@ -171,10 +169,8 @@ def read_arrow(path: Path, suffix: str) -> pa.Table:
             table = feather.read_table(path, memory_map=False)
         # A damaged file may hold offsets outside its buffers; unchecked, they would crash the process.
         table.validate(full=True)
+        _ = table.column_names  # decodes the names
         return table
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} is not a readable {suffix[1:]} file ({reason}); write it again.") from None
 
 
 def pandas_dtypes(schema: pa.Schema) -> str | None:
