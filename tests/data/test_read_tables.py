@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
+from saddlepoint.data.opening import open_source
+from saddlepoint.data.tables import csv
 from saddlepoint.data.tables.read import frame_of, read_table, table_suffix, to_frame
 from saddlepoint.errors import InputError
+from saddlepoint.judging.inputs import open_pair
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = next(
@@ -161,6 +164,22 @@ def test_a_first_line_of_numbers_is_data(tmp_path, text, header, columns):
     assert read.header == header
     assert to_frame(read.table).to_dict("list") == columns
     assert (read.describe_header() is None) == (header == "names")
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,x\n2,y\n4,z\n", "1,2\n3,4.5\n5,6\n", "0,1\n3,4.5\n5,6\n"])
+def test_a_file_is_read_and_parsed_once(tmp_path, monkeypatch, text):
+    path, calls = write(tmp_path, text), []
+    for module, name in ((csv, "read_text"), (csv.arrow_csv, "read_csv")):
+        whole = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *a, whole=whole, name=name, **k: (calls.append(name), whole(*a, **k))[1]
+        )
+    open_source(path)
+    assert calls == ["read_text", "read_csv"]
+    # Two equal first lines of numbers are names: such files are parsed again.
+    again = 5 if text.startswith("1") else 3
+    open_pair(path, path)
+    assert calls == ["read_text", "read_csv"] * again
 
 
 def test_the_header_may_be_given(tmp_path):

@@ -21,7 +21,7 @@ from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.opening.arrays import FEWEST_ROWS, one_per_row
 from saddlepoint.data.tables.csv import narrow
 from saddlepoint.data.tables.parquet import ParquetRows
-from saddlepoint.data.tables.read import read_table, table_of, table_suffix, to_frame
+from saddlepoint.data.tables.read import ReadTable, read_table, table_of, table_suffix, to_frame
 from saddlepoint.data.tables.schema import infer
 from saddlepoint.data.tables.types import (
     Column,
@@ -112,7 +112,7 @@ def _open(
         rows, dtypes = _points(kept, name)
         return Dataset(kind="points", rows=rows, dtypes=dtypes, dtype=rows.dtype.name, **common)
     kept, notes = _convert_dirty_columns(kept, columns or {})
-    schema = infer(kept, columns, name=name)
+    schema = infer(ReadTable(kept), columns, name=name)
     for each in schema.columns:
         if each.reason is not Reason.GIVEN:
             _refuse_decimal_commas(decoded(kept[each.name]), each.name, name)
