@@ -129,16 +129,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MOST_PIXELS = 2**26
 """A picture with more pixels than this (67 million) is refused as a decompression bomb."""
 
-_MODE_READ = {
-    "L": "L",
-    "LA": "LA",
-    "RGB": "RGB",
-    "RGBA": "RGBA",
-    "1": "L",
-    "La": "LA",
-    "RGBa": "RGBA",
-    "PA": "RGBA",
-}
+_MODE_READ = {**{mode: mode for mode in _MODES.values()}, "1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
 
 
 @dataclass

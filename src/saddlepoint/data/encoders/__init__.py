@@ -21,6 +21,14 @@ from saddlepoint.data.transforms.streaming import fit_streaming
 from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import StoredFileError
 
+AnyEncoder = PointsEncoder | MixtureEncoder | PicturesEncoder | TableTransformer
+_ENCODERS: dict[Any, type[AnyEncoder]] = {
+    "points": PointsEncoder,
+    "mixture": MixtureEncoder,
+    "pictures": PicturesEncoder,
+    "tables": TableTransformer,
+}
+
 
 class Encoder(Protocol):
     """A fitted, invertible map between rows in their original form and float tensors; saved as JSON with the model."""
@@ -67,20 +75,12 @@ def fit_encoder(
     return PointsEncoder.fit(dataset.rows, names=dataset.columns)
 
 
-def encoder_from_dict(
-    stored: Mapping[str, Any],
-) -> PointsEncoder | MixtureEncoder | PicturesEncoder | TableTransformer:
+def encoder_from_dict(stored: Mapping[str, Any]) -> AnyEncoder:
     """Restore an encoder from what `to_dict` returned; StoredFileError for any other kind."""
     kind = stored.get("kind") if isinstance(stored, Mapping) else None
-    if kind == "points":
-        return PointsEncoder.from_dict(stored)
-    if kind == "mixture":
-        return MixtureEncoder.from_dict(stored)
-    if kind == "pictures":
-        return PicturesEncoder.from_dict(stored)
-    if kind == "tables":
-        return TableTransformer.from_dict(stored)
-    raise StoredFileError(
-        f"the stored encoder is of kind {kind!r}; this version reads 'points', 'mixture', 'pictures' and 'tables': "
-        "the file is damaged or was written by a later version."
-    )
+    if kind not in _ENCODERS:
+        raise StoredFileError(
+            f"the stored encoder is of kind {kind!r}; this version reads {', '.join(map(repr, _ENCODERS))}: "
+            "the file is damaged or was written by a later version."
+        )
+    return _ENCODERS[kind].from_dict(stored)
