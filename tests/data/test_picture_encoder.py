@@ -61,7 +61,7 @@ def test_an_unknown_kind_is_named(stored):
     kind = stored.get("kind") if isinstance(stored, dict) else None
     with pytest.raises(
         StoredFileError,
-        match=f"of kind {kind!r}; this version reads 'points', 'mixture', 'pictures' and 'tables'",
+        match=f"of kind {kind!r}; this version reads 'points', 'mixture', 'pictures', 'tables'",
     ):
         encoder_from_dict(stored)
 
