@@ -151,6 +151,39 @@ def test_a_run_is_judged_by_its_own_vault_or_by_named_rows(tmp_path: Path, capsy
     assert verdicts["fresh"]["memorisation"]["exact_copies"] == 0
 
 
+def test_a_run_is_judged_on_the_columns_that_it_learnt(tmp_path: Path, capsys) -> None:
+    """A text of 90 values in 600 rows is a category to training, and would be an identifier in the 60 rows of the vault."""
+    rng = np.random.default_rng(0)
+    towns = np.array([f"town{number}" for number in range(90)])[rng.integers(0, 90, 600)]
+    table(600, 1).assign(city=towns).to_csv(tmp_path / "towns.csv", index=False)
+    call("train", tmp_path / "towns.csv", "--rounds", 1, "--out", tmp_path / "run", "--quiet")
+    capsys.readouterr()
+    call("judge", tmp_path / "run", "--quick", "--json")
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert not [note for note in notes if "city" in note]
+
+
+def test_a_column_type_is_given_alike_to_train_and_judge(files: Path, tmp_path: Path, capsys) -> None:
+    """NAME=KIND is cut at its last "=", because a column's name may hold one."""
+    for name, seed in (("one.csv", 5), ("two.csv", 6)):
+        table(300, seed).rename(columns={"age": "a=b"}).to_csv(tmp_path / name, index=False)
+    call(
+        "train",
+        tmp_path / "one.csv",
+        "--column",
+        "a=b=numeric",
+        "--rounds",
+        1,
+        "--out",
+        tmp_path / "run",
+        "--quiet",
+    )
+    assert (
+        call("judge", tmp_path / "one.csv", tmp_path / "two.csv", "--column", "a=b=numeric", "--quick") == 0
+    )
+    assert "JSD" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

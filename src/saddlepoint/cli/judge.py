@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from saddlepoint.cli.options import column_types
 from saddlepoint.names import METRICS
 
 
@@ -85,7 +86,7 @@ def judge(
         raise InputError(f"--page is {page}; give a name that ends in .html.")
     chosen_of(metrics or ())  # unknown metrics are refused before anything is read
     declared = {True: "declared", False: "no", None: "unknown"}[held_out]
-    opening: dict[str, Any] = {"train": train, "groups": group, "columns": _kinds(column or [])}
+    opening: dict[str, Any] = {"train": train, "groups": group, "columns": column_types(column)}
     run = fake if fake is not None else real
     if is_run(Path(run)):
         pair, known = open_run(Path(run), None if fake is None else real, random_state=seed, **opening)
@@ -126,17 +127,3 @@ def judge(
 def _show(step: str) -> None:
     if sys.stderr.isatty():
         print(f"\033[2m  {step} ...\033[0m", file=sys.stderr)
-
-
-def _kinds(given: list[str]) -> dict[str, str]:
-    from saddlepoint.errors import InputError
-
-    kinds = {}
-    for pair in given:
-        name, equals, kind = pair.partition("=")
-        if not equals or not name or not kind:
-            raise InputError(
-                f"--column {pair!r} is not understood; write --column NAME=KIND, such as age=integer."
-            )
-        kinds[name] = kind
-    return kinds

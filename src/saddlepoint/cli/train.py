@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from saddlepoint.cli import signals
-from saddlepoint.cli import train_options as options
+from saddlepoint.cli import options, signals
 
 if TYPE_CHECKING:
     from saddlepoint.runs.session import Session
@@ -94,7 +93,7 @@ def train(
     named = {
         "label": label,
         "group": group,
-        "columns": _kinds(column),
+        "columns": options.column_types(column),
         "resolution": resolution,
         "other_sizes": other_sizes,
         "flips": flips or None,
@@ -160,19 +159,6 @@ def _session(
         device=device,
         restart=restart,
     )
-
-
-def _kinds(given: list[str] | None) -> dict[str, str] | None:
-    """Return {column: kind} from options of the form NAME=KIND; None if there are none."""
-    from saddlepoint.errors import InputError
-
-    found = {}
-    for each in given or []:
-        name, equals, kind = each.rpartition("=")
-        if not equals or not name:
-            raise InputError(f"--column {each!r} is not understood; write NAME=KIND, such as age=integer.")
-        found[name] = kind
-    return found or None
 
 
 def run_name(source: str) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
 from saddlepoint.data.tables.schema import infer
+from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.fitting.check_schedule import CheckSchedule
 from saddlepoint.fitting.events import Event, Judged, Stopped
 from saddlepoint.fitting.fit import Fit
 from saddlepoint.judging.c2st.validity_checks import FEWEST_CONTROL_ROWS
-from saddlepoint.judging.inputs import judge_pair, open_pair
+from saddlepoint.judging.inputs import Pair, judge_pair, open_pair
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.model import Model
 
@@ -33,11 +35,7 @@ def final_verdict(
     opened: how often the vault has been read, this time included; from the second time on a note says that the bound is
         only indicative.
     """
-    fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.derived_seed(seed, "judged"))[0]
-    sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
-    pair = open_pair(
-        *sides, train=replace(train.in_memory(), labels=None), columns=learnt_types(vault, train)
-    )
+    pair = model_pair(model, vault, train, seed=seed)
     pool = "full" if plan.final == "full" else "quick"
     verdict = judge_pair(pair, held_out="declared", pool=pool, metrics=plan.metrics, random_state=seed)
     notes = verdict.notes
@@ -52,14 +50,38 @@ def final_verdict(
     return replace(verdict, notes=notes, power=at_tolerance if found is None else found.to_dict())
 
 
-def learnt_types(vault: Dataset, train: Dataset) -> dict[str, str] | None:
-    """Return the training kinds of those columns whose kind would be inferred differently from the vault rows alone."""
-    if train.schema is None:
-        return None
-    inferred = infer(vault.rows, name="the held-out table")
-    return {
-        each.name: each.kind for each in train.schema.columns if each.kind != inferred.column(each.name).kind
-    }
+def model_pair(
+    model: Model,
+    real: Dataset,
+    train: Any,
+    *,
+    seed: int,
+    columns: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Pair:
+    """Return real rows beside fresh samples of a model, four for each real row, with the column types of its training.
+
+    real: rows that the generator did not see.
+    train: training rows for the memorisation test: a dataset, anything that `open_pair` takes, or None.
+    seed: seed of the samples.
+    columns: column types that replace those of the training.
+    options: passed to `open_pair`.
+    """
+    fakes = model.draw(_FAKES_PER_REAL * len(real), random_state=compute.derived_seed(seed, "judged"))[0]
+    if isinstance(train, Dataset):
+        train = replace(train.in_memory(), labels=None)
+    sides = [replace(real, labels=None), replace(model.like, rows=fakes, labels=None)]
+    return open_pair(
+        *sides, train=train, columns={**_learnt_types(model, real), **(columns or {})}, **options
+    )
+
+
+def _learnt_types(model: Model, real: Dataset) -> dict[str, str]:
+    """Return the training's types of those columns whose type would be inferred differently from these rows alone."""
+    if not isinstance(model.encoder, TableTransformer):
+        return {}
+    inferred = infer(real.rows, name="the held-out table")
+    return {name: kind for name, kind in model.encoder.kinds.items() if kind != inferred.column(name).kind}
 
 
 def with_final_verdict(

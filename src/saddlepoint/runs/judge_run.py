@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from saddlepoint import compute
 from saddlepoint.data.opening import open_holdout
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Preparation, restore
-from saddlepoint.judging.inputs import Pair, open_pair
+from saddlepoint.fitting.final_verdict import model_pair
+from saddlepoint.judging.inputs import Pair
 from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.sampling import load_model
 from saddlepoint.runs.session import Source
-
-_FAKES_PER_REAL = 4
 
 
 def is_run(path: Path) -> bool:
@@ -54,14 +51,9 @@ def open_run(
         )
         if preparation is not None and real_rows.fingerprint() == preparation.fingerprint:
             known = "no"
-    fakes = model.draw(
-        _FAKES_PER_REAL * len(real_rows), random_state=compute.derived_seed(random_state, "judged")
-    )[0]
-    like = model.like
     if train is None and preparation is not None:
-        train = replace(preparation.train.in_memory(), labels=None)
-    sides = [replace(real_rows, labels=None), replace(like, rows=fakes, labels=None)]
-    return open_pair(*sides, train=train, **options), known
+        train = preparation.train
+    return model_pair(model, real_rows, train, seed=random_state, **options), known
 
 
 def _preparation(run: Path) -> Preparation:

@@ -17,9 +17,9 @@ from saddlepoint.data.tables.schema import infer
 from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import Preparation
-from saddlepoint.fitting.final_verdict import learnt_types
+from saddlepoint.fitting.final_verdict import model_pair
 from saddlepoint.judging.c2st.validity_checks import FEWEST_CONTROL_ROWS
-from saddlepoint.judging.inputs import judge_pair, open_pair
+from saddlepoint.judging.inputs import judge_pair
 from saddlepoint.judging.metrics.marginals import correlations
 from saddlepoint.judging.metrics.tstr import TSTRScore, tstr
 from saddlepoint.judging.verdict import Verdict, paragraphs
@@ -28,7 +28,7 @@ from saddlepoint.runs.folder import RunFolder
 from saddlepoint.runs.html_page import Section, Table
 
 SEED, _ROWS = 2014, 5_000
-_FAKES_PER_REAL, _MOST_LISTED = 4, 8
+_MOST_LISTED = 8
 COPY_TEST_LIMIT = (
     "These tests find copied rows; they do not show that samples reveal nothing about single training rows."
 )
@@ -120,12 +120,7 @@ def _verdict(run: RunFolder, model: Model, preparation: Preparation) -> tuple[Ve
             "train on more rows, or give more held-out ones with --holdout."
         )
     seed = preparation.plan.settings.seed
-    fakes = model.draw(_FAKES_PER_REAL * len(vault), random_state=compute.derived_seed(seed, "judged"))[0]
-    sides = [replace(vault, labels=None), replace(model.like, rows=fakes, labels=None)]
-    train = preparation.train
-    pair = open_pair(
-        *sides, train=replace(train.in_memory(), labels=None), columns=learnt_types(vault, train)
-    )
+    pair = model_pair(model, vault, preparation.train, seed=seed)
     verdict = judge_pair(pair, held_out="declared", random_state=seed)
     if before:
         again = (

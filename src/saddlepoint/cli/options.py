@@ -1,12 +1,14 @@
-"""Options of `saddlepoint train`, each with its help text."""
+"""Options of the command line with their help texts, and the reading of NAME=KIND."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from saddlepoint.errors import InputError
 from saddlepoint.names import (
     AUGMENT,
     CAPACITIES,
@@ -163,3 +165,23 @@ Restart = Annotated[bool, typer.Option("--restart", help="Begin again, replacing
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...", show_default="GPU if any")]
 Processes = Annotated[int, typer.Option(help="Number of processes on this machine.", min=1)]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the last line.")]
+
+
+def column_types(given: Sequence[str] | None) -> dict[str, str] | None:
+    """Return {column: type} from `--column NAME=KIND`, None without any; NAME may contain "=".
+
+    >>> column_types(["age=integer", "a=b=numeric"])
+    {'age': 'integer', 'a=b': 'numeric'}
+
+    Raises:
+        InputError: there is no name or no type.
+    """
+    types = {}
+    for each in given or []:
+        name, _, kind = each.rpartition("=")
+        if not name or not kind:
+            raise InputError(
+                f"--column {each!r} is not understood; write --column NAME=KIND, such as age=integer."
+            )
+        types[name] = kind
+    return types or None
