@@ -48,8 +48,12 @@ STORED_VALUES: Mapping[str, Mapping[str, str]] = {
     },
     "kind": {"charts": "mixture"},
     "start": STARTS,
+    "penalties": {"r1-differences": "r1", "r2-differences": "r2"},
 }
-"""Values of stored JSON, by their key; names are those of networks."""
+"""Values of stored JSON, by their key; names are those of networks, or of penalties.
+
+A penalty by finite differences is R1 or R2 up to O(h^2), without double backward; it is continued as these.
+"""
 
 TENSORS: Mapping[str, str] = {"charts": "components"}
 """Parts of the dotted names of a network's tensors."""
@@ -89,6 +93,8 @@ def modernise(stored: Any, parent: str = "") -> Any:
     for key, value in stored.items():
         name = STORED_KEYS.get(f"{parent}.{key}", STORED_KEYS.get(key, key))
         known = STORED_VALUES.get(key, {}) if key != "name" or parent in _NETWORKS else {}
+        if key == "name" and parent == "penalties":
+            known = STORED_VALUES[parent]
         new[name] = known.get(value, value) if isinstance(value, str) else modernise(value, key)
     return new
 

@@ -353,7 +353,7 @@ def test_power_is_estimated_once_for_the_same_rows(tmp_path: Path, monkeypatch) 
     assert len(made) == 1
     power(rows, alpha=0.2), power(rows + 1e-12, alpha=0.1)
     assert len(made) == 3
-    for file in (tmp_path / "cache" / "rulers").iterdir():
+    for file in (tmp_path / "cache" / "power").iterdir():
         file.write_text("{")  # broken: made anew, and whole again
     assert power(rows, alpha=0.1) == power(rows, alpha=0.1) == marks
     assert len(made) == 4

@@ -36,22 +36,25 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "run-1"
 WAVE = Path(__file__).parents[1] / "golden" / "first-wave"
 EXACT = os.environ.get("SADDLEPOINT_GOLDEN") == "exact"
 RUNS = ("table", "pictures", "differences", "memory")
+NEAR = {
+    "differences": 0.02
+}  # R1 and R2 were approximated by finite differences then; runs go on with the penalties themselves
 CONTINUED = json.loads((WAVE / "continued.json").read_text())
 
 
-def same(now: Any, then: Any) -> None:
-    """Hold what JSON can hold against what was stored, number by number."""
+def same(now: Any, then: Any, near: float | None = None) -> None:
+    """Hold what JSON can hold against what was stored, number by number; `near` is a relative difference that is allowed."""
     if isinstance(then, dict):
         assert list(now) == list(then)
         for key, value in then.items():
             if key not in ("seconds", "planning_seconds", "sentence"):
-                same(now[key], value)
+                same(now[key], value, near)
     elif isinstance(then, list):
         assert len(now) == len(then)
         for mine, old in zip(now, then, strict=True):
-            same(mine, old)
-    elif isinstance(then, float) and not EXACT:
-        assert now == pytest.approx(then, rel=1e-4, abs=1e-6)
+            same(mine, old, near)
+    elif isinstance(then, float) and (near or not EXACT):
+        assert now == pytest.approx(then, rel=near or 1e-4, abs=near or 1e-6)
     elif not isinstance(then, str):  # wording may change, numbers may not
         assert now == then
 
@@ -87,7 +90,7 @@ def test_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_runs_of_tables_and_pictures_go_on(run: str) -> None:
     session = Session.resume(Path("run"))
-    same(records_of(session, until_round=session.fit.round + 2), CONTINUED[run])
+    same(records_of(session, until_round=session.fit.round + 2), CONTINUED[run], NEAR.get(run))
 
 
 def test_runs_play_the_same_rounds_from_the_start(run: str) -> None:
@@ -95,7 +98,7 @@ def test_runs_play_the_same_rounds_from_the_start(run: str) -> None:
     shutil.rmtree("run/checkpoint", ignore_errors=True)
     session = Session.resume(Path("run"))
     played = records_of(session, until_round=len(progress))
-    same(played, progress)
+    same(played, progress, NEAR.get(run))
 
 
 @pytest.mark.parametrize("name", ["samples.csv", "given.csv", "completed.csv"])

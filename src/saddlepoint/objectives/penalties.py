@@ -48,7 +48,7 @@ def squared_gradient(critic: Critic, points: Tensor) -> tuple[Tensor, Tensor]:
     Raises an InputError for points that are not floating, a critic that does not give one logit a row, or
     logits that carry no graph. Mescheder et al. 2018, equation 9.
     """
-    logits, gradient = _gradient(critic, points, create_graph=True)
+    logits, gradient = _gradient(critic, points)
     return logits, gradient.square().sum(1)
 
 
@@ -57,57 +57,8 @@ def gradient_norm(critic: Critic, points: Tensor) -> tuple[Tensor, Tensor]:
 
     Raises as `squared_gradient` does. Gulrajani et al. 2017, equation 3, to be taken at points `between`.
     """
-    logits, gradient = _gradient(critic, points, create_graph=True)
+    logits, gradient = _gradient(critic, points)
     return logits, (torch.linalg.vector_norm(gradient, dim=1) - 1).square()
-
-
-def squared_gradient_by_differences(
-    critic: Critic, points: Tensor, *, step: float | None = None
-) -> tuple[Tensor, Tensor]:
-    """Return (logits, ((D(x + h u) - D(x - h u)) / 2h)²), both of shape (B,): |∇D|² without double backward.
-
-    u = ∇D/|∇D| is held fixed. It maximises ∇D·u over unit u, so by the envelope theorem the parameter
-    gradient of the quotient is that of |∇D|², up to O(h²). `step` is h, a Euclidean length in the points'
-    units; by default the cube root of the rounding unit that is at work, right for points of scale about 1.
-    It costs one more run of the critic, on a batch of 2 B rows.
-
-    Limits. The critic must not draw anything (dropout) and not mix rows. A zero gradient gives 0; points so
-    large that x + h u rounds to x give nan. In bfloat16 h is 0.2: the error is some percent, and up to a
-    third where |∇D| is small beside |D|. With a piecewise-linear critic (ReLU, LeakyReLU) the value agrees
-    to O(h), the parameter gradient does not: it also counts how kinks move between x - h u and x + h u. In
-    expectation that is the gradient of the expected penalty, where double backward leaves the kinks out,
-    but its variance grows like 1/h. Prefer `squared_gradient` wherever it runs: it is also faster in eager
-    mode. This one is for critics that cannot be differentiated twice, as torch.compile'd ones cannot.
-
-    Raises an InputError for a step that is not positive, and as `squared_gradient` does.
-    """
-    if step is not None and not 0 < step < float("inf"):
-        raise InputError(f"The step of the differences is {step}; it must be a positive number.")
-    logits, gradient = _gradient(critic, points, create_graph=False)
-    length = _rounding_unit(points, logits) ** (1 / 3) if step is None else step
-    # A half-precision sum of squares, or quotient of small differences, would lose what is being measured.
-    gradient = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
-    norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-    direction = torch.where(norm > 0, gradient / torch.where(norm > 0, norm, 1), 0)
-    shift = (length * direction).view(points.shape)
-    ahead, behind = ((points.detach() + sign * shift).to(points.dtype) for sign in (1, -1))
-    two = torch.stack([ahead, behind])
-    ends = _logits(critic, two.flatten(0, 1)).to(gradient.dtype).view(2, -1)
-    # Divided by the way really travelled, rounding of the points themselves cancels: it is 2h but for that.
-    travelled = ((ahead - behind).flatten(1).to(gradient.dtype) * direction).sum(1)
-    slope = (ends[0] - ends[1]) / torch.where(norm.squeeze(1) > 0, travelled, 1)
-    return logits, slope.square()
-
-
-def _rounding_unit(points: Tensor, logits: Tensor) -> float:
-    """Return the coarsest relative spacing of numbers that the critic may have computed with."""
-    units = [torch.finfo(points.dtype).eps, torch.finfo(logits.dtype).eps]
-    device = points.device.type
-    if torch.is_autocast_enabled(device):
-        units.append(torch.finfo(torch.get_autocast_dtype(device)).eps)
-    if device == "cuda" and points.dtype == torch.float32:
-        units.append(2.0**-10)  # TF32, which cuDNN's convolutions use unless told otherwise
-    return max(units)
 
 
 def between(real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
@@ -124,32 +75,26 @@ def between(real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     return torch.lerp(fake.detach(), real.detach(), share)
 
 
-def _gradient(critic: Critic, points: Tensor, *, create_graph: bool) -> tuple[Tensor, Tensor]:
+def _gradient(critic: Critic, points: Tensor) -> tuple[Tensor, Tensor]:
     """Return the logits, with their graph, and the gradient of their sum as rows (B, d)."""
     if not points.is_floating_point():
         raise InputError(
             f"The points are {points.dtype}; a penalty on gradients needs floating-point points."
         )
     points = points.detach().requires_grad_()
-    logits = _logits(critic, points)
-    if not logits.requires_grad:
-        raise InputError(
-            "The critic's logits carry no gradient; call a penalty outside torch.no_grad() and do not detach them."
-        )
-    (gradient,) = torch.autograd.grad(
-        logits.sum(), points, create_graph=create_graph, retain_graph=True, materialize_grads=True
-    )
-    return logits, gradient.flatten(1)
-
-
-def _logits(critic: Critic, points: Tensor) -> Tensor:
     logits = critic(points)
     if logits.numel() != len(points):
         raise InputError(
             f"The critic gave logits of shape {tuple(logits.shape)} for {len(points)} points; "
             "it must give one logit a row."
         )
-    return logits.reshape(len(points))
+    logits = logits.reshape(len(points))
+    if not logits.requires_grad:
+        raise InputError(
+            "The critic's logits carry no gradient; call a penalty outside torch.no_grad() and do not detach them."
+        )
+    (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True, materialize_grads=True)
+    return logits, gradient.flatten(1)
 
 
 PENALTIES: dict[str, Penalty] = {
@@ -173,20 +118,6 @@ PENALTIES: dict[str, Penalty] = {
         where="between",
         factor=1.0,
         references=("gulrajani2017",),
-    ),
-    "r1-differences": Penalty(
-        name="r1-differences",
-        measure=squared_gradient_by_differences,
-        where="real",
-        factor=0.5,
-        references=("mescheder2018",),
-    ),
-    "r2-differences": Penalty(
-        name="r2-differences",
-        measure=squared_gradient_by_differences,
-        where="fake",
-        factor=0.5,
-        references=("mescheder2018",),
     ),
 }
 

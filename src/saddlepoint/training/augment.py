@@ -40,7 +40,6 @@ def augmented(rows: Tensor, draws: Tensor, probability: float) -> Tensor:
             f"Augmentation is for pictures (channels, height, width), not for rows of shape {tuple(rows.shape[1:])}: set "
             "augment to 0."
         )
-    draws = draws.repeat(len(rows) // len(draws), 1)  # a finite-difference penalty passes each picture twice
     applied = (draws[:, :4] < probability).to(rows.dtype)
     strength = 2.0 * draws[:, 4:] - 1.0
     rows = _shifted(rows, strength[:, :2] * applied[:, :1])
