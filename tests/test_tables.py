@@ -145,7 +145,7 @@ def test_a_csv_in_a_csv_out_the_same_bytes_for_the_same_seed(tmp_path: Path, cap
     call("judge", source, tmp_path / "one", "--quick")
     with pytest.raises(InputError, match=r"give a \.csv, \.tsv, \.parquet or \.feather file"):
         call("sample", tmp_path / "one", "--out", tmp_path / "some.npy")
-    with pytest.raises(InputError, match="--column 'age' is not understood; write NAME=KIND"):
+    with pytest.raises(InputError, match="--column 'age' is not understood; write --column NAME=KIND"):
         call("train", source, "--column", "age", "--out", tmp_path / "three")
 
 

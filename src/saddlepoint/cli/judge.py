@@ -78,7 +78,7 @@ def judge(
     from saddlepoint.errors import InputError
     from saddlepoint.judging.inputs import judge_pair, open_pair
     from saddlepoint.judging.metrics.gan_metrics import chosen_of
-    from saddlepoint.runs.judge_run import is_run, open_run
+    from saddlepoint.runs.session import is_run, open_run
 
     if max_jsd is not None and not 0 <= max_jsd <= 0.6932:
         raise InputError(f"--max-jsd is {max_jsd}; give a JSD in nats, between 0 and log 2 = 0.693.")

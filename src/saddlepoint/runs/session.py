@@ -1,6 +1,7 @@
 """Session: one training run from start or resume to stop, as `saddlepoint train` plays it, without a terminal.
 
-A session prepares or resumes a fit, passes its events on, and writes them to the run folder.
+A session prepares or resumes a fit, passes its events on, and writes them to the run folder. `open_run` opens a run for the
+judge: fresh samples of its model beside held-out rows.
 """
 
 from __future__ import annotations
@@ -38,8 +39,11 @@ from saddlepoint.fitting import (
     restore,
     with_final_verdict,
 )
+from saddlepoint.fitting.final_verdict import model_pair
+from saddlepoint.judging.inputs import Pair
 from saddlepoint.judging.verdict import Verdict
 from saddlepoint.runs.folder import RunFolder
+from saddlepoint.runs.sampling import load_model
 from saddlepoint.version import __version__
 
 BY_CLASS = "class"
@@ -308,3 +312,50 @@ def refuse_changes(stored: dict[str, Any], **given: Any) -> None:
                 f"{'without one' if used in (None, '') else f'with {used}'}; "
                 "leave it as it was to continue, or begin again with --restart."
             )
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a path is a run folder or a saved model, rather than data."""
+    return (path / "settings.json").is_file() or (path / "model.json").is_file()
+
+
+def open_run(
+    run: Path, real: str | None = None, *, random_state: int = 0, train: Any = None, **options: Any
+) -> tuple[Pair, str | None]:
+    """Return real rows and a run's fresh samples, and whether the real rows were held out: "declared", "no", None (unknown).
+
+    Four samples are drawn for each real row. For a run folder the training rows are opened too, for the memorisation test.
+
+    run: a run folder or a saved model.
+    real: file of real rows; without it the run's held-out test rows (vault), which training never read.
+    random_state: seed of the samples.
+    train: training rows for the memorisation test, in place of the run's own.
+    options: passed to `open_pair`.
+
+    Raises:
+        InputError: there is no run, no vault, or the rows do not fit.
+    """
+    model = load_model(run)
+    preparation = _preparation(run) if (run / "settings.json").is_file() else None
+    known = None
+    if real is None:
+        if preparation is None or preparation.vault is None:
+            raise InputError(
+                f"{run} has no held-out test rows (vault) to judge by; give a file of real rows: saddlepoint judge REAL {run}."
+            )
+        real_rows, known = preparation.vault, "declared"
+    else:
+        real_rows = open_holdout(
+            real, preparation.train.in_memory() if preparation is not None else model.like
+        )
+        if preparation is not None and real_rows.fingerprint() == preparation.fingerprint:
+            known = "no"
+    if train is None and preparation is not None:
+        train = preparation.train
+    return model_pair(model, real_rows, train, seed=random_state, **options), known
+
+
+def _preparation(run: Path) -> Preparation:
+    settings = RunFolder.open(run).settings()
+    dataset, holdout = Source(**settings["source"]).open()
+    return restore(dataset, settings, holdout=holdout)
