@@ -42,12 +42,10 @@ All results below are written by `python -m benchmarks.stopping` to
 METRICS = """
 ## Metrics
 
-`--metrics neighbours|energy|mmd|frechet|kernel|all` adds metrics of the literature: precision, recall, density and coverage by
-nearest neighbours, the energy distance and MMD^2 with permutation p-values, the Frechet and the kernel distance. Each is
-reported with its protocol, the number of rows, a standard error (delete-half jackknife) and, where it is biased for few rows,
-its value for equal distributions at the same number of rows. None is a bound. FID and KID are defined by the features of the
-Inception network, which is not part of this package: the same formulas on other coordinates are called Frechet and kernel
-distance *on* these coordinates here.
+`--metrics neighbours|mmd|all` adds metrics of the literature: precision, recall, density and coverage by nearest neighbours, and
+MMD^2 with a permutation p-value. Each is reported with its protocol, the number of rows, a standard error (delete-half
+jackknife) and, where it is biased for few rows, its value for equal distributions at the same number of rows. None is a bound.
+FID and KID are defined by the features of the Inception network, which is not part of this package.
 """
 
 

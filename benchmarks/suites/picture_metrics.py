@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saddlepoint.judging.metrics import gan_metrics as statistics
-from saddlepoint.judging.metrics.gan_metrics import top_octave
+from saddlepoint.judging.metrics.gan_metrics import Floats, top_octave
 
 _CHUNK = 500
 _MOST = 3_000
@@ -145,14 +145,14 @@ def distances(samples: NDArray[np.float64], held_out: NDArray[np.float64]) -> di
         (each[:, varies] - mean[varies]) / spread[varies] for each in (samples[:n], held_out[: 2 * n])
     )
     half = len(held_out) // 2
-    kernel = statistics.cubic_kernel(np.concatenate([held_out[:n], samples]))
+    kernel = cubic_kernel(np.concatenate([held_out[:n], samples]))
     is_real = (np.arange(2 * n) < n)[:, None]
     found = statistics.neighbour_figures(
         statistics.distances(np.concatenate([held_out[:n], samples])), np.arange(n), n + np.arange(n)
     )
     return {
-        "frechet": statistics.frechet(held_out[:n], samples),
-        "frechet_real": statistics.frechet(held_out[:half], held_out[half:]),
+        "frechet": frechet(held_out[:n], samples),
+        "frechet_real": frechet(held_out[:half], held_out[half:]),
         "kernel": float(statistics.u_statistics(kernel, is_real)[0]),
         "precision": float(found[0]),
         "recall": float(found[1]),
@@ -199,3 +199,19 @@ def _enlarged(rows: Bytes) -> Bytes:
     whole = functional.interpolate(half, size=list(sides), mode="bilinear")
     grey = ((whole + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(grey.permute(0, 2, 3, 1).numpy())
+
+
+def frechet(one: Floats, other: Floats) -> float:
+    """Return the Frechet distance of the Gaussians with the moments of two samples, each (n, d): arXiv 1706.08500."""
+    means, covariances = zip(*((rows.mean(0), np.cov(rows, rowvar=False, ddof=1)) for rows in (one, other)))
+    first, second = (np.atleast_2d(each) for each in covariances)
+    values, vectors = np.linalg.eigh(first)
+    root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
+    cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ second @ root), 0, None)).sum()
+    apart = ((means[0] - means[1]) ** 2).sum()
+    return float(max(0.0, apart + np.trace(first) + np.trace(second) - 2 * cross))
+
+
+def cubic_kernel(rows: Floats) -> Floats:
+    """Return (x.y/d + 1)^3 for all pairs of rows (n, d), the kernel of KID: arXiv 1801.01401."""
+    return np.asarray((rows @ rows.T / rows.shape[1] + 1) ** 3)

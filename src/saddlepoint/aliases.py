@@ -48,9 +48,10 @@ STORED_VALUES: Mapping[str, Mapping[str, str]] = {
     },
     "kind": {"charts": "mixture"},
     "start": STARTS,
+    "metrics": {"energy": "mmd", "frechet": "mmd", "kernel": "mmd"},
     "penalties": {"r1-differences": "r1", "r2-differences": "r2"},
 }
-"""Values of stored JSON, by their key; names are those of networks, or of penalties.
+"""Values of stored JSON, by their key; names are those of networks, or of penalties, metrics those asked for.
 
 A penalty by finite differences is R1 or R2 up to O(h^2), without double backward; it is continued as these.
 """
@@ -95,6 +96,8 @@ def modernise(stored: Any, parent: str = "") -> Any:
         known = STORED_VALUES.get(key, {}) if key != "name" or parent in _NETWORKS else {}
         if key == "name" and parent == "penalties":
             known = STORED_VALUES[parent]
+        if name == "metrics" and isinstance(value, list) and all(isinstance(each, str) for each in value):
+            value = sorted({STORED_VALUES[name].get(each, each) for each in value})
         new[name] = known.get(value, value) if isinstance(value, str) else modernise(value, key)
     return new
 

@@ -10,9 +10,10 @@ import pytest
 from benchmarks.__main__ import app
 from benchmarks.suites import pictures as suite
 from benchmarks.suites.picture_baselines import GAMES, played, prepared, settings_of
-from benchmarks.suites.picture_metrics import by_class, classifier, detail, distances, stacked_modes
+from benchmarks.suites.picture_metrics import by_class, classifier, detail, distances, frechet, stacked_modes
 from benchmarks.suites.picture_sets import ODD, PictureSet, picture_set, sprites, stacked
 from benchmarks.suites.pictures import shuffled
+from scipy.stats import ortho_group
 
 from saddlepoint.errors import InputError
 from saddlepoint.training import Settings
@@ -170,3 +171,26 @@ def test_the_command_refuses_unknown_names() -> None:
         app(["pictures", "--sets", "mnits"], standalone_mode=False)
     with pytest.raises(InputError, match="Unknown row 'our'"):
         app(["pictures", "--sets", "31x47x1", "--rows", "our"], standalone_mode=False)
+
+
+def with_moments(rng: np.random.Generator, n: int, mean: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """Rows whose sample mean is `mean` and whose sample covariance is root root^T, exactly."""
+    rows = rng.normal(size=(n, len(mean)))
+    rows = rows - rows.mean(0)
+    rows = rows @ np.linalg.inv(np.linalg.cholesky(np.cov(rows, rowvar=False, ddof=1))).T
+    return rows @ root.T + mean
+
+
+def test_frechet_has_its_closed_form() -> None:
+    rng = np.random.default_rng(0)
+    for widths, others in (((1.0, 1, 1), (1, 1, 1)), ((1, 2, 0.5), (3, 0.1, 1)), ((1, 1, 0), (0, 2, 1))):
+        turn = ortho_group.rvs(3, random_state=1)
+        mean = np.array([0.5, -1.0, 2.0])
+        one = with_moments(rng, 50, np.zeros(3), turn @ np.diag(widths))
+        other = with_moments(rng, 70, mean, turn @ np.diag(others))
+        true = (mean**2).sum() + ((np.array(widths) - np.array(others)) ** 2).sum()
+        assert frechet(one, other) == pytest.approx(true, rel=1e-6, abs=1e-9)
+        assert frechet(other, one) == pytest.approx(true, rel=1e-6, abs=1e-9)
+    narrow = rng.normal(size=(8, 1))
+    assert frechet(narrow, narrow + 2) == pytest.approx(4.0)  # one column
+    assert frechet(narrow, narrow) == pytest.approx(0.0, abs=1e-12)

@@ -48,14 +48,14 @@ def test_metrics_are_printed_after_the_verdict_and_stand_on_the_page(
     files: Path, tmp_path: Path, capsys
 ) -> None:
     page = tmp_path / "also.html"
-    options = ("--quick", "--metrics", "frechet", "--metrics", "neighbours", "--page", page)
+    options = ("--quick", "--metrics", "mmd", "--metrics", "neighbours", "--page", page)
     call("judge", files / "real.csv", files / "shifted.csv", *options)
     said = capsys.readouterr().out
     head, *rest = said[said.index("Metrics, none") :].splitlines()
     assert "none of them a bound, on 2,000 rows of each sample" in head
     names = [line.split(":")[0].strip() for line in rest if " +- " in line]
     assert names[:4] == ["precision", "recall", "density", "coverage"]
-    assert "Frechet distance on 3 standardised columns, categories one-hot" in said
+    assert "MMD^2" in said
     assert "<h2" in page.read_text()
     assert "Kynkäänniemi et al. 2019" in page.read_text()
     with pytest.raises(InputError, match="FID is measured on features of the Inception network"):

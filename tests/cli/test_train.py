@@ -104,13 +104,13 @@ def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path) -> 
     rng = np.random.default_rng(0)
     np.savetxt(tmp_path / "rows.csv", rng.normal(size=(900, 2)), delimiter=",", header="x,y", comments="")
     out = tmp_path / "run"
-    asked = ("--until", "settled", "--metrics", "frechet")
+    asked = ("--until", "settled", "--metrics", "mmd")
     finished = run("train", tmp_path / "rows.csv", "--rounds", 20, *asked, "--out", out, *SMALL)
     last = finished.stdout.splitlines()[-1]
     lines = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
     assert [line["kind"] for line in lines][-1] == "verdict"
     assert {line["kind"] for line in lines[:-1]} == {"check"}
-    assert [each["name"] for each in lines[-1]["metrics"]] == ["Frechet distance on 2 standardised columns"]
+    assert [each["name"] for each in lines[-1]["metrics"]] == ["MMD^2"]
     assert "on 90 validation rows" in stop_sentence(out)  # the sentence ends with the power analysis
     stop = json.loads((out / "stop.json").read_text())
     assert last.startswith(stop["sentence"])

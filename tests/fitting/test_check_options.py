@@ -32,17 +32,17 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "--power quick, the default": ({"power": "quick"}, r"power quick needs checks"),
     "--on-collapse remedy": ({"on_collapse": "remedy"}, r"on-collapse remedy needs checks"),
-    "--metrics energy": (
-        {"metrics": ["energy"]},
-        r"metrics energy are measured with the final verdict, and no verdict was asked for",
+    "--metrics mmd": (
+        {"metrics": ["mmd"]},
+        r"metrics mmd are measured with the final verdict, and no verdict was asked for",
     ),
-    "--until settled --metrics enery": (
-        {"until": "settled", "metrics": ["enery"]},
-        r"Unknown metric 'enery', did you mean 'energy'.*or all",
+    "--until settled --metrics mmmd": (
+        {"until": "settled", "metrics": ["mmmd"]},
+        r"Unknown metric 'mmmd', did you mean 'mmd'.*or all",
     ),
     "--until settled --metrics fid": (
         {"until": "settled", "metrics": ["fid"]},
-        r"FID is measured on features of the Inception network.*frechet is the same formula",
+        r"FID is measured on features of the Inception network.*Allowed are neighbours, mmd, or all",
     ),
 }
 

@@ -145,5 +145,7 @@ def test_models_of_each_network_sample_what_they_sampled(tmp_path: Path, name: s
 def test_verdicts_are_those_of_then(name: str) -> None:
     stored = modernise(json.loads((WAVE / f"verdict-{name}.json").read_text()))
     verdict = sp.judge(**PAIRS[name](), random_state=0, metrics="all")
-    same(verdict.to_dict(), stored)
+    kept = {each["name"] for each in verdict.to_dict()["metrics"]}
+    assert len(kept) == 5  # of the eight metrics of then
+    same(verdict.to_dict(), stored | {"metrics": [each for each in stored["metrics"] if each["name"] in kept]})
     assert str(Verdict.from_dict(stored)).splitlines()[1] == str(verdict).splitlines()[1]

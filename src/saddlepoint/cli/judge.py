@@ -73,7 +73,7 @@ def judge(
 
     - `saddlepoint judge real.csv fake.csv --json --max-jsd 0.05`
 
-    - `saddlepoint judge real.csv fake.csv --metrics neighbours --metrics frechet`
+    - `saddlepoint judge real.csv fake.csv --metrics neighbours --metrics mmd`
     """
     from saddlepoint.errors import InputError
     from saddlepoint.judging.inputs import judge_pair, open_pair

@@ -196,8 +196,7 @@ class GAN(DensityMixin, BaseEstimator):
         With `until`: power analysis, which plants a defect of the tolerance's size in the rows ("quick") or defects of five
         sizes ("full"), and reports which are found.
     metrics : str or sequence of str, optional
-        With `until`: metrics beside the final verdict, in `verdict_.metrics`: "neighbours", "energy", "mmd", "frechet",
-        "kernel" or "all".
+        With `until`: metrics beside the final verdict, in `verdict_.metrics`: "neighbours", "mmd" or "all".
     precision : {"float32", "bf16", "float64"}, default="float32"
         Number format of the networks and the game.
     compile : {"auto", "on", "off"}, default="auto"

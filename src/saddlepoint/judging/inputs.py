@@ -68,8 +68,7 @@ def judge(
     random_state: a whole number from 0 on; the same number gives the same verdict; None: a new one each time.
     pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
     control: also judge real rows against real rows.
-    metrics: figures reported beside the bound: "neighbours" (precision, recall, density, coverage), "energy", "mmd",
-        "frechet", "kernel", or "all".
+    metrics: figures reported beside the bound: "neighbours" (precision, recall, density, coverage), "mmd", or "all".
     progress: called with a few words before each step.
 
     Raises:

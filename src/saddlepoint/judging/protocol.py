@@ -63,7 +63,7 @@ def certify(
     dates: one flag per column, True for seconds since 1970: places then name dates.
     pool: "full", or "quick" (fewer referees: a weaker bound, just as valid).
     control: also judge real rows against real rows.
-    metrics: any of "neighbours", "energy", "mmd", "frechet", "kernel", or "all" (see `metrics.gan_metrics`).
+    metrics: "neighbours", "mmd", or "all" (see `metrics.gan_metrics`).
     progress: called with a few words before each step.
 
     Raises InputError for rows that cannot be judged: too few, not finite, of different widths, shapes or kinds.

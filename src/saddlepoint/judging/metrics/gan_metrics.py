@@ -1,4 +1,4 @@
-"""GAN metrics beside the certified bound: precision, recall, density, coverage, energy distance, MMD, Frechet distance.
+"""GAN metrics beside the certified bound: precision, recall, density, coverage and MMD.
 
 None of them is a bound. Each is reported with its protocol, its number of rows and its standard error.
 
@@ -7,21 +7,17 @@ Neighbours. x_i is covered by samples in its ball, whose radius r_k(x_i) is the 
     density     (1/kM) sum_ij 1[y_j in ball(x_i)]                   coverage   share of real rows whose ball holds a fake
 Kynkäänniemi et al. 2019 (arXiv 1904.06991); Naeem et al. 2020 (arXiv 2002.09797).
 
-Distances of two samples as unbiased U-statistics, with an exact permutation test:
-    energy      2 E|X - Y| - E|X - X'| - E|Y - Y'|                  MMD^2      E k(X,X') + E k(Y,Y') - 2 E k(X,Y)
-Székely and Rizzo 2013; Gretton et al. 2012. With k(x, y) = (x.y/d + 1)^3 the latter is the kernel distance (arXiv 1801.01401).
-
-Frechet: |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), of means and covariances (arXiv 1706.08500).
+Maximum mean discrepancy (Gretton et al. 2012, JMLR 13), an unbiased U-statistic with an exact permutation test:
+    MMD^2       E k(X,X') + E k(Y,Y') - 2 E k(X,Y)
 
 Coordinates. All metrics depend on the coordinates, so each names its own: standardised columns (categories one-hot, pictures
-in principal components of their pixels), with means and scales of the real rows; of both samples together for the two
-tests, which permute labels. FID and KID are these formulas on features of the Inception network only; ours are the same
-formulas on other features, and carry the formula's name.
+in principal components of their pixels), with means and scales of the real rows; of both samples together for MMD, whose
+test permutes labels. FID and KID need the Inception network's features, which are not part of this package.
 
 Errors are delete-half jackknife errors: the standard deviation over halves of both samples, drawn without replacement (with
 replacement, a row and its copy would be neighbours); that of recall is somewhat too large. Beside a metric that is biased
-is its value on the same rows under permuted labels: precision, coverage and the Frechet distance of few rows differ from 1
-and 0 even if both samples have the same distribution.
+is its value on the same rows under permuted labels: precision and coverage of few rows differ from 1 even if both
+samples have the same distribution.
 
 Fine detail of pictures: the power in the top octave of their spectrum, 0.25 to 0.5 cycles per pixel along either side. A
 picture enlarged from half its size has none.
@@ -79,17 +75,6 @@ def expected_coverage(n: int, m: int) -> float:
     return float(1 - np.prod((n - 1 - steps) / (n + m - 1 - steps)))
 
 
-def frechet(one: Floats, other: Floats) -> float:
-    """Return the Frechet distance of the Gaussians with the moments of two samples, each (n, d)."""
-    means, covariances = zip(*((rows.mean(0), np.cov(rows, rowvar=False, ddof=1)) for rows in (one, other)))
-    first, second = (np.atleast_2d(each) for each in covariances)
-    values, vectors = np.linalg.eigh(first)
-    root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
-    cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ second @ root), 0, None)).sum()
-    apart = ((means[0] - means[1]) ** 2).sum()
-    return float(max(0.0, apart + np.trace(first) + np.trace(second) - 2 * cross))
-
-
 def distances(rows: Floats) -> Floats:
     """Return all Euclidean distances, (n, n)."""
     return np.asarray(squareform(pdist(rows)))
@@ -105,15 +90,8 @@ def gaussian_kernel(apart: Floats) -> Floats:
     return np.asarray(sum(np.exp(squares / width**2) for width in BANDWIDTHS) / len(BANDWIDTHS))
 
 
-def cubic_kernel(rows: Floats) -> Floats:
-    """Return (x.y/d + 1)^3 for all pairs of rows (n, d)."""
-    return np.asarray((rows @ rows.T / rows.shape[1] + 1) ** 3)
-
-
 def u_statistics(kernel: Floats, real: NDArray[np.bool_], fake: NDArray[np.bool_] | None = None) -> Floats:
     """Return mean k(X,X') + mean k(Y,Y') - 2 mean k(X,Y) without diagonals for each labelling, (labellings,).
-
-    With negative distances as kernel it is the energy distance.
 
     kernel: (n, n), symmetric.
     real: bool (n, labellings).
@@ -167,7 +145,7 @@ def _hann(side: int) -> npt.NDArray[np.float64]:
     return np.square(np.sin(np.pi * (np.arange(side) + 0.5) / side))
 
 
-MOST_ROWS = {"neighbours": 3000, "energy": 2000, "mmd": 2000, "frechet": 10_000, "kernel": 2000}
+MOST_ROWS = {"neighbours": 3000, "mmd": 2000}
 PERMUTATIONS, HALVES, RELABELLED = 499, 20, 4
 
 
@@ -211,10 +189,8 @@ def chosen_of(metrics: str | Sequence[str]) -> tuple[str, ...]:
     for name in sorted(wanted - {*METRICS, "all"}):
         allowed = f"Allowed are {', '.join(METRICS)}, or all."
         if name.lower() in ("fid", "kid"):
-            ours = {"fid": "frechet", "kid": "kernel"}[name.lower()]
             raise InputError(
-                f"{name.upper()} is measured on features of the Inception network, which is not part of this package; "
-                f"{ours} is the same formula on coordinates that are named beside it. {allowed}"
+                f"{name.upper()} is measured on features of the Inception network, which is not part of this package. {allowed}"
             )
         raise InputError(f"Unknown metric {name!r}{nearest(name, METRICS) or '.'} {allowed}")
     return METRICS if "all" in wanted else tuple(name for name in METRICS if name in wanted)
@@ -286,27 +262,6 @@ class _Comparison:
         orders = [self.rng.permutation(2 * self.n) for _ in range(RELABELLED)]
         return np.mean([figure(order[: self.n], order[self.n :]) for order in orders], axis=0)
 
-    def u_statistic(self, name: str, kernel: Floats, protocol: str, *, pooled: bool) -> Metric:
-        """Return the U-statistic of a kernel, with a p-value if labels may be permuted (pooled coordinates)."""
-        marks = [np.zeros((2 * self.n, HALVES), dtype=bool) for _ in range(2)]
-        for place, half in enumerate(self.halves):
-            for mark, numbers in zip(marks, half):
-                mark[numbers, place] = True
-        ours = np.arange(2 * self.n) < self.n
-        p = None
-        if pooled:
-            protocol += f", {PERMUTATIONS} permutations"
-            p = permutation_p(kernel, self.n, permutations=PERMUTATIONS, rng=self.rng)
-        return Metric(
-            name=name,
-            value=float(u_statistics(kernel, ours[:, None])[0]),
-            error=float(u_statistics(kernel, *marks).std(ddof=1)),
-            rows=self.n,
-            features=self.features(pooled=pooled),
-            protocol=protocol,
-            p=p,
-        )
-
 
 def _neighbours(comparison: _Comparison) -> list[Metric]:
     apart = distances(comparison.rows(pooled=False))
@@ -337,48 +292,25 @@ def _neighbours(comparison: _Comparison) -> list[Metric]:
     ]
 
 
-def _energy(comparison: _Comparison) -> list[Metric]:
-    kernel = -distances(comparison.rows(pooled=True))
-    return [comparison.u_statistic("energy distance", kernel, "unbiased", pooled=True)]
-
-
 def _mmd(comparison: _Comparison) -> list[Metric]:
     kernel = gaussian_kernel(distances(comparison.rows(pooled=True)))
+    n = comparison.n
+    halves = [np.zeros((2 * n, HALVES), dtype=bool) for _ in range(2)]
+    for place, half in enumerate(comparison.halves):
+        for mark, numbers in zip(halves, half):
+            mark[numbers, place] = True
     widths = ", ".join(f"{width:g}" for width in BANDWIDTHS)
-    how = f"unbiased, Gaussian kernels of {widths} times the median distance"
-    return [comparison.u_statistic("MMD^2", kernel, how, pooled=True)]
-
-
-def _kernel(comparison: _Comparison) -> list[Metric]:
-    kernel = cubic_kernel(comparison.rows(pooled=False))
-    name = f"kernel distance on {comparison.features()}"
-    return [comparison.u_statistic(name, kernel, "unbiased, cubic kernel", pooled=False)]
-
-
-def _frechet(comparison: _Comparison) -> list[Metric]:
-    rows = comparison.rows(pooled=False)
-
-    def figure(real: Whole, fake: Whole) -> float:
-        return frechet(rows[real], rows[fake])
-
-    ours = np.arange(2 * comparison.n)
     return [
         Metric(
-            name=f"Frechet distance on {comparison.features()}",
-            value=figure(ours[: comparison.n], ours[comparison.n :]),
-            error=float(comparison.standard_error(figure)),
-            rows=comparison.n,
-            features=comparison.features(),
-            protocol="of the Gaussians with the samples' moments",
-            same_distribution=float(comparison.mean_relabelled(figure)),
+            name="MMD^2",
+            value=float(u_statistics(kernel, (np.arange(2 * n) < n)[:, None])[0]),
+            error=float(u_statistics(kernel, *halves).std(ddof=1)),
+            rows=n,
+            features=comparison.features(pooled=True),
+            protocol=f"unbiased, Gaussian kernels of {widths} times the median distance, {PERMUTATIONS} permutations",
+            p=permutation_p(kernel, n, permutations=PERMUTATIONS, rng=comparison.rng),
         )
     ]
 
 
-_MEASURES: dict[str, Callable[[_Comparison], list[Metric]]] = {
-    "neighbours": _neighbours,
-    "energy": _energy,
-    "mmd": _mmd,
-    "frechet": _frechet,
-    "kernel": _kernel,
-}
+_MEASURES: dict[str, Callable[[_Comparison], list[Metric]]] = {"neighbours": _neighbours, "mmd": _mmd}
