@@ -42,8 +42,8 @@ All results below are written by `python -m benchmarks.stopping` to
 METRICS = """
 ## Metrics
 
-`--metrics neighbours|mmd|all` adds metrics of the literature: precision, recall, density and coverage by nearest neighbours, and
-MMD^2 with a permutation p-value. Each is reported with its protocol, the number of rows, a standard error (delete-half
+`--metrics neighbours|mmd|all` adds metrics of the literature: precision, recall, density and coverage by nearest neighbours,
+and MMD^2 with a permutation p-value. Each is reported with its protocol, the number of rows, a standard error (delete-half
 jackknife) and, where it is biased for few rows, its value for equal distributions at the same number of rows. None is a bound.
 FID and KID are defined by the features of the Inception network, which is not part of this package.
 """

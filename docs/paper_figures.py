@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from saddlepoint.paper.games import described
+from docs.paper_table1 import GAMES
+
 from saddlepoint.paper.results import Results
 
 _TIMES = ("cpu_seconds", "wall_seconds")
@@ -71,7 +72,7 @@ def figure2(results: Results, name: str, *, quick: bool) -> None:
             "",
             _spread(content),
             *(["", content["note"]] if content["note"] else []),
-            *(["", f"The game, {content['game']}: {described(content['game'])}."] if content["game"] else []),
+            *(["", f"The game, {content['game']}: {GAMES[content['game']]}."] if content["game"] else []),
             *(
                 ["", f"The authors' networks: {_PAPERS[content['data']]}."]
                 if content["data"] in _PAPERS

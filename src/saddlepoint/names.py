@@ -27,14 +27,7 @@ PAPER_GAMES = (
     "goodfellow2014",
     "goodfellow2014 + fourfold rate of G",
     "narrow goodfellow2014 + Adam and R1 for dropout",
-    "narrow goodfellow2014 + Adam and R1 for dropout + falling rates",
-    "modern",
-    "modern + half the rates",
-    "modern + 12000 rounds",
-    "narrow modern",
-    "narrow modern + steady rates",
     "narrow modern + linear units",
-    "narrow modern + linear units + steady rates",
 )
 PAPER_CONTROLS = (
     "real rows",

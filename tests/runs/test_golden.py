@@ -147,5 +147,7 @@ def test_verdicts_are_those_of_then(name: str) -> None:
     verdict = sp.judge(**PAIRS[name](), random_state=0, metrics="all")
     kept = {each["name"] for each in verdict.to_dict()["metrics"]}
     assert len(kept) == 5  # of the eight metrics of then
-    same(verdict.to_dict(), stored | {"metrics": [each for each in stored["metrics"] if each["name"] in kept]})
+    same(
+        verdict.to_dict(), stored | {"metrics": [each for each in stored["metrics"] if each["name"] in kept]}
+    )
     assert str(Verdict.from_dict(stored)).splitlines()[1] == str(verdict).splitlines()[1]

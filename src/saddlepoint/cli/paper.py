@@ -206,7 +206,7 @@ def table1(
         typer.Option(
             help=f"Rows of the table, separated by commas: {', '.join((*PAPER_GAMES, *PAPER_CONTROLS))}."
         ),
-    ] = "goodfellow2014,modern,real rows,k-means centres,each pixel apart",
+    ] = "goodfellow2014,narrow modern + linear units,real rows,k-means centres,each pixel apart",
     seed: Seed = 0,
     rounds: Annotated[
         int | None,
