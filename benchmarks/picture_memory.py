@@ -10,18 +10,65 @@ import copy
 import dataclasses
 import json
 import time
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.suites.picture_sets import discs
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from saddlepoint.data.opening import open_source
 from saddlepoint.fitting import Fit, FitOptions, prepare
-from saddlepoint.fitting.memory_limit import peak_bytes
 from saddlepoint.training import rounds
+from saddlepoint.training.algorithm import form_of
+from saddlepoint.training.game import Game, Rows
 
 RESULTS = Path(__file__).parent / "results" / "picture_memory.json"
 SIDES, BATCH = (64, 256), 8
+
+
+class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of existing tensors that were made inside the context, now (`current`) and at most (`peak`)."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.current = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and count the tensors that it made."""
+        before = {
+            each.untyped_storage()._cdata for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)
+        }
+        out = func(*args, **(kwargs or {}))
+        for each in tree_leaves(out):
+            if isinstance(each, Tensor):
+                storage = each.untyped_storage()
+                key, size = storage._cdata, storage.nbytes()
+                if key not in self._known and key not in before:
+                    self._known.add(key)
+                    self.current += size
+                    self.peak = max(self.peak, self.current)
+                    weakref.finalize(storage, self._gone, key, size)
+        return out
+
+    def _gone(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.current -= size
+
+
+def peak_bytes(game: Game, batches: Iterator[Rows]) -> int:
+    """Return the peak memory of a round in bytes, without the tensors from before it; this plays two rounds."""
+    play = form_of(game)
+    with game.seeded_modules():
+        play(game, batches)  # optimisers make their state in the first round
+        with PeakMemory() as memory:
+            play(game, batches)
+    peak: int = memory.peak
+    return peak
 
 
 def measured(fit: Fit, accumulation_steps: int, recompute: bool) -> dict[str, Any]:

@@ -108,3 +108,24 @@ def test_weights_of_an_earlier_version_are_loaded_by_copies_too() -> None:
         network.load_state_dict(dict(old))
         for name, value in network.state_dict().items():
             assert torch.equal(value, old[name.replace("components.", "charts.", 1)])
+
+
+def test_a_removed_option_is_refused_with_what_serves_now(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["saddlepoint", "train", "x.csv", "--memory=500MB"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1
+    assert "--accumulation-steps" in capsys.readouterr().err
+
+
+def test_removed_penalties_and_metrics_of_saved_runs_are_those_that_took_their_place() -> None:
+    stored = {
+        "penalties": [{"name": "r1-differences"}, {"name": "r2"}],
+        "metrics": ["energy", "frechet", "neighbours"],
+    }
+    assert modernise(stored) == {
+        "penalties": [{"name": "r1"}, {"name": "r2"}],
+        "metrics": ["mmd", "neighbours"],
+    }

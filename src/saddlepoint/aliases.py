@@ -14,6 +14,10 @@ JUDGED_KINDS: Mapping[str, str] = {"table": "tables"}
 """Kinds of arrays in `judge(kind=...)`."""
 
 OPTIONS: Mapping[str, str] = {"--ruler": "--power", "--also": "--metrics"}
+REMOVED_OPTIONS: Mapping[str, str] = {
+    "--memory": "--memory was removed; use --accumulation-steps N (micro-batches per batch) and --recompute (large pictures)"
+}
+"""Options of earlier versions, and what serves now."""
 OPTION_VALUES: Mapping[str, Mapping[str, str]] = {"--start": STARTS}
 
 STORED_KEYS: Mapping[str, str] = {

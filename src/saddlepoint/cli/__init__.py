@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from saddlepoint.aliases import translate_arguments
+from saddlepoint.aliases import REMOVED_OPTIONS, translate_arguments
 from saddlepoint.errors import InputError, SaddlepointError
 from saddlepoint.version import __version__
 
@@ -45,6 +45,13 @@ def main() -> None:
     """Run the command line; a SaddlepointError becomes one line on stderr and exit code 1."""
     # Spinning threads all stall as soon as another program needs one of their cores; passive waiting avoids it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    removed = next(
+        (REMOVED_OPTIONS[word] for each in sys.argv[1:] if (word := each.split("=")[0]) in REMOVED_OPTIONS),
+        None,
+    )
+    if removed is not None:
+        print(f"saddlepoint: {removed}.", file=sys.stderr)
+        sys.exit(1)
     arguments, sentences = translate_arguments(sys.argv[1:])
     for sentence in sentences:
         print(f"saddlepoint: {sentence}", file=sys.stderr)

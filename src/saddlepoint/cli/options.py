@@ -111,12 +111,18 @@ Cluster = Annotated[
         show_default="auto",
     ),
 ]
-Memory = Annotated[
-    str | None,
+AccumulationSteps = Annotated[
+    int | None,
     typer.Option(
-        help="Memory limit of a round beside weights and optimisers, as 500MB or 2GB, kept by gradient accumulation over "
-        "micro-batches.",
-        show_default=False,
+        help="Micro-batches per batch (gradient accumulation): the same steps in less memory.",
+        show_default="1",
+    ),
+]
+Recompute = Annotated[
+    bool,
+    typer.Option(
+        "--recompute",
+        help="Compute activations again in the backward pass (activation checkpointing): larger pictures in less memory.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of every random draw.", show_default="0")]

@@ -34,7 +34,8 @@ def train(
     metrics: options.Metrics = None,
     augment: options.Augment = None,
     cluster: options.Cluster = None,
-    memory: options.Memory = None,
+    accumulation_steps: options.AccumulationSteps = None,
+    recompute: options.Recompute = False,
     seed: options.Seed = None,
     precision: options.Precision = None,
     compile: options.Compile = None,
@@ -88,7 +89,8 @@ def train(
         "metrics": list(metrics) if metrics else None,
         "augment": augment,
         "cluster": cluster,
-        "memory": memory,
+        "accumulation_steps": accumulation_steps,
+        "recompute": recompute or None,
     }
     named = {
         "label": label,

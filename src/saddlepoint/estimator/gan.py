@@ -189,9 +189,10 @@ class GAN(DensityMixin, BaseEstimator):
         Whether clusters of pictures are found by k-means, one for every 100 pictures and at most 100, and learnt as classes
         (pseudo-labels); `classes_` are then their numbers. "auto": for at least 2,000 pictures without y, of at most
         40 x 40 pixels and more than 256 numbers, with sharp changes of grey levels.
-    memory : str, optional
-        Memory that a round may use beside weights and optimisers, such as "500MB". Batches are then split by gradient
-        accumulation, which gives the same steps.
+    accumulation_steps : int, default=1
+        Micro-batches per batch (gradient accumulation): the same steps in less memory. It must divide the batch.
+    recompute : bool, default=False
+        Compute activations again in the backward pass (activation checkpointing), for residual networks of large pictures.
     power : {"quick", "full"}, default="quick"
         With `until`: power analysis, which plants a defect of the tolerance's size in the rows ("quick") or defects of five
         sizes ("full"), and reports which are found.
@@ -265,7 +266,8 @@ class GAN(DensityMixin, BaseEstimator):
         on_collapse: str = "stop",
         augment: str = "auto",
         cluster: str = "auto",
-        memory: str | None = None,
+        accumulation_steps: int = 1,
+        recompute: bool = False,
         power: str = "quick",
         metrics: str | Sequence[str] | None = None,
         precision: str = "float32",
@@ -287,7 +289,8 @@ class GAN(DensityMixin, BaseEstimator):
         self.on_collapse = on_collapse
         self.augment = augment
         self.cluster = cluster
-        self.memory = memory
+        self.accumulation_steps = accumulation_steps
+        self.recompute = recompute
         self.power = power
         self.metrics = metrics
         self.precision = precision
@@ -337,7 +340,8 @@ class GAN(DensityMixin, BaseEstimator):
             on_collapse=unless_default(self, "on_collapse"),
             augment=self.augment,
             cluster=self.cluster,
-            memory=self.memory,
+            accumulation_steps=to_python(self.accumulation_steps),
+            recompute=self.recompute,
             power=unless_default(self, "power"),
             metrics=(self.metrics,) if isinstance(self.metrics, str) else self.metrics,
             precision=self.precision,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from saddlepoint.aliases import modernise
+from saddlepoint.aliases import REMOVED_OPTIONS, modernise
 from saddlepoint.data.tables.form import FrameForm
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.estimator.gan import GAN
@@ -70,7 +70,8 @@ def _verdicts_of(folder: Path) -> tuple[list[dict[str, Any]], Verdict | None]:
 def _restore(gan: GAN, path: Path) -> None:
     try:
         stored = modernise(json.loads(path.read_bytes()))
-        gan.set_params(**stored["parameters"])
+        removed = {option.removeprefix("--") for option in REMOVED_OPTIONS}
+        gan.set_params(**{name: value for name, value in stored["parameters"].items() if name not in removed})
         gan.records_, gan.stop_reason_ = stored["records"], stored["stop_reason"]
         gan.verdicts_ = stored.get("verdicts", [])
         found = stored.get("verdict")

@@ -9,7 +9,6 @@ from typing import Any
 
 from saddlepoint.errors import InputError, nearest
 from saddlepoint.fitting.check_schedule import CheckOptions
-from saddlepoint.fitting.memory_limit import bytes_of
 from saddlepoint.names import AUGMENT, CLUSTER
 from saddlepoint.training.autotune import refuse_unknown
 
@@ -36,7 +35,8 @@ class FitOptions:
     power: str | None = None
     metrics: Sequence[str] | None = None
     augment: str = "auto"
-    memory: str | None = None
+    accumulation_steps: int = 1
+    recompute: bool = False
     compile: str = "auto"
     cluster: str = "auto"
     """Whether clusters of pictures are found and learnt as classes (pseudo-labels)."""
@@ -59,8 +59,9 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         refuse_unknown(self.compile)
-        if self.memory is not None:
-            bytes_of(self.memory)
+        steps = self.accumulation_steps
+        if type(steps) is not int or steps < 1:
+            raise InputError(f"accumulation_steps is {steps!r}; give a whole number of at least 1.")
         _ = self.check_options  # wrong options are refused here, before any data are opened
         for name, allowed in (("augment", AUGMENT), ("cluster", CLUSTER)):
             value = getattr(self, name)

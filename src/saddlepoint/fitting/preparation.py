@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting.check_schedule import CheckOptions, CheckSchedule, refuse_few, schedule_checks
 from saddlepoint.fitting.fit import Fit, build_pair, multiply_adds_of
-from saddlepoint.fitting.memory_limit import accumulation_steps_for, bytes_of
 from saddlepoint.fitting.monitor import copies
 from saddlepoint.fitting.options import FitOptions
 from saddlepoint.fitting.pretrain import STEPS
@@ -229,8 +227,6 @@ def prepare(
         codes=codes,
         clustered=clustered,
     )
-    if choices.memory is not None:
-        preparation = _with_memory(preparation, choices.memory)
     preparation = _with_rounds(preparation, choices, plan.multiply_adds(one_row))
     if choices.minutes is not None:
         preparation = _with_minutes(preparation, choices)
@@ -370,29 +366,19 @@ def _with_options(plan: Plan, choices: FitOptions) -> Plan:
         changes["batch"] = choices.batch
     if choices.rounds is not None:
         changes["horizon"] = choices.rounds
-    return dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, **changes))
-
-
-def _with_memory(preparation: Preparation, memory: str) -> Preparation:
-    """Use as few accumulation steps as keep a round below a memory limit; where one row is too much, recompute activations."""
-    limit, plan = bytes_of(memory), preparation.plan
-    recompute = {"recompute": True} if plan.generator["name"] == "picture-generator" else {}
-    for extra in ({}, recompute):
-        plan = dataclasses.replace(
-            plan, generator=plan.generator | extra, discriminator=plan.discriminator | extra
+    if choices.accumulation_steps > 1:
+        changes["accumulation_steps"] = choices.accumulation_steps
+    plan = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, **changes))
+    if not choices.recompute:
+        return plan
+    if plan.generator["name"] != "picture-generator":
+        raise InputError(
+            "recompute is for residual convolutional networks of pictures, and this game is between "
+            f"{plan.generator['name']} and {plan.discriminator['name']}: leave recompute out."
         )
-        preparation = dataclasses.replace(preparation, plan=plan)
-        fit = preparation.fit(strip=False)
-        with compute.threads(preparation.threads):
-            steps, least = accumulation_steps_for(fit.game, partial(fit.batches.from_round, 0), limit)
-        if steps is not None:
-            plan = dataclasses.replace(
-                plan, settings=dataclasses.replace(plan.settings, accumulation_steps=steps)
-            )
-            return dataclasses.replace(preparation, plan=plan)
-    raise InputError(
-        f"memory is {memory}, and a round needs {math.ceil(least / 1e6):,} MB even one row at a time: give more memory, a "
-        "smaller capacity, or smaller pictures."
+    again = {"recompute": True}
+    return dataclasses.replace(
+        plan, generator=plan.generator | again, discriminator=plan.discriminator | again
     )
 
 
