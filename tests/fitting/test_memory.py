@@ -10,6 +10,8 @@ from benchmarks.picture_memory import PeakMemory, peak_bytes
 from saddlepoint.data.opening import open_source
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import FitOptions, Preparation, prepare
+from saddlepoint.fitting.fit import multiply_adds_of
+from saddlepoint.networks import build
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (60, 48, 44, 3), dtype=np.uint8)
 
@@ -45,3 +47,24 @@ def test_a_round_needs_less_memory_and_makes_the_same_step(choices: dict[str, ob
 def test_accumulation_steps_must_divide_the_batch() -> None:
     with pytest.raises(InputError, match="A batch of 8 cannot be played in 3 micro-batches"):
         prepared(accumulation_steps=3)
+
+
+@pytest.mark.parametrize("condition_width", [0, 3])
+@pytest.mark.parametrize("name", ["strided", "picture"])
+def test_multiply_adds_of_a_convolutional_network_are_counted(name: str, condition_width: int) -> None:
+    """A convolution of the whole picture does more multiply-adds than it has weights, and twice the sides about four times."""
+    one, two = (
+        build(
+            {
+                "name": f"{name}-discriminator",
+                "shape": [1, side, side],
+                "width": 16,
+                "condition_width": condition_width,
+            }
+        )
+        for side in (24, 48)
+    )
+    assert multiply_adds_of(one) > sum(each.numel() for each in one.parameters()) / 2
+    assert multiply_adds_of(two) > 1.5 * multiply_adds_of(one)
+    shape = {"noise_width": 6, "shape": [1, 24, 24], "width": 16, "condition_width": condition_width}
+    assert multiply_adds_of(build({"name": f"{name}-generator", **shape})) > 10_000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
@@ -213,7 +211,7 @@ def test_a_block_starts_as_large_as_it_is_told():
     assert 0 < small < 0.2 < 0.5 < large
 
 
-def test_the_pyramid_ends_small_costs_alike_and_counts_its_work():
+def test_the_pyramid_ends_small_costs_alike():
     levels = pyramid((1, 256, 256), 128, 2)
     assert [level.sides[0] for level in levels] == [256, 128, 64, 32, 16, 8, 4]
     assert [level.channels for level in levels] == [16, 16, 32, 64, 128, 128, 128]
@@ -222,18 +220,6 @@ def test_the_pyramid_ends_small_costs_alike_and_counts_its_work():
         ends = pyramid(shape, 64, 1)[-1].sides
         assert all(end <= LARGEST_BASE for end in ends)
         assert all(end >= 4 or end == side for end, side in zip(ends, shape[1:], strict=True))
-    generator, discriminator = pair((3, 40, 24), width=32, blocks=2)
-    for net, inputs in ((generator, torch.zeros(1, 6)), (discriminator, torch.zeros(1, 3, 40, 24))):
-        counted: list[int] = []
-
-        def note(layer, _, out, counted=counted):
-            counted.append(math.prod(layer.weight.shape) * math.prod(out.shape[2:]))
-
-        for layer in net.modules():
-            if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
-                layer.register_forward_hook(note)
-        net(inputs)
-        assert net.multiply_adds == pytest.approx(sum(counted), rel=0.01)
 
 
 def test_classes_are_named_by_the_exports():

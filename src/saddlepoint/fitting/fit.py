@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from saddlepoint import compute
 from saddlepoint.data.dataset import Dataset
@@ -57,9 +58,11 @@ from saddlepoint.networks import (
     MixtureDiscriminator,
     MixtureGenerator,
     PCAPriorGenerator,
+    PictureDiscriminator,
     RectifierGenerator,
     ResidualGenerator,
     SignNoiseGenerator,
+    StridedDiscriminator,
     TabularGenerator,
     build,
 )
@@ -160,9 +163,16 @@ def init_from_pictures(
 
 
 def multiply_adds_of(player: nn.Module) -> int:
-    """Return the multiply-adds of one row: a convolutional network states them; for others it is the number of weights."""
-    stated = getattr(player, "multiply_adds", None)
-    return stated if isinstance(stated, int) else sum(each.numel() for each in player.parameters())
+    """Return the multiply-adds of one row: counted for convolutional networks; for others it is the number of weights."""
+    if not isinstance(player, PCAPriorGenerator | PictureDiscriminator | StridedDiscriminator):
+        return sum(each.numel() for each in player.parameters())
+    module = copy.deepcopy(player).to("meta")  # shapes alone: nothing is computed
+    width = player.noise_width if isinstance(player, PCAPriorGenerator) else None
+    row = torch.empty(1, *(player.shape if width is None else (width,)), device="meta")
+    condition = torch.empty(1, player.condition_width, device="meta") if player.condition_width else None
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(row, condition)
+    return int(counter.get_total_flops()) // 2
 
 
 _STRIP_ROWS = 16

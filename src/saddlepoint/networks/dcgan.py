@@ -91,11 +91,6 @@ def _initialise(layer: nn.Module, deviation: float) -> None:
             nn.init.normal_(weight, std=deviation)
 
 
-def _multiply_adds(layer: nn.Module, positions: int) -> int:
-    """Return the multiply-adds of a layer that is applied at `positions` positions."""
-    return positions * sum(weight.numel() for weight in layer.parameters() if weight.ndim > 1)
-
-
 class StridedGenerator(PCAPriorGenerator):
     """DCGAN's generator (Radford et al. 2016): noise z (batch, noise_width) -> pictures (batch, channels, height, width).
 
@@ -136,7 +131,6 @@ class StridedGenerator(PCAPriorGenerator):
         nn.init.normal_(self.enter.weight, std=_SLOPE_GAIN / math.sqrt(noise_width + min(1, condition_width)))
         self.lay_out = _dense(hidden, math.prod(self._start))
         self.layers = nn.ModuleList()
-        self.multiply_adds = self.enter.weight.numel() + self.lay_out.weight.numel()
         ends = [*channels, self.shape[0]]
         steps = list(pairwise(levels)) or [
             (levels[0], levels[0])
@@ -144,7 +138,6 @@ class StridedGenerator(PCAPriorGenerator):
         for index, (half, fine) in enumerate(steps):
             gain = _FIRST if index + 1 == len(steps) else _SLOPE_GAIN
             self.layers.append(_layer(nn.ConvTranspose2d, (ends[index], ends[index + 1]), fine, half, gain))
-            self.multiply_adds += _multiply_adds(self.layers[-1], math.prod(half))
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return pictures (batch, *shape)."""
@@ -174,15 +167,13 @@ class StridedDiscriminator(nn.Module):
         self.shape, self.condition_width = tuple(shape), condition_width
         levels = halvings((self.shape[1], self.shape[2]))
         self.layers = nn.ModuleList()
-        self.multiply_adds, before = 0, self.shape[0]
+        before = self.shape[0]
         for index, (fine, half) in enumerate(pairwise(levels)):
             self.layers.append(_layer(nn.Conv2d, (before, width * 2**index), fine, half))
-            self.multiply_adds += _multiply_adds(self.layers[-1], math.prod(half))
             before = width * 2**index
         self.see = _dense(before * math.prod(levels[-1]), hidden)
         self.leave = _dense(hidden, 1, 1.0)
         self.classes = projection_directions(condition_width, hidden)
-        self.multiply_adds += self.see.weight.numel()
 
     def forward(self, rows: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return logits (batch, 1)."""

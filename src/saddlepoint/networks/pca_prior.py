@@ -35,6 +35,7 @@ class PCAPriorGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.shape, self.output, self.condition_width = tuple(shape), output, condition_width
+        self.noise_width = noise_width
         self.components = min(components, noise_width)
         self.register_buffer("mean", torch.zeros(self.shape))
         if self.components:

@@ -224,11 +224,6 @@ def _run(level: nn.Module, h: Tensor, *, recompute: bool) -> Tensor:
     return again
 
 
-def _multiply_adds(module: nn.Module, pixels: int) -> int:
-    """Return the multiply-adds of one picture in layers that all work at `pixels` positions."""
-    return pixels * sum(weight.numel() for weight in module.parameters() if weight.ndim > 1)
-
-
 class PictureGenerator(PCAPriorGenerator):
     """Noise (batch, noise_width) [and a condition] -> pictures (batch, channels, height, width), from coarse to fine.
 
@@ -267,25 +262,17 @@ class PictureGenerator(PCAPriorGenerator):
         nn.init.normal_(self.enter.weight, std=1.0 / math.sqrt(noise_width + min(1, condition_width)))
         nn.init.zeros_(self.enter.bias)
         self.levels = nn.ModuleList([nn.Sequential(*_blocks(coarse, gain))])
-        self.multiply_adds = self.enter.weight.numel() + _multiply_adds(
-            self.levels[0], math.prod(coarse.sides)
-        )
         for level in finer:
             # A 1 x 1 convolution commutes with interpolation; before it, it costs a quarter.
             change = _channel_change(coarse.channels, level.channels)
             layers = nn.Sequential(*(_blocks(level, gain) or [_one_convolution(level.channels, level)]))
             self.levels.append(nn.Sequential(change, Upsample(coarse.sides, level.sides), layers))
-            self.multiply_adds += _multiply_adds(change, math.prod(coarse.sides)) + _multiply_adds(
-                layers, math.prod(level.sides)
-            )
             coarse = level
         self._finest, self._rectified = coarse.sides, coarse.blocks == 0
         self.leave = convolution(coarse.channels, self.folding.shape[0], 3, gain=_FIRST)
         self.tell: nn.Module | None = None
         if components and finer:
             self.tell = convolution(self.shape[0], coarse.channels, 3)
-        for layer in (self.leave, self.tell):
-            self.multiply_adds += 0 if layer is None else _multiply_adds(layer, math.prod(coarse.sides))
         if fold:
             self.register_buffer("scales", torch.ones(self.folding.shape[0], 1, 1))
 
@@ -346,7 +333,7 @@ class PictureDiscriminator(nn.Module):
         gain = _BLOCK_GAIN["discriminator"] / max(1, blocks)
         levels = pyramid(self.folding.shape, width, blocks)
         self.levels = nn.ModuleList()
-        self.multiply_adds, before = 0, self.folding.shape[0]
+        before = self.folding.shape[0]
         for index, level in enumerate(levels):
             if level.blocks == 0:
                 layers = [_one_convolution(before, level)]
@@ -357,7 +344,6 @@ class PictureDiscriminator(nn.Module):
             if index + 1 < len(levels):
                 layers.append(Downsample(level.sides, levels[index + 1].sides))
             self.levels.append(nn.Sequential(*layers))
-            self.multiply_adds += _multiply_adds(self.levels[-1], math.prod(level.sides))
             before = level.channels
         pixels = math.prod(levels[-1].sides)
         self.filters = nn.Parameter(torch.randn(before, *levels[-1].sides) / math.sqrt(pixels))

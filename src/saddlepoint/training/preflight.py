@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from saddlepoint.errors import InputError
 from saddlepoint.training.game import Game, Rows
@@ -69,7 +68,7 @@ def check_shapes(game: Game, batch: Rows) -> float:
         for module, _ in modes:
             module.eval()  # this check must not change running statistics
         z = game.noise(0)
-        with _count_multiply_adds(game.generator) as of_generator:
+        with FlopCounterMode(display=False) as of_generator:
             fake = _attempt(game, "generator", f"noise of shape {_shape(z)}", z, condition, 0)
         if fake.shape != real.shape:
             raise InputError(
@@ -77,7 +76,7 @@ def check_shapes(game: Game, batch: Rows) -> float:
                 f"but the data's rows have shape {_shape(real[0])}: change the generator's last layer or the batches."
             )
         for name, points in (("the data's", real), ("the generator's", fake)):
-            with _count_multiply_adds(game.discriminator) as of_discriminator:
+            with FlopCounterMode(display=False) as of_discriminator:
                 logits = _attempt(
                     game, "discriminator", f"{name} rows of shape {_shape(points[0])}", points, condition, 0
                 )
@@ -89,7 +88,8 @@ def check_shapes(game: Game, batch: Rows) -> float:
     finally:
         for module, training in modes:
             module.train(training)
-    return _PASSES * (sum(of_generator) + sum(of_discriminator)) * game.process.count
+    flops = of_generator.get_total_flops() + of_discriminator.get_total_flops()
+    return float(_PASSES * flops / 2 * game.process.count)
 
 
 def _attempt(game: Game, player: str, what: str, rows: Tensor, condition: Tensor | None, step: int) -> Tensor:
@@ -127,28 +127,6 @@ def _takes(module: nn.Module, count: int) -> bool:
         each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
     ]
     return sum(each.default is each.empty for each in positional) <= count <= len(positional)
-
-
-@contextmanager
-def _count_multiply_adds(module: nn.Module) -> Iterator[list[float]]:
-    """Collect the multiply-adds of a network's layers while it runs."""
-    counts: list[float] = []
-
-    def note(layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        # Each output of a layer with weight (out, in, ...) takes weight[0].numel() multiply-adds; in a transposed
-        # convolution each input does.
-        counted = inputs[0] if getattr(layer, "transposed", False) and inputs else output
-        if isinstance(counted, Tensor):
-            for weight in layer.parameters(recurse=False):
-                if weight.ndim > 1:
-                    counts.append(counted.numel() * weight[0].numel())
-
-    hooks = [layer.register_forward_hook(note) for layer in module.modules()]
-    try:
-        yield counts
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _shape(tensor: Tensor) -> str:
