@@ -5,30 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from saddlepoint.errors import StoredFileError
 from saddlepoint.networks import (
-    NETWORKS,
     MaxoutDiscriminator,
     RectifierGenerator,
     ResidualDiscriminator,
     ResidualGenerator,
-    build,
 )
 
 GENERATORS = (RectifierGenerator, ResidualGenerator)
 DISCRIMINATORS = (MaxoutDiscriminator, ResidualDiscriminator)
-
-
-@pytest.mark.parametrize("shape", [(2,), (1, 7, 5), (3, 4, 4)])
-@pytest.mark.parametrize("condition_width", [0, 3])
-def test_shapes_of_rows_and_logits(shape: tuple[int, ...], condition_width: int) -> None:
-    condition = torch.eye(3)[torch.arange(6) % 3] if condition_width else None
-    for generator, discriminator in zip(GENERATORS, DISCRIMINATORS, strict=True):
-        rows = generator(noise_width=5, shape=shape, condition_width=condition_width)(
-            torch.randn(6, 5), condition
-        )
-        assert rows.shape == (6, *shape)
-        assert discriminator(shape=shape, condition_width=condition_width)(rows, condition).shape == (6, 1)
 
 
 @pytest.mark.parametrize("generator", GENERATORS)
@@ -105,40 +90,3 @@ def test_an_unconditioned_call_of_a_conditional_network_equals_the_zero_conditio
     rows = torch.randn(4, 2)
     assert torch.equal(network(rows), network(rows, torch.zeros(4, 3)))
     assert not torch.equal(network(rows), network(rows, torch.eye(3)[[0, 1, 2, 0]]))
-
-
-def test_every_network_is_built_again_from_its_description() -> None:
-    descriptions = {
-        "rectifier-generator": {"noise_width": 3, "shape": [2]},
-        "maxout-discriminator": {"shape": [2]},
-        "residual-generator": {"noise_width": 3, "shape": [2]},
-        "residual-discriminator": {"shape": [2]},
-        "mixture-generator": {"noise_width": 11, "components": 3, "local_width": 2},
-        "mixture-discriminator": {"components": 3, "local_width": 2},
-        "sign-noise-generator": {"noise_width": 15, "shape": [2]},
-        "fourier-discriminator": {"shape": [2], "octaves": 3},
-        "picture-generator": {"noise_width": 3, "shape": [1, 9, 8]},
-        "picture-discriminator": {"shape": [1, 9, 8]},
-        "strided-generator": {"noise_width": 3, "shape": [1, 9, 8]},
-        "strided-discriminator": {"shape": [1, 9, 8]},
-        "made-generator": {
-            "noise_width": 9,
-            "feature_blocks": [[3, True], [2, False], [0, True]],
-            "bins": 4,
-        },
-        "tabular-generator": {"noise_width": 9, "feature_blocks": [[3, True], [2, False], [0, True]]},
-        "tabular-discriminator": {"feature_blocks": [[3, True], [2, False], [0, True]]},
-        "deconvolution-generator": {"noise_width": 3, "shape": [3, 32, 32], "hidden": 8},
-        "maxout-convolution-discriminator": {"shape": [3, 32, 32]},
-    }
-    assert descriptions.keys() == NETWORKS.keys()
-    for name, numbers in descriptions.items():
-        assert type(build({"name": name, **numbers})) is NETWORKS[name]
-
-
-@pytest.mark.parametrize(
-    "description", [{"name": "transformer"}, {"name": "residual-generator", "depth": 3}, {}]
-)
-def test_a_description_of_another_version_is_refused(description: dict[str, object]) -> None:
-    with pytest.raises(StoredFileError, match="cannot build the network"):
-        build(description)
