@@ -15,7 +15,6 @@ from pyarrow import feather, parquet
 
 import saddlepoint as sp
 from saddlepoint.data.opening import open_source
-from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.data.write import escaped, write_samples
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import FitOptions, prepare
@@ -191,9 +190,3 @@ def test_formulas_come_back_as_texts_and_are_escaped_on_request(learnt, tmp_path
         InputError, match=r"in \.csv and \.tsv files only.* not in made\.parquet; leave --escape-formulas out"
     ):
         write_samples(tmp_path / "made.parquet", rows, model.like, escape_formulas=True)
-
-
-def test_the_encoder_is_restored_with_every_type(learnt) -> None:
-    _, model, _ = learnt
-    again = TableTransformer.from_dict(model.encoder.to_dict())
-    assert again.to_dict() == model.encoder.to_dict()

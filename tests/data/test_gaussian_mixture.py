@@ -97,13 +97,6 @@ def test_each_class_has_its_own_weights():
     assert encoder.shares[0, is_right].sum() < 0.01
 
 
-def test_stored_charts_are_the_same_charts_to_the_bit(on_ring):
-    again = encoder_from_dict(on_ring.to_dict())
-    rows = ring(50, 4)
-    torch.testing.assert_close(again.encode(rows), on_ring.encode(rows), rtol=0, atol=0)
-    assert again.compared == on_ring.compared
-
-
 @pytest.mark.parametrize(
     "damage",
     [
