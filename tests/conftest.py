@@ -33,3 +33,14 @@ def quick_looks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("saddlepoint.judging.monitor.quick_c2st.network", logistic)
         yield
+
+
+@pytest.fixture(scope="module")
+def no_figures():
+    """Let reports be written without their figures, which take longer to draw than a short run to train.
+
+    For modules that hold what a run leaves beside its report; figures are held in tests/runs and tests/drawing.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("saddlepoint.runs.report.report_figures", lambda *arguments: ())
+        yield

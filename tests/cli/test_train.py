@@ -21,20 +21,18 @@ import torch
 from saddlepoint.cli import app, main
 from saddlepoint.cli.terminal import Progress
 from saddlepoint.errors import SaddlepointError
+from saddlepoint.judging.classifiers import points
+from saddlepoint.judging.monitor import quick_c2st
 from saddlepoint.training import checkpoint
 
 SMALL = ["--capacity", "small"]
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["saddlepoint.cli.train", "saddlepoint.runs.session", "torch._dynamo"])
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "saddlepoint", *map(str, arguments)]
-
-
-def run(*arguments: object, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, check=check, env=environment, **options
-    )
+@pytest.fixture(scope="module", autouse=True)
+def _quick(quick_looks, no_figures) -> None:
+    """What is held here is true whatever is seen between rounds and drawn at the end."""
 
 
 def call(*arguments: object) -> None:
@@ -72,13 +70,22 @@ def same_run(one: Path, two: Path) -> None:
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(*frames, strict=True))
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_in_its_folder_and_a_clear_last_line(
     points_file: Path, tmp_path: Path
 ) -> None:
-    finished = run("train", points_file, "--rounds", 30, "--out", tmp_path / "run", *SMALL)
+    """The command line as it is, in a process of its own and with all figures."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "saddlepoint", "train", points_file, "--rounds", "30", "--out", "run", *SMALL],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+    )
     last = finished.stdout.splitlines()[-1]
     assert last.startswith("all 30 rounds are played")
-    assert last.endswith(str(tmp_path / "run" / "report.html"))
+    assert last.endswith(str(Path("run", "report.html")))
     assert "120 training rows; 15 validation rows (monitor), 15 held-out test rows (vault)" in finished.stderr
     found = {
         path.relative_to(tmp_path / "run").parts[0]
@@ -90,97 +97,87 @@ def test_a_run_leaves_everything_in_its_folder_and_a_clear_last_line(
     assert found == files
 
 
-def test_quiet_prints_the_last_line_only(points_file: Path, tmp_path: Path) -> None:
-    finished = run("train", points_file, "--rounds", 2, "--out", tmp_path / "run", *SMALL, "--quiet")
-    assert finished.stderr == ""
-    assert len(finished.stdout.splitlines()) == 1
+def test_quiet_prints_the_last_line_only(points_file: Path, tmp_path: Path, capfd) -> None:
+    call("train", points_file, "--rounds", 2, "--out", tmp_path / "run", *SMALL, "--quiet")
+    said = capfd.readouterr()
+    assert said.err == ""
+    assert len(said.out.splitlines()) == 1
 
 
-def stop_sentence(folder: Path) -> str:
-    return json.loads((folder / "stop.json").read_text())["sentence"]
-
-
-def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path) -> None:
+def test_until_settled_checks_judges_and_says_why_it_stopped(tmp_path: Path, capsys) -> None:
     rng = np.random.default_rng(0)
     np.savetxt(tmp_path / "rows.csv", rng.normal(size=(900, 2)), delimiter=",", header="x,y", comments="")
     out = tmp_path / "run"
     asked = ("--until", "settled", "--metrics", "mmd")
-    finished = run("train", tmp_path / "rows.csv", "--rounds", 20, *asked, "--out", out, *SMALL)
-    last = finished.stdout.splitlines()[-1]
+    call("train", tmp_path / "rows.csv", "--rounds", 20, *asked, "--out", out, *SMALL)
+    last = capsys.readouterr().out.splitlines()[-1]
     lines = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
     assert [line["kind"] for line in lines][-1] == "verdict"
     assert {line["kind"] for line in lines[:-1]} == {"check"}
     assert [each["name"] for each in lines[-1]["metrics"]] == ["MMD^2"]
-    assert "on 90 validation rows" in stop_sentence(out)  # the sentence ends with the power analysis
     stop = json.loads((out / "stop.json").read_text())
+    assert "on 90 validation rows" in stop["sentence"]  # it ends with the power analysis
     assert last.startswith(stop["sentence"])
     assert set(stop["seconds"]) == {"all", "plan", "checks", "verdict"}
-    assert stop["sentence"].split("(")[0].strip()[:40].rstrip() in (out / "report.html").read_text()
-    assert (out / "pictures" / "checks.png").is_file()
     # Going on keeps the checks, plays further, and owns up to a second opening of the vault.
-    resumed = run("train", tmp_path / "rows.csv", "--resume", "--rounds", 40, "--out", out).stderr
-    assert (
-        f"continuing from round {stop['round']} to 40; schedules, made for 20 rounds, stay at their final values"
-        in resumed
-    )
-    assert "  drawing the report's figures ..." in resumed.splitlines()  # in a log, where nothing moves
+    call("train", tmp_path / "rows.csv", "--resume", "--rounds", 40, "--out", out)
+    assert f"from round {stop['round']} to 40; schedules, made for 20 rounds" in capsys.readouterr().err
     again = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
     assert again[: len(lines)] == lines
     assert again[-1]["opened"] == 2
 
 
 def test_resume_goes_on_to_the_same_bits(points_file: Path, tmp_path: Path) -> None:
-    call("train", points_file, "--rounds", 24, "--out", tmp_path / "whole", *SMALL, "--quiet")
-    call("train", points_file, "--rounds", 24, "--out", tmp_path / "parts", *SMALL, "--quiet")
+    call("train", points_file, "--rounds", 12, "--out", tmp_path / "whole", *SMALL, "--quiet")
+    call("train", points_file, "--rounds", 12, "--out", tmp_path / "parts", *SMALL, "--quiet")
     same_run(tmp_path / "whole", tmp_path / "parts")
-    call("train", points_file, "--rounds", 30, "--out", tmp_path / "whole", "--resume", "--quiet")
-    call("train", points_file, "--rounds", 27, "--out", tmp_path / "parts", "--resume", "--quiet")
-    call("train", points_file, "--rounds", 30, "--out", tmp_path / "parts", "--resume", "--quiet")
+    call("train", points_file, "--rounds", 18, "--out", tmp_path / "whole", "--resume", "--quiet")
+    call("train", points_file, "--rounds", 15, "--out", tmp_path / "parts", "--resume", "--quiet")
+    call("train", points_file, "--rounds", 18, "--out", tmp_path / "parts", "--resume", "--quiet")
     same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-def train_slowly(arguments: list[str]) -> None:
-    """What a killed process was doing: training, and saving after each round, slowly."""
+def train_in_a_process(arguments: list[str], said: Path, saving_slowly: bool = False) -> None:
+    """The command line in a process forked from a server that has imported torch; what it prints goes to a file.
+
+    saving_slowly: it saves after each round and takes its time, so that it is killed while it saves.
+    """
     import saddlepoint.fitting.fit as fit
 
-    fit.Fit.__init__.__kwdefaults__["save_seconds"] = 0.0
-    fit._PLAY_PER_SAVE = 0
-    replace = os.replace
+    if saving_slowly:
+        fit.Fit.__init__.__kwdefaults__["save_seconds"] = 0.0
+        fit._PLAY_PER_SAVE = 0
+        replace = os.replace
 
-    def slowly(source: object, target: object) -> None:
-        time.sleep(0.01)
-        replace(source, target)
-        time.sleep(0.01)
+        def slowly(source: object, target: object) -> None:
+            time.sleep(0.01)
+            replace(source, target)
+            time.sleep(0.01)
 
-    os.replace = slowly
+        os.replace = slowly
+    quick_c2st.network = points.logistic  # as `quick_looks` does here
     torch.set_num_threads(1)
     sys.argv = ["saddlepoint", *arguments]
-    main()
+    with said.open("w") as sys.stdout:
+        main()
 
 
 @pytest.mark.slow
-def test_killed_at_ten_random_moments_also_while_saving_it_ends_on_the_same_bits(
+def test_killed_at_random_moments_also_while_saving_it_ends_on_the_same_bits(
     points_file: Path, tmp_path: Path
 ) -> None:
-    """kill -9 while the process saves nearly all the time; each resume begins from a whole checkpoint.
-
-    The processes are forked from a server that has imported torch once; apart from that each is the command line.
-    """
-    base = ["train", str(points_file), "--rounds", "300", "--batch", "16", *SMALL, "--quiet"]
+    """kill -9 while the process saves nearly all the time; each resume begins from a whole checkpoint."""
+    base = ["train", str(points_file), "--rounds", "80", "--batch", "16", *SMALL, "--quiet"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     call(*base, "--out", whole)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["saddlepoint.runs.session", "torch._dynamo"])
     choose, reached = random.Random(5), [0]
-    for kill in range(10):
-        options = (
-            ["train", str(points_file), "--out", str(broken), "--resume"]
-            if kill
-            else [*base, "--out", str(broken)]
+    for kill in range(5):
+        options = ["train", str(points_file), "--resume"] if kill else base
+        process = CONTEXT.Process(
+            target=train_in_a_process, args=([*options, "--out", str(broken)], tmp_path / "said", True)
         )
-        process = context.Process(target=train_slowly, args=(options,))
         process.start()
-        target = reached[-1] + choose.randint(1, 12)
+        target = reached[-1] + choose.randint(1, 9)
         while process.is_alive() and _newest(broken) < target:
             time.sleep(0.001)
         time.sleep(choose.random() * 0.08)
@@ -189,7 +186,7 @@ def test_killed_at_ten_random_moments_also_while_saving_it_ends_on_the_same_bits
         assert process.exitcode == -signal.SIGKILL
         reached.append(_newest(broken))
     assert reached == sorted(reached)
-    assert reached[-1] < 300
+    assert reached[-1] < 80
     call("train", points_file, "--out", broken, "--resume", "--quiet")
     same_run(whole, broken)
 
@@ -205,18 +202,15 @@ def test_an_interrupt_saves_and_exits_with_its_code(
     number: int, code: int, points_file: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    process = subprocess.Popen(
-        command("train", points_file, "--rounds", 10**6, "--out", out, "--compile", "off", *SMALL),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not (out / "progress.jsonl").exists() and process.poll() is None:
+    arguments = ["train", str(points_file), "--rounds", "1000000", "--out", str(out), "--compile", "off"]
+    process = CONTEXT.Process(target=train_in_a_process, args=([*arguments, *SMALL], tmp_path / "said"))
+    process.start()
+    while not (out / "progress.jsonl").exists() and process.is_alive():
         time.sleep(0.02)
-    process.send_signal(number)
-    said, words = process.communicate(timeout=120)
-    assert process.returncode == code, words
-    assert "interrupted after" in said.splitlines()[-1]
+    os.kill(process.pid, number)
+    process.join(timeout=120)
+    assert process.exitcode == code
+    assert "interrupted after" in (tmp_path / "said").read_text().splitlines()[-1]
     played = checkpoint.load(out / "checkpoint").round
     assert played >= 1
     call("train", points_file, "--out", out, "--resume", "--rounds", played + 2, "--quiet")
@@ -224,16 +218,21 @@ def test_an_interrupt_saves_and_exits_with_its_code(
 
 
 @pytest.mark.slow
-def test_two_processes_play_the_game_of_one(points_file: Path, tmp_path: Path) -> None:
-    base = ["train", points_file, "--rounds", 20, "--precision", "float64", *SMALL, "--quiet"]
+def test_two_processes_play_the_game_of_one(points_file: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(quick_c2st, "network", points.network)  # as torchrun's processes have it
+    base = ["train", points_file, "--rounds", 6, "--precision", "float64", *SMALL, "--quiet"]
     call(*base, "--out", tmp_path / "one")
-    run(*base, "--out", tmp_path / "two", "--processes", 2)
+    monkeypatch.setattr(sys, "argv", ["saddlepoint", *map(str, base), "--out", str(tmp_path / "two")])
+    with pytest.raises(SystemExit) as stopped:  # torchrun starts this very command line
+        sys.argv += ["--processes", "2"]
+        main()
+    assert stopped.value.code == 0
     one, two = (checkpoint.load(tmp_path / name / "checkpoint") for name in ("one", "two"))
-    assert one.round == two.round == 20
+    assert one.round == two.round == 6
     for name, value in one.tensors.items():
         assert torch.allclose(value, two.tensors[name], rtol=0, atol=1e-10), name
     for name in ("one", "two"):  # and one process goes on with what two have played
-        call("train", points_file, "--out", tmp_path / name, "--resume", "--rounds", 25, "--quiet")
+        call("train", points_file, "--out", tmp_path / name, "--resume", "--rounds", 8, "--quiet")
     one, two = (checkpoint.load(tmp_path / name / "checkpoint") for name in ("one", "two"))
     for name, value in one.tensors.items():
         assert torch.allclose(value, two.tensors[name], rtol=0, atol=1e-9), name
