@@ -222,9 +222,9 @@ def test_two_processes_play_the_game_of_one(points_file: Path, tmp_path: Path, m
     monkeypatch.setattr(quick_c2st, "network", points.network)  # as torchrun's processes have it
     base = ["train", points_file, "--rounds", 6, "--precision", "float64", *SMALL, "--quiet"]
     call(*base, "--out", tmp_path / "one")
-    monkeypatch.setattr(sys, "argv", ["saddlepoint", *map(str, base), "--out", str(tmp_path / "two")])
+    line = ["saddlepoint", *map(str, base), "--out", str(tmp_path / "two"), "--processes", "2"]
+    monkeypatch.setattr(sys, "argv", line)
     with pytest.raises(SystemExit) as stopped:  # torchrun starts this very command line
-        sys.argv += ["--processes", "2"]
         main()
     assert stopped.value.code == 0
     one, two = (checkpoint.load(tmp_path / name / "checkpoint") for name in ("one", "two"))
