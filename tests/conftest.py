@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import tempfile
 
@@ -12,6 +13,11 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
+
+# Processes of tests are forked from one that has imported this once (start method "forkserver").
+multiprocessing.set_forkserver_preload(
+    ["saddlepoint.cli.train", "saddlepoint.runs.session", "torch._dynamo", "pytest"]
+)
 
 
 @pytest.fixture

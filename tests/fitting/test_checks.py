@@ -392,7 +392,7 @@ def settle_as_rank(rank: int, folder: str) -> None:
 
 
 def test_a_decision_of_rank_0_reaches_every_rank_in_the_same_round(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(settle_as_rank, args=(str(tmp_path),), nprocs=2)
+    torch.multiprocessing.start_processes(settle_as_rank, (str(tmp_path),), 2, start_method="forkserver")
     one, two = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
     assert one == two
     assert (one["reason"], one["back"]) == ("plateau", [3])
