@@ -19,6 +19,8 @@ import saddlepoint as sp
 from saddlepoint.cli import app
 from saddlepoint.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "digits_by_class.json"
 
 

@@ -30,9 +30,7 @@ def test_scikit_learn_s_own_checks(estimator, check):
     check(estimator)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick(quick_looks):
-    """Nothing here hangs on what a look sees."""
+pytestmark = pytest.mark.usefixtures("quick_looks")
 
 
 @pytest.fixture(scope="module")

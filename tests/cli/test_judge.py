@@ -14,6 +14,8 @@ import pytest
 from saddlepoint.cli import app, main
 from saddlepoint.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 
 def call(*arguments: object) -> int:
     """Run a verb inside this process and return its exit code; errors of ours come through."""

@@ -29,9 +29,7 @@ SMALL = ["--capacity", "small"]
 FORKED = multiprocessing.get_context("forkserver")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick(quick_looks, no_figures) -> None:
-    """What is held here is true whatever is seen between rounds and drawn at the end."""
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
 
 
 def call(*arguments: object) -> None:
