@@ -3,7 +3,7 @@
     python -m docs.make_errors
 
 The cases are defined in the test files (`CASES`, `refusals`); this script runs each one and writes its message.
-`tests/test_errors_page.py` fails if the page differs from what this script would write.
+`tests/test_pages.py` fails if numbers on the page differ from those that this script would write.
 """
 
 from __future__ import annotations

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["SADDLEPOINT_CACHE"] = tempfile.mkdtemp(prefix="saddlepoint-tests-")
 
+import numpy as np
 import pytest
 import torch
 
 torch.set_num_threads(1)
+
+# Processes of tests are forked from one that has imported this once (start method "forkserver").
+multiprocessing.set_forkserver_preload(
+    ["saddlepoint.cli.train", "saddlepoint.runs.session", "torch._dynamo", "pytest"]
+)
 
 
 @pytest.fixture
@@ -24,14 +31,19 @@ def float64() -> object:
 
 @pytest.fixture(scope="module")
 def quick_looks():
-    """Let quick estimates use a logistic regression for their network, which takes two thirds of a short test's time.
+    """Let estimates between rounds use a logistic regression for their network and one classifier of tables, not two.
 
-    For modules that hold what is true whatever an estimate finds; that is held in tests/fitting/test_snapshot_selection.py.
+    They take two thirds of a short test's time. For modules that hold what must be true whatever an estimate says; what it
+    says is held in tests/fitting/test_snapshot_selection.py.
     """
     from saddlepoint.judging.classifiers.points import logistic
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("saddlepoint.judging.monitor.quick_c2st.network", logistic)
+        patch.setattr(
+            "saddlepoint.judging.monitor.quick_c2st.pairs",
+            lambda real, fake, context: lambda rows: np.zeros(len(rows)),
+        )
         yield
 
 

@@ -21,6 +21,8 @@ from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.fitting import FitOptions, prepare
 from saddlepoint.model import accept_by_weight, rows_given
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 N = 3000
 
 

@@ -22,17 +22,15 @@ import saddlepoint as sp
 from saddlepoint.errors import InputError, StoredFileError
 from saddlepoint.judging.metrics.parzen import log_density
 
-QUICK = {"capacity": "small", "rounds": 20, "random_state": 0}
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+ROUNDS = 4
+QUICK = {"capacity": "small", "rounds": ROUNDS, "random_state": 0}
 
 
-@parametrize_with_checks([sp.GAN(capacity="small", rounds=20)])
+@parametrize_with_checks([sp.GAN(capacity="small", rounds=2)])
 def test_scikit_learn_s_own_checks(estimator, check):
     check(estimator)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(quick_looks):
-    """Nothing here hangs on what a look sees."""
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +90,11 @@ def test_grid_search_over_the_score_ranks_by_it(points):
 
 
 def test_what_was_learnt_ends_in_an_underscore_and_is_true(points, fitted):
-    assert fitted.n_rounds_ == fitted.model_.description["rounds"] == 20
+    assert fitted.n_rounds_ == fitted.model_.description["rounds"] == ROUNDS
     assert fitted.n_features_in_ == 2
     assert sum(fitted.splits_.values()) == len(points)
-    assert [record["round"] for record in fitted.records_] == list(range(20))
-    assert fitted.stop_reason_.startswith("all 20 rounds are played")
+    assert [record["round"] for record in fitted.records_] == list(range(ROUNDS))
+    assert fitted.stop_reason_.startswith(f"all {ROUNDS} rounds are played")
     assert not hasattr(fitted, "classes_")
 
 
@@ -193,16 +191,16 @@ def test_verbose_speaks_and_silence_is_the_default(points, capsys):
     assert first.startswith(
         "GAN: 240 rows of 2 columns, float64 to train on; recipe modern, objective relativistic"
     )
-    assert first.endswith("20 rounds")
-    assert last.startswith("GAN: all 20 rounds are played")
+    assert first.endswith(f"{ROUNDS} rounds")
+    assert last.startswith(f"GAN: all {ROUNDS} rounds are played")
 
 
 def test_verbose_says_a_line_now_and_then(points, capsys, monkeypatch):
     monkeypatch.setattr("saddlepoint.estimator.gan._SECONDS_BETWEEN_LINES", 0.0)
     sp.GAN(**QUICK, verbose=True).fit(points)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 22
-    assert lines[1].startswith("GAN: round 1 of 20, ")
+    assert len(lines) == ROUNDS + 2
+    assert lines[1].startswith(f"GAN: round 1 of {ROUNDS}, ")
     assert "rounds/s, loss D " in lines[1]
 
 
@@ -481,11 +479,11 @@ def test_saved_and_loaded_the_estimator_is_the_same(points, fitted, tmp_path):
 
 
 def test_a_conditional_estimator_and_numpy_parameters_survive(points, by_class, tmp_path):
-    gan = clone(by_class).set_params(rounds=np.int64(20), random_state=np.random.RandomState(0))
+    gan = clone(by_class).set_params(rounds=np.int64(ROUNDS), random_state=np.random.RandomState(0))
     gan.fit(points, np.where(points[:, 0] > 0, "right", "left")).save(tmp_path)
     loaded = sp.load(tmp_path)
     assert list(loaded.classes_) == ["left", "right"]
-    assert loaded.get_params() == {**gan.get_params(), "rounds": 20, "random_state": None}
+    assert loaded.get_params() == {**gan.get_params(), "rounds": ROUNDS, "random_state": None}
     np.testing.assert_array_equal(
         loaded.sample(4, given="left", random_state=1), gan.sample(4, given="left", random_state=1)
     )

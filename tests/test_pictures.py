@@ -26,6 +26,8 @@ from saddlepoint.runs import onnx_export
 from saddlepoint.runs.sampling import load_model, sample_to_file, walk
 from saddlepoint.training import Settings, checkpoint, rounds
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 DOCS = Path(__file__).parents[1] / "docs" / "pictures.md"
 
 

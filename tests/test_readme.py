@@ -18,10 +18,12 @@ from typer.testing import CliRunner
 from saddlepoint.cli import app
 from saddlepoint.fitting import preparation
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.M | re.S)
-ROUNDS = 20
+ROUNDS = 8
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def desk(tmp_path_factory):
     """A folder with the files that README speaks of as the reader's own."""
     folder = tmp_path_factory.mktemp("desk")
     random = np.random.default_rng(0)
-    for name, rows in (("points", 1500), ("table", 1500), ("fake", 1500)):
+    for name, rows in (("points", 600), ("table", 600), ("fake", 600)):
         lines = (f"{a:.6f},{b:.6f}" for a, b in random.normal(size=(rows, 2)))
         (folder / f"{name}.csv").write_text("x,y\n" + "\n".join(lines) + "\n")
     for name in ("adult", "adult_test"):

@@ -20,6 +20,8 @@ from saddlepoint.errors import InputError
 from saddlepoint.fitting import FitOptions, prepare
 from saddlepoint.model import Model
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 N, SAMPLES = 800, 6000
 
 

@@ -17,6 +17,8 @@ from saddlepoint.errors import InputError
 from saddlepoint.fitting import FitOptions, prepare, restore
 from saddlepoint.training import checkpoint
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 N = 200
 
 
@@ -137,9 +139,6 @@ def test_a_csv_in_a_csv_out_the_same_bytes_for_the_same_seed(tmp_path: Path, cap
     assert list(made.columns) == list(real.columns)
     assert made["paid"].str.fullmatch(r"[0-9]{2}\.[0-9]{2}\.2024").all()
     assert set(made["age"]) <= set(real["age"])
-    page = (tmp_path / "one" / "report.html").read_text()
-    assert "Marginal distributions of the columns" in page
-    assert "country" in page
     call("sample", tmp_path / "one", "-n", 5, "--out", tmp_path / "some.parquet")
     assert len(pd.read_parquet(tmp_path / "some.parquet")) == 5
     call("judge", source, tmp_path / "one", "--quick")

@@ -11,6 +11,8 @@ import pytest
 from saddlepoint.cli import app
 from saddlepoint.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 
 def call(*arguments: object) -> None:
     app([str(argument) for argument in arguments], standalone_mode=False)

@@ -14,6 +14,8 @@ import pytest
 from saddlepoint.cli import app, main
 from saddlepoint.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 
 def call(*arguments: object) -> int:
     """Run a verb inside this process and return its exit code; errors of ours come through."""
@@ -35,9 +37,9 @@ def table(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rows")
-    table(2000, 0).to_csv(folder / "real.csv", index=False)
-    table(2000, 1).to_csv(folder / "same.csv", index=False)
-    table(2000, 2, shift=6.0).to_csv(folder / "shifted.csv", index=False)
+    table(800, 0).to_csv(folder / "real.csv", index=False)
+    table(800, 1).to_csv(folder / "same.csv", index=False)
+    table(800, 2, shift=6.0).to_csv(folder / "shifted.csv", index=False)
     table(900, 3).rename(columns={"pay": "wage"}).to_csv(folder / "renamed.csv", index=False)
     table(900, 0).head(5).to_csv(folder / "few.csv", index=False)
     np.save(folder / "pictures.npy", np.zeros((50, 4, 4), dtype=np.uint8))
@@ -52,7 +54,7 @@ def test_metrics_are_printed_after_the_verdict_and_stand_on_the_page(
     call("judge", files / "real.csv", files / "shifted.csv", *options)
     said = capsys.readouterr().out
     head, *rest = said[said.index("Metrics, none") :].splitlines()
-    assert "none of them a bound, on 2,000 rows of each sample" in head
+    assert "none of them a bound, on 800 rows of each sample" in head
     names = [line.split(":")[0].strip() for line in rest if " +- " in line]
     assert names[:4] == ["precision", "recall", "density", "coverage"]
     assert "MMD^2" in said
@@ -113,7 +115,7 @@ def test_copies_of_training_rows_are_found(files: Path, capsys) -> None:
     call("judge", files / "real.csv", files / "same.csv", "--train", files / "same.csv", "--quick", "--json")
     found = json.loads(capsys.readouterr().out)["memorisation"]
     assert found["copying"] is True
-    assert found["exact_copies"] == 2000
+    assert found["exact_copies"] == 800
 
 
 def test_a_run_is_judged_by_its_own_vault_or_by_named_rows(tmp_path: Path, capsys) -> None:

@@ -26,13 +26,10 @@ from saddlepoint.judging.monitor import quick_c2st
 from saddlepoint.training import checkpoint
 
 SMALL = ["--capacity", "small"]
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["saddlepoint.cli.train", "saddlepoint.runs.session", "torch._dynamo"])
+FORKED = multiprocessing.get_context("forkserver")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick(quick_looks, no_figures) -> None:
-    """What is held here is true whatever is seen between rounds and drawn at the end."""
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
 
 
 def call(*arguments: object) -> None:
@@ -173,7 +170,7 @@ def test_killed_at_random_moments_also_while_saving_it_ends_on_the_same_bits(
     choose, reached = random.Random(5), [0]
     for kill in range(5):
         options = ["train", str(points_file), "--resume"] if kill else base
-        process = CONTEXT.Process(
+        process = FORKED.Process(
             target=train_in_a_process, args=([*options, "--out", str(broken)], tmp_path / "said", True)
         )
         process.start()
@@ -203,7 +200,7 @@ def test_an_interrupt_saves_and_exits_with_its_code(
 ) -> None:
     out = tmp_path / "run"
     arguments = ["train", str(points_file), "--rounds", "1000000", "--out", str(out), "--compile", "off"]
-    process = CONTEXT.Process(target=train_in_a_process, args=([*arguments, *SMALL], tmp_path / "said"))
+    process = FORKED.Process(target=train_in_a_process, args=([*arguments, *SMALL], tmp_path / "said"))
     process.start()
     while not (out / "progress.jsonl").exists() and process.is_alive():
         time.sleep(0.02)
@@ -222,9 +219,9 @@ def test_two_processes_play_the_game_of_one(points_file: Path, tmp_path: Path, m
     monkeypatch.setattr(quick_c2st, "network", points.network)  # as torchrun's processes have it
     base = ["train", points_file, "--rounds", 6, "--precision", "float64", *SMALL, "--quiet"]
     call(*base, "--out", tmp_path / "one")
-    line = ["saddlepoint", *map(str, base), "--out", str(tmp_path / "two"), "--processes", "2"]
-    monkeypatch.setattr(sys, "argv", line)
-    with pytest.raises(SystemExit) as stopped:  # torchrun starts this very command line
+    two = [*base, "--out", tmp_path / "two", "--processes", 2]  # torchrun starts this very command line
+    monkeypatch.setattr(sys, "argv", ["saddlepoint", *map(str, two)])
+    with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 0
     one, two = (checkpoint.load(tmp_path / name / "checkpoint") for name in ("one", "two"))

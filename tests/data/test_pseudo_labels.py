@@ -12,6 +12,8 @@ from saddlepoint.data.pseudo_labels import MOST_CLUSTERS, SMALLEST_CLUSTER, _dow
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import FitOptions, prepare, restore
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 
 def grouped(n: int, groups: int = 4, sides: tuple[int, int] = (20, 23), seed: int = 0):
     """Pictures of a bright band, each group's in a place of its own, under noise; and the groups."""

@@ -20,6 +20,8 @@ from saddlepoint.data.transforms.table import TableTransformer
 from saddlepoint.errors import InputError
 from saddlepoint.fitting import FitOptions, prepare, restore
 
+pytestmark = pytest.mark.usefixtures("quick_looks", "no_figures")
+
 N = 3000
 
 

@@ -18,10 +18,7 @@ from saddlepoint.fitting.fit import planned_estimates
 from saddlepoint.names import RECIPES
 from saddlepoint.training import checkpoint
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick(quick_looks):
-    """Nothing here hangs on what a look sees."""
+pytestmark = pytest.mark.usefixtures("quick_looks")
 
 
 def points(n: int = 120, seed: int = 0) -> np.ndarray:
