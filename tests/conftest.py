@@ -31,19 +31,20 @@ def float64() -> object:
 
 @pytest.fixture(scope="module")
 def quick_looks():
-    """Let estimates between rounds use a logistic regression for their network and one classifier of tables, not two.
+    """Let estimates between rounds come of one cheap classifier: logistic regression, and trees for tables.
 
-    They take two thirds of a short test's time. For modules that hold what must be true whatever an estimate says; what it
-    says is held in tests/fitting/test_snapshot_selection.py.
+    They take most of a short test's time. For modules that hold what must be true whatever an estimate says; what it says is
+    held in tests/fitting/test_snapshot_selection.py.
     """
     from saddlepoint.judging.classifiers.points import logistic
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("saddlepoint.judging.monitor.quick_c2st.network", logistic)
-        patch.setattr(
-            "saddlepoint.judging.monitor.quick_c2st.pairs",
-            lambda real, fake, context: lambda rows: np.zeros(len(rows)),
-        )
+        for name in ("geometry", "pairs"):
+            patch.setattr(
+                f"saddlepoint.judging.monitor.quick_c2st.{name}",
+                lambda real, fake, context: lambda rows: np.zeros(len(rows)),
+            )
         yield
 
 

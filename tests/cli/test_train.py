@@ -153,6 +153,7 @@ def train_in_a_process(arguments: list[str], said: Path, saving_slowly: bool = F
 
         os.replace = slowly
     quick_c2st.network = points.logistic  # as `quick_looks` does here
+    quick_c2st.geometry = lambda real, fake, context: lambda rows: np.zeros(len(rows))
     torch.set_num_threads(1)
     sys.argv = ["saddlepoint", *arguments]
     with said.open("w") as sys.stdout:
@@ -216,7 +217,8 @@ def test_an_interrupt_saves_and_exits_with_its_code(
 
 @pytest.mark.slow
 def test_two_processes_play_the_game_of_one(points_file: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(quick_c2st, "network", points.network)  # as torchrun's processes have it
+    for name in ("network", "geometry"):  # as torchrun's processes have them
+        monkeypatch.setattr(quick_c2st, name, getattr(points, name))
     base = ["train", points_file, "--rounds", 6, "--precision", "float64", *SMALL, "--quiet"]
     call(*base, "--out", tmp_path / "one")
     two = [*base, "--out", tmp_path / "two", "--processes", 2]  # torchrun starts this very command line
