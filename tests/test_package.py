@@ -72,7 +72,7 @@ def test_a_wheel_outside_the_repository_trains_digits(tmp_path: Path) -> None:
     program = (
         f"import saddlepoint, sys; assert saddlepoint.__file__.startswith({str(home)!r}), saddlepoint.__file__\n"
         "from saddlepoint.cli import main\n"
-        "sys.argv = ['saddlepoint', 'train', 'digits', '--rounds', '50', '--quiet']; main()"
+        "sys.argv = ['saddlepoint', 'train', 'digits', '--rounds', '5', '--capacity', 'small', '--quiet']; main()"
     )
     environment = {**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
     finished = subprocess.run(
@@ -84,5 +84,5 @@ def test_a_wheel_outside_the_repository_trains_digits(tmp_path: Path) -> None:
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.startswith("all 50 rounds are played")
+    assert finished.stdout.startswith("all 5 rounds are played")
     assert (tmp_path / "runs" / "digits" / "report.html").is_file()

@@ -13,6 +13,8 @@ from scipy import stats
 from benchmarks import __main__ as command_line
 from saddlepoint.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 
 @pytest.mark.parametrize("name", ["ring", "grid", "unequal"])
 def test_the_data_themselves_have_the_ideal_coverage(name):

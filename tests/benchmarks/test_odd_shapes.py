@@ -13,9 +13,11 @@ from saddlepoint.fitting import FitOptions, prepare
 from saddlepoint.judging import judge
 from saddlepoint.judging.metrics.gan_metrics import top_octave
 
-REACHED = {(16, 23, 1): (80, 0.42), (17, 17, 4): (60, 0.435), (50, 16, 3): (30, 0.41)}
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+REACHED = {(17, 17, 4): (60, 0.435), (50, 16, 3): (30, 0.41)}
 """Rounds of a small pair, batches of 8, and a bound in nats that is not exceeded, by 200 held-out pictures; classifiers that
-are never wrong certify .44 on so few. Measured on seeds 5 to 8: .30 to .38, .33 to .43 and .32 to .36."""
+are never wrong certify .44 on so few. Measured on seeds 5 to 8: .33 to .43 and .32 to .36."""
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ from scipy.stats import ortho_group
 from saddlepoint.errors import InputError
 from saddlepoint.training import Settings
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 
 def dots(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return grey pictures of 12 x 12 with a bright square in one of four quarters, and which."""

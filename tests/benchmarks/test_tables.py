@@ -15,6 +15,8 @@ from benchmarks.suites.table_sets import SHIPPED, table_set
 
 from saddlepoint.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 
 def related(n: int = 2000) -> pd.DataFrame:
     rng = np.random.default_rng(0)

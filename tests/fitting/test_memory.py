@@ -13,6 +13,8 @@ from saddlepoint.fitting import FitOptions, Preparation, prepare
 from saddlepoint.fitting.fit import multiply_adds_of
 from saddlepoint.networks import build
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 PICTURES = np.random.default_rng(0).integers(0, 256, (60, 48, 44, 3), dtype=np.uint8)
 
 

@@ -18,6 +18,8 @@ from saddlepoint.fitting.pretrain import (
     ridge_regressions,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 
 def line(n: int = 300, seed: int = 0) -> pd.DataFrame:
     """Rows of a straight line with noise: the rank correlation of normal scores is .8; beside it a column of words."""

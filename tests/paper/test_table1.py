@@ -17,6 +17,8 @@ from saddlepoint.paper import datasets, games, table1
 from saddlepoint.paper.results import Results
 from saddlepoint.paper.resumable_game import ResumableGame
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 ROW = [
     "model",
     "seed",

@@ -18,6 +18,8 @@ from saddlepoint.runs.report import write_report
 from saddlepoint.runs.session import Session, Source
 from saddlepoint.runs.table_report import measured, summary
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 FORBIDDEN = ("private", "anonym", "privacy", "gdpr", "de-identif")
 
 
@@ -39,7 +41,7 @@ def people(n: int) -> pd.DataFrame:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("card")
     people(700).to_csv(folder / "people.csv", index=False)
-    session = Session.start(folder / "run", Source(data=str(folder / "people.csv")), FitOptions(rounds=40))
+    session = Session.start(folder / "run", Source(data=str(folder / "people.csv")), FitOptions(rounds=8))
     for _ in session.play():
         pass
     session.close()
@@ -52,7 +54,7 @@ def test_the_card_holds_what_was_measured_and_both_files_agree(run: Path) -> Non
     assert card["data"]["source"] == "people.csv"
     assert card["data"]["rows"] == {"train": 560, "monitor": 70, "vault": 70}
     assert [each["name"] for each in card["columns"]] == ["id", "age", "pay", "city|town", "old"]
-    assert card["recipe"]["rounds"] == card["recipe"]["horizon"] == 40
+    assert card["recipe"]["rounds"] == card["recipe"]["horizon"] == 8
     assert card["verdict"]["n_evaluate"] > 0
     assert card["copying"]["tests"]["sentence"] in words
     assert {use["name"] for use in card["use"]} == {"age", "pay", "city|town", "old"}
@@ -72,7 +74,7 @@ def test_the_page_says_it_in_plain_words_and_a_newcomer_meets_the_verdict_first(
         "Memorisation test",
     ]
     assert "Marginal distributions of the columns" in heads
-    assert "Why it ended: all 40 rounds are played" in page
+    assert "Why it ended: all 8 rounds are played" in page
     assert "50 % is guessing" in page
     assert "<b>" not in page
 

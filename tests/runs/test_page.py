@@ -7,6 +7,8 @@ from PIL import Image
 from saddlepoint.errors import InputError
 from saddlepoint.runs.html_page import Code, Page, Picture, Section, Table, render
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 HOSTILE = (
     '<script>alert("1")</script><img src=https://example.org/x onerror=alert(2)> & \' " {{ 7 * 7 }} {% raw %}'
 )
