@@ -103,7 +103,7 @@ def test_given_on_the_command_line_is_given_in_python(run, tmp_path):
 
 def test_a_wrong_class_on_the_command_line_is_told_with_the_nearest(run, tmp_path):
     asked = ["sample", str(run), "--given", "class=77", "--out", str(tmp_path / "a.npz")]
-    with pytest.raises(InputError, match=r"Unknown class '77'\. The classes are 0, 1, 2, "):
+    with pytest.raises(InputError, match=r"'77'.* 0, 1, 2, "):
         CliRunner().invoke(app, asked, catch_exceptions=False)
     assert not (tmp_path / "a.npz").exists()
 
@@ -120,15 +120,13 @@ def test_the_label_column_s_name_may_stand_for_class(tmp_path):
         asked = ["sample", folder, "-n", "4", "--seed", "1", "--given", given, "--out", out]
         assert CliRunner().invoke(app, asked, catch_exceptions=False).exit_code == 0
     assert Path(files[0]).read_text() == Path(files[1]).read_text()
-    with pytest.raises(
-        InputError, match=r"'kind=x' is not understood; write --given class=VALUE or --given sort=VALUE\."
-    ):
+    with pytest.raises(InputError, match=r"'kind=x' .* --given class=VALUE .*--given sort=VALUE"):
         CliRunner().invoke(
             app, ["sample", folder, "--given", "kind=x", "--out", files[0], "--force"], catch_exceptions=False
         )
     with pytest.raises(
         InputError,
-        match=r"--given names 2 classes \(class=x, class=y\), but a file holds samples of one class",
+        match=r"2 classes .*class=x, class=y",
     ):
         CliRunner().invoke(
             app,

@@ -84,7 +84,7 @@ def test_conditions_too_rare_to_draw_are_refused(fitted) -> None:
     encoder = fitted.model_.encoder
     never = encoder.encode(frame_of(known_law().query("right == 'no'").head(1)))
     conditions = Conditions.read(encoder, {"left": "a", "right": ["yes"], "x": (0, 3)})
-    with pytest.raises(InputError, match=r"Of 102,400 rows drawn, 0 meet left=a and .* too rare to draw 10"):
+    with pytest.raises(InputError, match=r"102,400 rows drawn, 0 meet left=a and .* 10"):
         rows_given(
             conditions,
             lambda chunk, rows, known, entries: never.expand(len(rows), -1),
@@ -239,7 +239,6 @@ def test_a_model_of_before_the_guesses_is_refused_in_a_sentence(fitted, tmp_path
     (folder / "model.json").write_text(json.dumps(facts))
     with pytest.raises(
         StoredFileError,
-        match=r"^The model in .* was saved by another version of saddlepoint, whose networks had weights of other "
-        r"shapes: train it again, or load it with the version that saved it\.$",
+        match=r"another version of saddlepoint.* shapes",
     ):
         sp.load(folder)

@@ -256,11 +256,9 @@ def test_a_pyarrow_table_in_and_out():
 
 def test_frames_that_cannot_be_learnt_from_are_told_why():
     wide = frame()[["weight", "height"]].set_axis(pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]), axis=1)
-    with pytest.raises(
-        InputError, match="column labels have 2 levels; join the levels of each into one name"
-    ):
+    with pytest.raises(InputError, match="column labels have 2 levels"):
         sp.GAN(**QUICK).fit(wide)
-    with pytest.raises(InputError, match=r"X is a LazyFrame, which has no rows yet; give X.collect\(\)"):
+    with pytest.raises(InputError, match=r"LazyFrame.* X\.collect\(\)"):
         sp.GAN(**QUICK).fit(pl.from_pandas(frame()).lazy())
 
 
@@ -274,27 +272,25 @@ def test_a_column_of_text_makes_a_table(library):
 
 @pytest.mark.parametrize("name", ["people.csv", Path("people.csv")])
 def test_a_name_in_place_of_rows_is_told(name):
-    with pytest.raises(
-        InputError, match=r"X is the file name 'people\.csv'; .*read_csv.*`saddlepoint train people.csv`"
-    ):
+    with pytest.raises(InputError, match=r"'people\.csv'.*read_csv.*`saddlepoint train people\.csv`"):
         sp.GAN(**QUICK).fit(name)
 
 
 @pytest.mark.parametrize("y", [[0.0, np.nan, 1.0, np.nan] * 10, ["a", None, "b", None] * 10])
 def test_missing_classes_are_told_without_a_warning(y):
-    with pytest.raises(InputError, match=r"y has 20 missing values \(None or NaN\), first in row 2"):
+    with pytest.raises(InputError, match=r"y has 20 missing values .* row 2"):
         sp.GAN(**QUICK).fit(np.arange(80.0).reshape(40, 2), y)
 
 
 def test_a_batch_beyond_the_rows_is_refused_and_the_recipe_s_own_is_not():
     rows = np.random.default_rng(0).normal(size=(30, 2))
-    with pytest.raises(InputError, match=r"batch of 31 is larger than the 30 training rows.*give at most 30"):
+    with pytest.raises(InputError, match=r"batch of 31 .* 30 training rows"):
         sp.GAN(**{**QUICK, "batch": 31}).fit(rows)
     assert sp.GAN(**{**QUICK, "batch": None}).fit(rows).sample(2).shape == (2, 2)
 
 
 def test_citing_what_is_no_model_is_told():
-    with pytest.raises(InputError, match="cite was given 3, a int; give a fitted GAN or a Model"):
+    with pytest.raises(InputError, match=r"cite .* 3, .* GAN or a Model"):
         sp.cite(3)
 
 
@@ -345,9 +341,7 @@ def test_pictures_come_back_in_their_shape_and_dtype(pictures):
 def test_pictures_have_no_parzen_score():
     gan = sp.GAN(**QUICK).fit(GREY)
     for ask in (gan.score_samples, gan.score):
-        with pytest.raises(
-            InputError, match=r"log-density of pictures is not informative.*saddlepoint\.judge"
-        ):
+        with pytest.raises(InputError, match=r"pictures .*saddlepoint\.judge"):
             ask(GREY)
 
 
@@ -370,9 +364,7 @@ def test_a_random_state_means_the_same_to_the_estimator_and_the_model(fitted):
 
 @pytest.mark.parametrize("n", [0, -1, 2.0, True, "3", None])
 def test_a_number_of_samples_that_is_none(fitted, n):
-    with pytest.raises(
-        InputError, match=f"{n!r} samples cannot be drawn; ask for a whole number of at least 1."
-    ):
+    with pytest.raises(InputError, match=f"{n!r} samples .* at least 1"):
         fitted.sample(n)
 
 
@@ -544,9 +536,7 @@ def test_a_damaged_estimator_is_refused(fitted, tmp_path):
 
 
 def test_there_is_nothing_to_load(tmp_path):
-    with pytest.raises(
-        InputError, match=r"There is no model in .*no model\.json.*; give a run folder or a saved model"
-    ):
+    with pytest.raises(InputError, match=r"no model in .*model\.json"):
         sp.load(tmp_path)
 
 
@@ -560,5 +550,5 @@ def test_companions_stand_in_the_final_verdict(points):
     rows = np.concatenate([points, points + 0.01 * np.random.default_rng(0).normal(size=points.shape)] * 2)
     gan = sp.GAN(**QUICK, until="budget", metrics="mmd").fit(rows)
     assert {companion["name"] for companion in gan.verdict_.metrics} == {"MMD^2"}
-    with pytest.raises(ValueError, match="metrics mmd are measured with the final verdict"):
+    with pytest.raises(ValueError, match=r"metrics mmd .* final verdict"):
         sp.GAN(**QUICK, metrics=["mmd"]).fit(rows)

@@ -188,7 +188,5 @@ def test_formulas_come_back_as_texts_and_are_escaped_on_request(learnt, tmp_path
     assert {"'=1+2", "'-x"} <= escaped_words <= {"'=1+2", "'-x", "ä|b", "plain"}
     assert list(open_source(safe).rows["small"]) == list(rows["small"])  # -3 is a number, and stays one
     assert list(escaped(pd.DataFrame({"@a": ["+1", None, 2]}))["'@a"]) == ["'+1", None, 2]
-    with pytest.raises(
-        InputError, match=r"in \.csv and \.tsv files only.* not in made\.parquet; leave --escape-formulas out"
-    ):
+    with pytest.raises(InputError, match=r"\.csv and \.tsv .*made\.parquet; .*--escape-formulas"):
         write_samples(tmp_path / "made.parquet", rows, model.like, escape_formulas=True)

@@ -86,7 +86,7 @@ def test_a_saved_estimator_samples_the_same_rows(fitted, tmp_path: Path) -> None
 
 def test_a_table_has_no_parzen_score(fitted) -> None:
     frame, gan = fitted
-    with pytest.raises(InputError, match="categories have none, so there is no score for a table"):
+    with pytest.raises(InputError, match="no score for a table"):
         gan.score_samples(frame)
 
 
@@ -142,9 +142,9 @@ def test_a_csv_in_a_csv_out_the_same_bytes_for_the_same_seed(tmp_path: Path, cap
     call("sample", tmp_path / "one", "-n", 5, "--out", tmp_path / "some.parquet")
     assert len(pd.read_parquet(tmp_path / "some.parquet")) == 5
     call("judge", source, tmp_path / "one", "--quick")
-    with pytest.raises(InputError, match=r"give a \.csv, \.tsv, \.parquet or \.feather file"):
+    with pytest.raises(InputError, match=r"\.csv, \.tsv, \.parquet or \.feather"):
         call("sample", tmp_path / "one", "--out", tmp_path / "some.npy")
-    with pytest.raises(InputError, match="--column 'age' is not understood; write --column NAME=KIND"):
+    with pytest.raises(InputError, match=r"'age' .* --column NAME=KIND"):
         call("train", source, "--column", "age", "--out", tmp_path / "three")
 
 
@@ -198,7 +198,5 @@ def test_the_few_cells_that_spoil_a_column_of_numbers_are_named_or_taken_as_miss
             f"learnt as a table, because the kind of column {next(iter(kinds))!r} is given",
         )
     # Where no fifth of the cells is left to be numbers, they are none.
-    with pytest.raises(
-        InputError, match="Column 'sex' of the table should hold numbers, but row 1 holds 'm'"
-    ):
+    with pytest.raises(InputError, match=r"'sex' .* numbers, .* row 1 holds 'm'"):
         open_source(frame, columns={"sex": "numeric"})

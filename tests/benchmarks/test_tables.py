@@ -91,9 +91,7 @@ def test_a_broken_format_is_named_column_by_column() -> None:
 def test_sets_that_need_files_say_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"needs adult\.csv, but its folder was not given"):
         table_set("adult", None)
-    with pytest.raises(
-        InputError, match=r"does not hold it: give the folder with --data, or choose among diabetes, cancer"
-    ):
+    with pytest.raises(InputError, match=r"--data, .* diabetes, cancer"):
         table_set("titanic", tmp_path)
     frame = pd.DataFrame({"Survived": [0, 1] * 5, "PassengerId": range(10)})
     frame.to_csv(tmp_path / "titanic.csv", index=False)
@@ -157,7 +155,5 @@ def test_rows_made_in_a_process_of_their_own_come_with_what_it_took(tmp_path: Pa
 
 def test_an_interpreter_without_sdmetrics_is_refused_with_its_own_words():
     cancer = table_set("cancer", None)
-    with pytest.raises(
-        InputError, match=r"cannot compute SDMetrics' score \(.*sdmetrics.*\); give a Python that has"
-    ):
+    with pytest.raises(InputError, match="sdmetrics"):
         sdmetrics_quality(cancer, cancer.train.head(20), sys.executable)

@@ -128,7 +128,7 @@ def test_a_condition_that_cannot_be_met_is_refused_in_a_sentence(encoder, given,
     ],
 )
 def test_conditions_that_contradict_each_other_are_refused(encoder, given) -> None:
-    with pytest.raises(InputError, match=f"{given[0]} and {given[1]} contradict each other"):
+    with pytest.raises(InputError, match=f"{given[0]} and {given[1]}"):
         Conditions.read(encoder, given)
 
 
@@ -161,7 +161,7 @@ def test_columns_that_are_not_filled_keep_their_holes_and_unknown_ones_are_refus
     partial = ImputationTask.of(encoder, frame_of(holes), ["age"])
     assert partial.with_known_cells(frame_of(towns()))["city"].isna().sum() == 10
     assert not partial.forbidden.any()
-    with pytest.raises(InputError, match="The training table had no column 'agee', did you mean 'age'"):
+    with pytest.raises(InputError, match="'agee', did you mean 'age'"):
         ImputationTask.of(encoder, frame_of(holes), ["agee"])
     with pytest.raises(InputError, match="'Paris', which did not occur in training"):
         ImputationTask.of(encoder, frame_of(towns().assign(city="Paris")))
@@ -179,9 +179,7 @@ def test_a_column_left_out_is_known_and_refused_like_any_other() -> None:
         partial = ImputationTask.of(encoder, frame_of(text))
         assert partial.known.all()
         assert (partial.codes == ImputationTask.of(encoder, learnt).codes).all()
-        with pytest.raises(
-            InputError, match=f"Column '{told}' holds 'Paris', which did not occur in training"
-        ):
+        with pytest.raises(InputError, match=f"'{told}' holds 'Paris'"):
             ImputationTask.of(encoder, frame_of(text.assign(**{told: "Paris"})))
 
 
@@ -194,5 +192,5 @@ def test_of_identifiers_only_missing_ones_can_be_asked_for() -> None:
     at = [encoder.transformers[column].name for column in encoder.columns_of_blocks].index("key")
     assert list(np.flatnonzero(known)) == [at]
     assert levels[:, at].tolist() == [1, 1, 1]
-    with pytest.raises(InputError, match=r"key=K00001 cannot be asked for, only key= \(no identifier\)\."):
+    with pytest.raises(InputError, match=r"key=K00001 .* key= "):
         Conditions.read(encoder, ["key=K00001"])

@@ -67,9 +67,7 @@ def test_pictures_broken_in_ten_ways_are_left_out_and_named(tmp_path, monkeypatc
     assert {name.partition("/")[2] for name, _ in dataset.left_out} == set(BROKEN)
     assert "holds 2 frames" in dict(dataset.left_out)["kind1/frames.tif"]
     (tmp_path / "kind0" / "one_more.png").write_bytes(b"")
-    with pytest.raises(
-        InputError, match=r"^11 of the first \d+ pictures cannot be read, and at most 5% of all 211"
-    ):
+    with pytest.raises(InputError, match=r"^11 of the first \d+ .* 5% of all 211"):
         open_source(tmp_path)
 
 
@@ -173,5 +171,5 @@ def test_flips_only_where_asked_and_each_part_by_its_rule():
     again = mirrored_at_random(before.vault, 0, "vault")
     np.testing.assert_array_equal(again.rows, parts.vault.rows)
     assert len(with_mirror_images(plain)) == 200
-    with pytest.raises(InputError, match=r"array holds points; mirror images \(--flips\) are for pictures"):
+    with pytest.raises(InputError, match=r"points; .*--flips"):
         refuse_flips(open_source(np.ones((3, 2)) * np.arange(3)[:, None]))

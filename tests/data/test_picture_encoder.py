@@ -51,9 +51,9 @@ def test_a_damaged_encoder_is_named(damage):
 
 def test_other_pictures_are_refused():
     encoder = PicturesEncoder(height=2, width=3, channels=1, levels=16)
-    with pytest.raises(InputError, match=r"\(n, 2, 3, 1\) uint8 are needed, not \(1, 3, 2, 1\) uint8"):
+    with pytest.raises(InputError, match=r"\(n, 2, 3, 1\) uint8 .* \(1, 3, 2, 1\) uint8"):
         encoder.encode(np.zeros((1, 3, 2, 1), np.uint8))
-    with pytest.raises(InputError, match=r"grey level 17 was given; these pictures have levels 0\.\.16"):
+    with pytest.raises(InputError, match=r"grey level 17 .* 0\.\.16"):
         encoder.encode(np.full((1, 2, 3, 1), 17, np.uint8))
     with pytest.raises(InputError, match="low is 1"):
         PicturesEncoder(height=2, width=3, channels=1, low=1)
@@ -94,5 +94,5 @@ def test_a_margin_is_given_where_many_numbers_lie_at_the_ends_of_many_levels():
 
 
 def test_a_margin_out_of_range_is_refused():
-    with pytest.raises(InputError, match=r"margin is 0.3; give a share of the range from 0 to below 1/4"):
+    with pytest.raises(InputError, match=r"margin is 0.3; .* 1/4"):
         PicturesEncoder(height=2, width=2, channels=1, margin=0.3)

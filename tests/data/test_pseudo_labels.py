@@ -118,16 +118,12 @@ def test_classes_are_found_by_default_where_they_are_known_to_help():
 
 
 def test_what_is_asked_of_clusters_in_vain_is_refused():
-    with pytest.raises(InputError, match=r"cluster is 'found'. Allowed are auto, on, off."):
+    with pytest.raises(InputError, match=r"cluster is 'found'.* auto, on, off"):
         FitOptions(cluster="found")
-    with pytest.raises(
-        InputError, match="cluster is 'on', and there is a label, which already gives the classes to learn"
-    ):
+    with pytest.raises(InputError, match=r"cluster is 'on', .* label"):
         FitOptions(cluster="on", conditional=True)
     points = open_source(np.random.default_rng(0).normal(size=(400, 3)), name="X")
-    with pytest.raises(
-        InputError, match="finding clusters is for pictures, and X holds points: leave cluster out"
-    ):
+    with pytest.raises(InputError, match="X holds points: leave cluster out"):
         prepare(points, FitOptions(cluster="on", rounds=2))
 
 

@@ -225,7 +225,7 @@ def test_names_of_another_number_are_refused():
 
 def test_another_width_or_numbers_not_finite_are_refused():
     encoder = PointsEncoder.fit(np.eye(3))
-    with pytest.raises(InputError, match=r"rows of 3 columns are needed, not an array of shape \(4, 2\)"):
+    with pytest.raises(InputError, match=r"3 columns .* \(4, 2\)"):
         encoder.encode(np.zeros((4, 2)))
     with pytest.raises(InputError, match="NaN, infinity"):
         encoder.encode(np.full((1, 3), np.nan))

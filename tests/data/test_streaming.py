@@ -150,9 +150,7 @@ def test_a_run_reads_in_parts_and_goes_on_with_the_same_rows(tmp_path: Path) -> 
 
 def test_what_needs_all_rows_at_once_is_refused(tmp_path: Path) -> None:
     stored(table(), tmp_path)
-    with pytest.raises(
-        InputError, match=r"read in parts, because it holds 3,000 rows of 9 columns, and a label column"
-    ):
+    with pytest.raises(InputError, match="3,000 rows of 9 columns, and a label column"):
         open_source(tmp_path / "rows.parquet", label="city")
     frame = table()
     frame.loc[2500, "pay"] = np.inf
@@ -194,9 +192,7 @@ def test_words_among_numbers_are_told_and_refused_as_numbers(tmp_path: Path) -> 
     frame.loc[odd, "size"] = "about 7"  # the look does not meet it
     stored(frame, tmp_path)
     unseen = open_source(tmp_path / "rows.parquet", columns={"size": "numeric"})
-    with pytest.raises(
-        InputError, match=r"Column 'size' of .* is text and holds 'about 7', .*--column size=categorical"
-    ):
+    with pytest.raises(InputError, match=r"'size' .* 'about 7', .*--column size=categorical"):
         prepare(unseen, FitOptions())
     frame.loc[0, "size"] = "12x"
     stored(frame, tmp_path)

@@ -147,9 +147,7 @@ def test_a_pattern_that_is_used_up_grows_rather_than_copies():
 
 def test_prose_is_refused_with_what_to_do():
     prose = [f"{i} " + "many words " * 20 for i in range(30)]
-    with pytest.raises(
-        InputError, match=r"'said' is free text \(30 different texts .* --column said=categorical"
-    ):
+    with pytest.raises(InputError, match=r"'said' .*30 .* --column said=categorical"):
         fitted(pd.DataFrame({"said": prose, "word": ["a", "b"] * 15}))
     fitted(pd.DataFrame({"said": prose, "word": ["a", "b"] * 15}), {"said": "categorical"})
 
@@ -174,11 +172,9 @@ def test_nothing_to_learn_is_refused():
 
 def test_values_that_were_not_learnt_are_refused_with_the_nearest():
     frame, encoder = fitted(pd.DataFrame({"city": ["Rome", "Oslo"] * 20, "n": [1, 1, 2, 3, 4] * 8}))
-    with pytest.raises(
-        InputError, match="'city' holds 'Rom', which did not occur in training, did you mean 'Rome'"
-    ):
+    with pytest.raises(InputError, match=r"'city' holds 'Rom', .* did you mean 'Rome'"):
         encoder.encode(frame.assign(city="Rom"))
-    with pytest.raises(InputError, match="'n' is empty in row 1, which never occurred in training"):
+    with pytest.raises(InputError, match="'n' is empty in row 1"):
         encoder.encode(frame.assign(n=pd.Series([None] * 40, dtype=frame["n"].dtype)))
     with pytest.raises(InputError, match="lacks column 'city'"):
         encoder.encode(frame[["n"]])
@@ -189,7 +185,5 @@ def test_values_that_were_not_learnt_are_refused_with_the_nearest():
 )
 def test_a_damaged_encoder_is_told(damage):
     _, encoder = fitted(pd.DataFrame({"city": ["Rome", "Oslo"] * 20, "n": [1, 2, 3, 4] * 10}))
-    with pytest.raises(
-        StoredFileError, match=r"stored table encoder is damaged or from another .*: train the model again"
-    ):
+    with pytest.raises(StoredFileError, match="stored table encoder is damaged"):
         encoder_from_dict({**encoder.to_dict(), **damage})

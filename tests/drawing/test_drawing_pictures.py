@@ -195,10 +195,10 @@ def test_hostile_captions_and_titles_are_drawn_as_they_are():
 
 def test_pictures_of_another_shape_or_dtype_are_refused_with_both_named():
     with pytest.raises(
-        InputError, match=r"samples has shape \(4, 8, 8\) and dtype uint8; .*\(n, height, width, chan"
+        InputError, match=r"samples has shape \(4, 8, 8\) and dtype uint8; .*\(n, height, width"
     ):
         sample_grid(noise(4, 8, 8))
-    with pytest.raises(InputError, match=r"samples has shape \(4, 8, 8, 1\) and dtype float64; give uint8"):
+    with pytest.raises(InputError, match=r"\(4, 8, 8, 1\) and dtype float64; .*uint8"):
         sample_grid(noise(4, 8, 8, 1) / 255)
     with pytest.raises(InputError, match=r"shape \(4, 8, 8, 5\)"):
         sample_grid(noise(4, 8, 8, 5))

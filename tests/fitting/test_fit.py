@@ -117,7 +117,7 @@ def test_an_interrupted_fit_is_saved_first(tmp_path: Path) -> None:
 def test_past_rounds_cannot_be_asked_for(tmp_path: Path) -> None:
     fit = prepared().fit(tmp_path)
     list(fit.play(until_round=6))
-    with pytest.raises(InputError, match="3 rounds were asked for, but this run has played 6"):
+    with pytest.raises(InputError, match=r"3 rounds .* 6"):
         next(fit.play(until_round=3))
 
 
@@ -186,7 +186,7 @@ def test_a_holdout_stands_in_place_of_the_vault() -> None:
     assert len(preparation.train) + len(preparation.monitor) == 120
     with pytest.raises(
         InputError,
-        match=r"held-out rows are points of shape \(3,\), the training rows points of shape \(2,\)",
+        match=r"\(3,\), .* \(2,\)",
     ):
         prepare(
             dataset, FitOptions(rounds=1), holdout=open_source(np.random.default_rng(0).normal(size=(30, 3)))

@@ -47,7 +47,7 @@ def test_a_round_needs_less_memory_and_makes_the_same_step(choices: dict[str, ob
 
 
 def test_accumulation_steps_must_divide_the_batch() -> None:
-    with pytest.raises(InputError, match="A batch of 8 cannot be played in 3 micro-batches"):
+    with pytest.raises(InputError, match=r"batch of 8 .* 3 micro-batches"):
         prepared(accumulation_steps=3)
 
 

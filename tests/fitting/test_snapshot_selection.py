@@ -152,9 +152,9 @@ def test_few_rows_and_pictures_have_no_estimates():
 
 def test_an_unfit_start_is_refused():
     pictures = np.random.default_rng(0).integers(0, 256, size=(600, 4, 4), dtype=np.uint8)
-    with pytest.raises(InputError, match="'mixture' is for points of the recipe 'modern', not for pictures"):
+    with pytest.raises(InputError, match=r"'mixture' .* points .* 'modern', not for pictures"):
         fit_of(pictures, start="mixture")
     with pytest.raises(InputError, match="not for points of 'goodfellow2014'"):
         fit_of(arc(300), start="learned", recipe="goodfellow2014")
-    with pytest.raises(InputError, match="Unknown start 'mixtur', did you mean 'mixture'"):
+    with pytest.raises(InputError, match="'mixtur', did you mean 'mixture'"):
         fit_of(arc(300), start="mixtur")

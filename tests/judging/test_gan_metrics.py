@@ -164,9 +164,9 @@ def test_names_are_read_in_our_order_and_wrong_ones_told() -> None:
     assert chosen_of("all") == METRICS
     assert chosen_of(["mmd,neighbours", "mmd"]) == ("neighbours", "mmd")
     assert chosen_of(()) == ()
-    with pytest.raises(InputError, match=r"Unknown metric 'mmmd', did you mean 'mmd'.*or all"):
+    with pytest.raises(InputError, match=r"'mmmd', did you mean 'mmd'.*or all"):
         chosen_of("mmmd")
-    with pytest.raises(InputError, match="FID is measured on features of the Inception network"):
+    with pytest.raises(InputError, match=r"FID.* Inception"):
         chosen_of(["fid"])
 
 

@@ -72,9 +72,7 @@ def test_kinds_can_be_named() -> None:
     real, fake = frame(80, 0).assign(zip=np.arange(80) % 9), frame(80, 1).assign(zip=np.arange(80) % 9)
     pair = open_pair(real, fake, columns={"zip": "categorical"})
     assert pair.categorical[pair.names.index("zip")]
-    with pytest.raises(
-        InputError, match="columns= gives the types of a table's columns, but these rows are not a table"
-    ):
+    with pytest.raises(InputError, match=r"columns= .* not a table"):
         open_pair(np.zeros((5, 2)), np.zeros((5, 2)), columns={"a": "integer"})
     with pytest.raises(InputError, match="describe arrays"):
         open_pair(real, fake, kind="points")
@@ -84,7 +82,7 @@ def test_an_array_may_stand_beside_a_table_of_its_columns() -> None:
     real = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2)), columns=["u", "v"])
     pair = open_pair(real, np.random.default_rng(1).normal(size=(40, 2)))
     assert pair.names == ("u", "v")
-    with pytest.raises(InputError, match=r"fake rows are an array of shape \(40, 3\) and the others a table"):
+    with pytest.raises(InputError, match=r"fake rows .*\(40, 3\) .* table"):
         open_pair(real, np.zeros((40, 3)))
 
 
@@ -147,9 +145,7 @@ def test_the_names_of_a_data_set_stand_in_the_findings() -> None:
 
 
 def test_a_generator_is_asked_for_its_rows() -> None:
-    with pytest.raises(
-        InputError, match=r"fake rows are a GAN, which is a generator; .* gan\.sample\(2000\)"
-    ):
+    with pytest.raises(InputError, match=r"fake rows are a GAN, .* gan\.sample\(2000\)"):
         sp.judge(np.zeros((50, 2)), sp.GAN())
 
 

@@ -29,9 +29,7 @@ def test_nulls_are_allowed_in_tables_only():
     holed = points.copy()
     holed[4, 1] = np.nan
     assert check(holed, points, kind="tables").kind == "tables"
-    with pytest.raises(
-        InputError, match=r"1 values of the real rows are not finite, the first in row 4, column x2;"
-    ):
+    with pytest.raises(InputError, match=r"1 values of the real rows .* row 4, column x2"):
         check(holed, points)
     holed[7, 2] = -np.inf
     with pytest.raises(InputError, match=r"1 values of the fake rows .* row 7, column c\. "):

@@ -60,21 +60,19 @@ def test_the_seed_decides():
 
 
 def test_too_few_rows_are_told_what_they_could_certify():
-    with pytest.raises(
-        InputError, match=r"20 real rows and 20 fake rows .* 6 would be left .* nothing at all"
-    ):
+    with pytest.raises(InputError, match=r"20 real rows and 20 fake rows .* 6 "):
         split(20, 20, alpha=0.05, rng=rng())
-    with pytest.raises(InputError, match=r"28 real rows .* 8 would be left .* Give at least 30 of each"):
+    with pytest.raises(InputError, match=r"28 real rows .* 8 .* 30 of each"):
         split(28, 500, alpha=0.05, rng=rng())
     with pytest.raises(InputError, match="100 real rows in 5 groups"):
         split(100, 100, groups=np.repeat(np.arange(5), 20), alpha=0.05, rng=rng())
-    with pytest.raises(InputError, match=r"28 real rows .* only a JSD above 0\.58 nats, of at most 0\.69"):
+    with pytest.raises(InputError, match=r"28 real rows .* 0\.58 nats.* 0\.69"):
         split(28, 28, alpha=0.1, rng=rng())
     assert split(30, 30, alpha=0.05, rng=rng()).n_evaluate == 9
 
 
 def test_groups_of_another_length_are_refused():
-    with pytest.raises(InputError, match=r"groups have shape \(3,\); 100 real rows need \(100,\)"):
+    with pytest.raises(InputError, match=r"groups .*\(3,\); .*\(100,\)"):
         split(100, 100, groups=[1, 2, 3], alpha=0.05, rng=rng())
 
 

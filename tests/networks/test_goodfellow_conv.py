@@ -78,7 +78,5 @@ def test_centred_units_make_the_same_functions_by_another_bias():
 def test_other_sides_are_refused():
     for name in ("deconvolution-generator", "maxout-convolution-discriminator"):
         more = {"noise_width": 4} if name.startswith("dec") else {}
-        with pytest.raises(
-            InputError, match=r"pictures \(channels, 32, 32\), not for rows of shape \(1, 28, 28\)"
-        ):
+        with pytest.raises(InputError, match=r"\(channels, 32, 32\), .*\(1, 28, 28\)"):
             build({"name": name, "shape": [1, 28, 28], **more})

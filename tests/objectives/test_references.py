@@ -28,5 +28,5 @@ def test_citations_come_in_order_and_once():
 
 
 def test_an_unknown_reference_is_refused():
-    with pytest.raises(InputError, match="called 'goodfelow2014', did you mean 'goodfellow2014'"):
+    with pytest.raises(InputError, match="'goodfelow2014', did you mean 'goodfellow2014'"):
         cite(["goodfelow2014"])

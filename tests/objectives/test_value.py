@@ -142,7 +142,7 @@ def test_losses_keep_the_shape_of_the_logits(name):
 
 @pytest.mark.parametrize(("name", "player"), PAIRED)
 def test_shapes_that_would_broadcast_are_refused(name, player):
-    with pytest.raises(InputError, match=r"shape \(4,\) and the fake ones \(4, 1\).*same shape"):
+    with pytest.raises(InputError, match=r"\(4,\) .*\(4, 1\)"):
         getattr(get(name), player)(torch.zeros(4), torch.zeros(4, 1))
 
 

@@ -122,5 +122,5 @@ def test_bad_input_is_one_sentence(tmp_path):
         assert isinstance(found.exception, InputError)
         assert sentence in str(found.exception)
     np.savez(tmp_path / "c.npz", images=np.zeros((40, 8, 8), np.uint8))
-    with pytest.raises(InputError, match="CIFAR-10's pictures are 32 x 32 with 3 channels"):
+    with pytest.raises(InputError, match="32 x 32 with 3 channels"):
         datasets.cifar10(tmp_path / "c.npz")

@@ -320,7 +320,7 @@ def test_the_choice_of_rounds_is_written_down_and_resume_plays_by_it(digits, tmp
 def test_other_rows_are_refused_by_a_run_folder(digits, tmp_path):
     plan = games.planned_game("goodfellow2014", digits, 0, 5)
     ResumableGame(tmp_path / "run", digits.train, plan).close()
-    with pytest.raises(InputError, match="was started with other rows than 'digits' holds now"):
+    with pytest.raises(InputError, match="other rows than 'digits'"):
         ResumableGame(tmp_path / "run", digits.test, plan)
 
 
@@ -332,7 +332,7 @@ def test_pixels_that_are_not_mnist_s_are_refused(tmp_path):
     )
     with pytest.raises(InputError, match="MNIST's have 6bbc9ace"):
         datasets.mnist(tmp_path / "m.npz")
-    with pytest.raises(InputError, match=r"There is no file .*none\.npz; give an \.npz of MNIST"):
+    with pytest.raises(InputError, match=r"no file .*none\.npz; .*\.npz of MNIST"):
         datasets.mnist(tmp_path / "none.npz")
     with pytest.raises(InputError, match="holds 0 pictures named sPP_NN"):
         datasets.faces(tmp_path)

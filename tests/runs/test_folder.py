@@ -20,7 +20,7 @@ def test_a_second_run_over_the_first_is_refused_until_asked_for(tmp_path: Path) 
     run.append("progress.jsonl", {"round": 0})
     (path / "checkpoint").mkdir()
     run.release()
-    with pytest.raises(InputError, match=r"already holds a run: add --resume .* --restart .* --out"):
+    with pytest.raises(InputError, match=r"--resume .* --restart .* --out"):
         RunFolder.create(path)
     RunFolder.create(path, restart=True).release()
     assert not (path / "progress.jsonl").exists()

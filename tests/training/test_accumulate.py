@@ -97,12 +97,10 @@ def test_levels_that_are_run_again_take_the_very_same_steps():
     ],
 )
 def test_parts_that_are_not_the_batch_are_refused(changes):
-    with pytest.raises(
-        InputError, match=rf"^A batch of 12 cannot be played in {changes['accumulation_steps']} micro-batches"
-    ):
+    with pytest.raises(InputError, match=f"batch of 12 .* {changes['accumulation_steps']} micro-batches"):
         Settings(horizon=1, batch=12, **changes)
 
 
 def test_logits_beside_their_batch_s_mean_are_not_played_in_parts():
-    with pytest.raises(InputError, match=r"relativistic-average.* 3 processes or micro-batches do not have"):
+    with pytest.raises(InputError, match=r"relativistic-average.* 3 processes or micro-batches"):
         played(3, objective="relativistic-average")

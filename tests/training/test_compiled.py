@@ -302,7 +302,7 @@ def test_a_wish_is_obeyed(monkeypatch) -> None:
 def test_without_a_compiler_rounds_are_eager_and_it_is_said(monkeypatch) -> None:
     monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
     assert chosen(monkeypatch).why == "this machine has no C++ compiler (g++ or clang++)"
-    with pytest.raises(InputError, match=r"no C\+\+ compiler \(g\+\+ or clang\+\+\): install one, or"):
+    with pytest.raises(InputError, match=r"no C\+\+ compiler"):
         autotune.refuse_unknown("on")
     with pytest.raises(InputError, match=r"no C\+\+ compiler"):
         play(
@@ -325,7 +325,7 @@ def test_networks_that_cannot_be_one_graph_are_told(monkeypatch) -> None:
         (Branching(3, 1), "cannot be traced"),
     ):
         generator = nn.Linear(4, 3)
-        with pytest.raises(InputError, match=rf"cannot be compiled \(.*{words}.*use compile=False"):
+        with pytest.raises(InputError, match=f"{words}.* compile=False"):
             next(play(generator, discriminator, batches(), settings=settings, compile=True))
         uncompilable = Game(generator, discriminator, settings)
         choice, _ = autotune.choose_round(uncompilable, batches, lambda rate: 1e6)
@@ -334,5 +334,5 @@ def test_networks_that_cannot_be_one_graph_are_told(monkeypatch) -> None:
 
 
 def test_an_unknown_wish_is_told() -> None:
-    with pytest.raises(InputError, match=r"compile is 'of'.*off.*Allowed are auto, on, off"):
+    with pytest.raises(InputError, match=r"'of'.* auto, on, off"):
         autotune.refuse_unknown("of")

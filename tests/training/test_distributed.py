@@ -88,15 +88,13 @@ def test_two_gloo_ranks_are_one_process_and_may_be_changed_on_the_way(tmp_path: 
 
 
 def test_a_batch_that_cannot_be_shared_is_told() -> None:
-    with pytest.raises(
-        InputError, match=r"batch of 12 rows cannot be split equally over 5 processes.*multiple of 5"
-    ):
+    with pytest.raises(InputError, match=r"batch of 12 .* 5 processes"):
         make_game(ProcessRank(0, 5))
 
 
 def test_a_batch_averaged_objective_is_refused_on_several_ranks() -> None:
     settings = Settings(horizon=4, batch=12, noise_width=4, objective="relativistic-average")
-    with pytest.raises(InputError, match=r"relativistic-average.*2 processes or micro-batches do not have"):
+    with pytest.raises(InputError, match=r"relativistic-average.*2 processes or micro-batches"):
         Game(torch.nn.Linear(4, 3), torch.nn.Linear(3, 1), settings, process=ProcessRank(0, 2))
 
 

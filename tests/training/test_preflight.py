@@ -69,7 +69,7 @@ def test_a_network_that_returns_no_tensor_is_told() -> None:
         def forward(self, z: torch.Tensor) -> object:
             return super().forward(z), z
 
-    with pytest.raises(InputError, match="returned tuple; it must return one torch tensor"):
+    with pytest.raises(InputError, match=r"returned tuple; .* one torch tensor"):
         first_record(Pair(4, 3), nn.Linear(3, 1), torch.zeros(8, 3))
 
 
@@ -131,7 +131,7 @@ def test_batches_that_can_be_iterated_again_are_and_all_forms_are_one(batches: o
 
 
 def test_a_shorter_last_batch_is_left_out_with_a_warning() -> None:
-    with pytest.warns(UserWarning, match=r"The last batch of each pass has 4 rows, the settings say 8"):
+    with pytest.warns(UserWarning, match=r"4 rows, .* 8"):
         found = numbers(DataLoader(ROWS[:36], batch_size=8))
     assert found == numbers(ROWS[:32].split(8))
 
