@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -152,13 +153,10 @@ def test_the_few_cells_that_spoil_a_column_of_dates_are_named_or_taken_as_missin
     days = pd.date_range("2019-01-01", periods=200).strftime("%Y-%m-%d").to_numpy(dtype=object, copy=True)
     days[31] = "2019-02-30"
     frame = pd.DataFrame({"day": days, "sex": ["m", "f"] * 100})
-    said = "1 cell that is not a date, '2019-02-30' in row 32"
-    assert open_source(frame).notes[-1] == (
-        f"column 'day' is learnt as categorical, because it holds dates except {said} (--column day=date-time learns it as "
-        "dates and takes such cells as missing)"
-    )
+    odd = "1 cell that is not a date, '2019-02-30' in row 32"
+    assert re.search(f"'day' .*categorical, .* {odd} .*--column day=date-time", open_source(frame).notes[-1])
     dataset = open_source(frame, columns={"day": "date-time"})
-    assert dataset.notes[0] == f"column 'day' has {said}: taken as missing"
+    assert f"'day' has {odd}" in dataset.notes[0]
     assert dataset.schema.column("day").date_format == "%Y-%m-%d"
     assert list(np.flatnonzero(dataset.rows["day"].isna())) == [31]
 
@@ -166,37 +164,26 @@ def test_the_few_cells_that_spoil_a_column_of_dates_are_named_or_taken_as_missin
 def test_what_is_not_learnt_is_told() -> None:
     frame = pd.DataFrame({"name": [f"Mrs {i} Ng" for i in range(60)], "sex": ["m", "f"] * 30, "none": None})
     dataset = open_source(frame)
-    assert dataset.notes[-1] == (
-        "column 'name' is treated as an identifier (60 of 60 texts are distinct: a key or free text): it is not learnt, and "
-        "new values are generated in the same format (--column name=categorical learns its values as categories)"
-    )
-    said = {name: how for name, _, how in fit_encoder(dataset).describe()}
-    assert said["none"] == "empty in every row, kept empty"
+    assert re.search("'name' .* identifier .*60 of 60 .*--column name=categorical", dataset.notes[-1])
+    assert "empty" in {name: how for name, _, how in fit_encoder(dataset).describe()}["none"]
 
 
 def test_the_few_cells_that_spoil_a_column_of_numbers_are_named_or_taken_as_missing() -> None:
     frame = pd.DataFrame({"age": [str(20 + i % 50) for i in range(200)], "sex": ["m", "f"] * 100})
     frame.loc[123, "age"] = "12x"
-    as_words = open_source(frame)
-    assert as_words.notes[-1] == (
-        "column 'age' is learnt as categorical, because it holds numbers except 1 cell that is not a number, '12x' in row "
-        "124 (--column age=numeric learns it as numbers and takes such cells as missing)"
-    )
+    odd = "1 cell that is not a number, '12x' in row 124"
+    assert re.search(f"'age' .*categorical, .* {odd} .*--column age=numeric", open_source(frame).notes[-1])
     for kind in ("numeric", "integer"):
         dataset = open_source(frame, columns={"age": kind})
-        assert (
-            dataset.notes[0]
-            == "column 'age' has 1 cell that is not a number, '12x' in row 124: taken as missing"
-        )
-        assert dataset.notes[1] == "learnt as a table, because column 'age' has missing cells"
+        assert f"'age' has {odd}" in dataset.notes[0]
+        assert "column 'age' has missing cells" in dataset.notes[1]
         assert list(np.flatnonzero(dataset.rows["age"].isna())) == [123]
         assert dataset.rows["age"].drop(123).tolist() == [20 + i % 50 for i in range(200) if i != 123]
     codes = pd.DataFrame({"zip": [f"{i % 90:05d}" for i in range(200)], "x": np.arange(200) / 7})
     for kinds in ({"zip": "numeric"}, {"x": "numeric", "zip": "categorical"}):
         # What the column holds as text is no reason any more.
-        assert open_source(codes, columns=kinds).notes == (
-            f"learnt as a table, because the kind of column {next(iter(kinds))!r} is given",
-        )
+        (note,) = open_source(codes, columns=kinds).notes
+        assert f"the kind of column {next(iter(kinds))!r} is given" in note
     # Where no fifth of the cells is left to be numbers, they are none.
     with pytest.raises(InputError, match=r"'sex' .* numbers, .* row 1 holds 'm'"):
         open_source(frame, columns={"sex": "numeric"})

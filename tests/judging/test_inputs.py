@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -138,10 +140,8 @@ def test_the_names_of_a_data_set_stand_in_the_findings() -> None:
     rng = np.random.default_rng(0)
     real = open_source(pd.DataFrame({"age": rng.normal(size=50), "income": np.arange(50)}))
     pair = open_pair(real, replace(real, rows=real.rows + 1 / 3))
-    assert pair.notes == (
-        "Column 'income': whole numbers in the data, more than 12 decimals in the fake rows "
-        "(100.0% of the fake cells were off the data's grid and were rounded to it before judging).",
-    )
+    (note,) = pair.notes
+    assert re.search(r"'income': whole numbers .* 12 decimals .*100\.0% of the fake cells", note)
 
 
 def test_a_generator_is_asked_for_its_rows() -> None:

@@ -213,6 +213,5 @@ def test_between_refuses_shapes_that_do_not_fit(real, fake, mix):
 def test_an_unknown_penalty_is_named_with_the_nearest_and_all():
     with pytest.raises(InputError) as caught:
         get_penalty("R1")
-    assert str(caught.value) == (
-        "No penalty is called 'R1', did you mean 'r1'? The penalties are r1, r2, gradient-penalty."
-    )
+    assert "'R1', did you mean 'r1'?" in str(caught.value)
+    assert ", ".join(PENALTIES) in str(caught.value)

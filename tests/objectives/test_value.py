@@ -236,11 +236,8 @@ def test_a_linear_discriminator_is_logistic_regression():
 def test_an_unknown_objective_is_named_with_the_nearest_and_all():
     with pytest.raises(InputError) as caught:
         get("relativstic")
-    assert str(caught.value) == (
-        "No objective is called 'relativstic', did you mean 'relativistic'? The objectives are "
-        "minimax, non-saturating, least-squares, hinge, wasserstein, relativistic, relativistic-average, "
-        "kl, reverse-kl, jensen-shannon, squared-hellinger, pearson, total-variation."
-    )
+    assert "'relativstic', did you mean 'relativistic'?" in str(caught.value)
+    assert ", ".join(OBJECTIVES) in str(caught.value)
 
 
 def test_every_objective_is_filed_under_its_name_and_frozen():
