@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import date, time
 from decimal import Decimal
@@ -119,6 +120,9 @@ def test_a_transformer_is_its_json_and_has_a_code_for_each_block(
             continue
         again = type(each).from_dict(json.loads(json.dumps(each.to_dict())))
         assert again.to_dict() == each.to_dict()
+        for field in dataclasses.fields(each):
+            if isinstance(getattr(each, field.name), str | bool | int | float | None):
+                assert getattr(again, field.name) == getattr(each, field.name), field.name
         assert again.describe() == each.describe()
         codes, restored = (one.codes(cells_of(frame, name)) for one in (each, again))
         assert len(codes) == len(each.feature_blocks)
