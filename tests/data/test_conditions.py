@@ -64,7 +64,7 @@ def test_conditions_say_which_rows_meet_them(encoder, given, meets) -> None:
     if not exact:
         np.testing.assert_array_equal(accepted, good)
     assert good[~accepted].sum() == 0
-    levels, known = conditions.known(1000, np.linspace(0, 1, 1000, endpoint=False))
+    levels, known = conditions.known(200, np.linspace(0, 1, 200, endpoint=False))
     if not known.any():
         assert list(conditions.predicates) == ["born"]
         return
