@@ -7,7 +7,7 @@ import pytest
 from matplotlib.text import Text
 
 from saddlepoint.drawing.style import DATA, MODEL, to_png
-from saddlepoint.drawing.tables import MOST_NAMES, Drawn, table_pairs
+from saddlepoint.drawing.tables import MOST_COLUMNS, MOST_NAMES, Drawn, table_pairs
 from saddlepoint.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -107,3 +107,10 @@ def test_odd_columns_still_give_a_figure(cells, kind):
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match=r"shapes \(3, 2\) and \(3, 1\) for 2 columns"):
         table_pairs(np.zeros((3, 2)), np.zeros((3, 1)), [Drawn(name="a"), Drawn(name="b")])
+
+
+def test_of_many_columns_the_first_are_drawn_and_the_number_is_told():
+    rows = RNG.normal(size=(20, MOST_COLUMNS + 2))
+    figure = table_pairs(rows, rows, [Drawn(name=f"x{i}") for i in range(MOST_COLUMNS + 2)])
+    assert len(figure.axes) >= MOST_COLUMNS**2
+    assert f"{MOST_COLUMNS} of {MOST_COLUMNS + 2} columns" in words(figure)
