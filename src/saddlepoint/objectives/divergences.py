@@ -10,13 +10,11 @@ Nowozin, Cseke, Tomioka 2016 (arXiv:1606.00709), tables 2 and 6. Two choices dif
 every g_f here *increases* with the logit (a high logit means real, also for reverse KL and squared
 Hellinger), and Jensen-Shannon is the JSD itself, at most log 2, where the f of the tables gives twice that.
 
-Logits of +-1e4 give finite losses and gradients: beyond 40 the exponential goes on along its tangent. That
-is the same game for densities whose ratio stays within exp(40) (2e17), and where it does not, the loss is
-still convex.
+Logits of +-1e4 give finite losses and gradients: beyond 40 the exponential continues along its tangent. This
+is the same game for densities whose ratio stays within exp(40) (2e17); beyond, the loss is still convex.
 
-Losses are taken pair by pair: real and fake logits must have one shape.
-
-Without this check logits of shapes (B,) and (B, 1) would broadcast to (B, B) and still give a plausible mean.
+Real and fake logits must have the same shape: (B,) and (B, 1) would broadcast to (B, B) and still give a
+plausible mean (`check_pairs`).
 """
 
 from __future__ import annotations

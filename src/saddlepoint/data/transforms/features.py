@@ -214,7 +214,12 @@ class Levels:
 
     @classmethod
     def of_counts(cls, distinct: npt.NDArray[Any], counts: Integers, nulls: int) -> Levels:
-        """Return the levels of sorted distinct values; counts: how often each occurs; nulls: number of missing cells."""
+        """Return the levels of a column.
+
+        distinct: its sorted distinct values.
+        counts: how often each occurs.
+        nulls: number of missing cells.
+        """
         block = FeatureBlock.of_numbers(counts, nulls)
         if block.smooth and len(distinct) > MOST_LEVELS:
             kept = np.union1d(
