@@ -303,7 +303,15 @@ def test_samples_of_pictures_are_pictures(tmp_path: Path) -> None:
         ),
         (
             ["train", "{points}", "--resume", "--label", "y", "--out", "{run}"],
-            "--label y cannot be changed on --resume: this run began without one",
+            "--label y cannot be changed on --resume: this run began without it",
+        ),
+        (
+            ["train", "{points}", "--resume", "--accumulation-steps", "2", "--out", "{run}"],
+            "--accumulation-steps 2 cannot be changed on --resume: this run began with 1",
+        ),
+        (
+            ["train", "{points}", "--resume", "--recompute", "--out", "{run}"],
+            "--recompute cannot be changed on --resume: this run began without it",
         ),
         (["sample", "{points}", "--out", "a.csv"], "There is no model in"),
         (["draw", "nowhere"], "nowhere is not a run folder"),

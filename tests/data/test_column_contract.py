@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
@@ -21,22 +22,6 @@ from saddlepoint.data.tables.schema import infer
 from saddlepoint.data.transforms.table import _TRANSFORMERS, TableTransformer
 
 N = 400
-
-
-def drawn(encoder: TableTransformer, rows: int, seed: int = 0) -> torch.Tensor:
-    """Rows as a generator makes them: an entry of each span, any normal score where the entry is "other"."""
-    rng = np.random.default_rng(seed)
-    entries, scores, fixed = [], [], encoder.entry_scores.numpy()
-    at = 0
-    for size, scored in encoder.layout:
-        taken = rng.integers(0, max(1, size), rows)
-        if size:
-            entries.append(np.eye(size)[taken])
-        if scored:
-            free = rng.normal(size=rows)
-            scores.append(np.where(taken == size - 1, free, fixed[at + taken]) if size else free)
-        at += size
-    return torch.from_numpy(np.column_stack([*entries, *scores])).float()
 
 
 def columns_of_every_kind() -> dict[str, Any]:
@@ -134,7 +119,7 @@ def test_a_transformer_is_its_json_and_has_a_code_for_each_block(
 
 
 def test_whatever_a_generator_makes_is_of_the_column(
-    column: tuple[str, pd.DataFrame, TableTransformer],
+    column: tuple[str, pd.DataFrame, TableTransformer], drawn: Callable[..., torch.Tensor]
 ) -> None:
     name, frame, encoder = column
     made = encoder.decode(drawn(encoder, 500))
@@ -162,7 +147,9 @@ def test_whatever_a_generator_makes_is_of_the_column(
         assert again.column(name).date_format == infer(frame).column(name).date_format
 
 
-def test_a_whole_table_comes_back_in_order_and_parts_are_decoded_as_the_whole_is() -> None:
+def test_a_whole_table_comes_back_in_order_and_parts_are_decoded_as_the_whole_is(
+    drawn: Callable[..., torch.Tensor],
+) -> None:
     """Identifiers too, whose random stream is keyed by all numbers together."""
     frame, encoder = fitted(COLUMNS)
     back = encoder.decode(encoder.encode(frame))

@@ -21,22 +21,6 @@ def fitted(source, columns=None):
     return frame, TableTransformer.fit(frame, infer(frame, columns))
 
 
-def drawn(encoder, rows, seed=0):
-    """Rows as a generator makes them: an entry of each span, any normal score where the entry is "other"."""
-    rng = np.random.default_rng(seed)
-    entries, scores, fixed = [], [], encoder.entry_scores.numpy()
-    at = 0
-    for size, scored in encoder.layout:
-        taken = rng.integers(0, max(1, size), rows)
-        if size:
-            entries.append(np.eye(size)[taken])
-        if scored:
-            free = rng.normal(size=rows)
-            scores.append(np.where(taken == size - 1, free, fixed[at + taken]) if size else free)
-        at += size
-    return torch.from_numpy(np.column_stack([*entries, *scores])).float()
-
-
 def test_scores_redrawn_within_their_levels_are_a_standard_normal():
     """Dequantised by uniform draws, the scores of non-atoms are N(0, 1) whatever the ties (p at a fixed seed)."""
     rng = np.random.default_rng(1)
@@ -79,7 +63,7 @@ def test_ten_thousand_categories_keep_their_shares_in_few_entries():
     assert np.exp(encoder.log_frequencies[: encoder.layout[0][0]].numpy()).sum() == pytest.approx(1)
 
 
-def test_functional_dependencies_hold_in_every_row_made():
+def test_functional_dependencies_hold_in_every_row_made(drawn):
     rng = np.random.default_rng(0)
     city = rng.choice(["Rome", "Oslo", "Lima", "Bonn"], N)
     country = pd.Series(city).map({"Rome": "IT", "Oslo": "NO", "Lima": None, "Bonn": "DE"})
@@ -106,7 +90,7 @@ def test_a_dependency_by_accident_is_none():
     assert not encoder.dependencies
 
 
-def test_equal_columns_stay_equal():
+def test_equal_columns_stay_equal(drawn):
     x = np.random.default_rng(0).normal(size=N)
     _, encoder = fitted(pd.DataFrame({"x": x, "again": x, "word": ["a", "b"] * (N // 2)}))
     made = encoder.decode(drawn(encoder, 500))
@@ -114,7 +98,7 @@ def test_equal_columns_stay_equal():
     assert made["x"].nunique() > 300
 
 
-def test_identifiers_are_made_anew_in_their_pattern_and_never_copied():
+def test_identifiers_are_made_anew_in_their_pattern_and_never_copied(drawn):
     rng = np.random.default_rng(0)
     keys = [f"PC {i:05d}" for i in rng.permutation(20_000)[:N]]
     uuids = ["".join(rng.choice(list("0123456789abcdef"), 8)) + "-4" + str(i % 10) for i in range(N)]
@@ -130,7 +114,7 @@ def test_identifiers_are_made_anew_in_their_pattern_and_never_copied():
     assert made["uuid"].str.fullmatch(r"[0-9a-f]{8}-4[0-9]").all()
 
 
-def test_a_pattern_that_is_used_up_grows_rather_than_copies():
+def test_a_pattern_that_is_used_up_grows_rather_than_copies(drawn):
     frame, encoder = fitted(
         pd.DataFrame(
             {
@@ -152,7 +136,7 @@ def test_prose_is_refused_with_what_to_do():
     fitted(pd.DataFrame({"said": prose, "word": ["a", "b"] * 15}), {"said": "categorical"})
 
 
-def test_dates_keep_their_order_and_the_hours_of_the_day():
+def test_dates_keep_their_order_and_the_hours_of_the_day(drawn):
     rng = np.random.default_rng(0)
     begin = pd.Timestamp("2020-01-01") + pd.to_timedelta(
         rng.integers(0, 600, N) * 86400 + rng.integers(9, 17, N) * 3600, unit="s"

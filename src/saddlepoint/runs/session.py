@@ -307,9 +307,10 @@ def refuse_changes(stored: dict[str, Any], **given: Any) -> None:
         if value is not None and value not in (began.get(option), in_use.get(option)):
             used = in_use.get(option)
             text, used = (", ".join(each) if isinstance(each, list) else each for each in (value, used))
+            name = option if option == "source" else f"--{option.replace('_', '-')}"
             raise InputError(
-                f"{'' if option == 'source' else '--'}{option} {text} cannot be changed on --resume: this run began "
-                f"{'without one' if used in (None, '') else f'with {used}'}; "
+                f"{name}{'' if value is True else f' {text}'} cannot be changed on --resume: this run began "
+                f"{'without it' if used in (None, '', False) else f'with {used}'}; "
                 "leave it as it was to continue, or begin again with --restart."
             )
 
